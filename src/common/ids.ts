@@ -1,0 +1,69 @@
+/** ULIDs (https://github.com/ulid/spec) from a given clock and random source, always above every id seen so far. */
+import { encodeTime, incrementBase32, isValid } from "ulid";
+import type { Bytes } from "./bytes.js";
+import type { Clock } from "./clock.js";
+import type { Random } from "./random.js";
+
+/** 26 characters of Crockford's base 32; their order is the order of the 128-bit numbers. */
+export type Ulid = string;
+
+const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const timeMax = 2 ** 48 - 1;
+
+export class UlidFactory {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #last: Ulid = "";
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** The last id given, or the floor that was set since. */
+  get last(): Ulid {
+    return this.#last;
+  }
+
+  /** Every later id is above `id`: clocks that go back never break the order of ids. */
+  raiseAbove(id: Ulid): void {
+    if (id > this.#last) this.#last = id;
+  }
+
+  next(): Ulid {
+    const time = Math.min(Math.max(0, Math.floor(this.#clock.now())), timeMax);
+    let id = encodeTime(time, 10);
+    const random = this.#random.bytes(16);
+    for (let i = 0; i < 16; i++) id += alphabet[random[i]! & 31];
+    if (id <= this.#last) id = incrementBase32(this.#last);
+    this.#last = id;
+    return id;
+  }
+}
+
+export function isUlid(text: unknown): text is Ulid {
+  return typeof text === "string" && text.length === 26 && isValid(text) && text[0]! <= "7";
+}
+
+/** The sixteen bytes of an id, most significant first. */
+export function ulidToBytes(id: Ulid): Bytes {
+  const bytes = new Uint8Array(16);
+  let value = 0n;
+  for (const character of id) value = value * 32n + BigInt(alphabet.indexOf(character));
+  for (let i = 15; i >= 0; i--) {
+    bytes[i] = Number(value & 255n);
+    value >>= 8n;
+  }
+  return bytes;
+}
+
+export function ulidFromBytes(bytes: Uint8Array): Ulid {
+  let value = 0n;
+  for (let i = 0; i < 16; i++) value = value * 256n + BigInt(bytes[i]!);
+  let id = "";
+  for (let i = 0; i < 26; i++) {
+    id = alphabet[Number(value & 31n)] + id;
+    value >>= 5n;
+  }
+  return id;
+}

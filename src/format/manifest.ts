@@ -1,0 +1,143 @@
+/** The manifest as a value: what one numbered root manifest says. Deeply readonly; anyone may print it. */
+import type { Bytes } from "../common/bytes.js";
+import type { Ulid } from "../common/ids.js";
+
+export interface Manifest {
+  /** This manifest's number; it is in the bytes too, so that the hint says which one it is a copy of. */
+  readonly number: number;
+  readonly databaseId: Ulid;
+  /** ms since 1970, by the clock of whoever committed it */
+  readonly createdAt: number;
+  /** Makes the bytes of no two commits equal. */
+  readonly token: Bytes;
+  /** The last manifest of a destroyed database. */
+  readonly destroyed: boolean;
+  /** Feature numbers; an unknown required one refuses the open. */
+  readonly requiredFeatures: readonly number[];
+  readonly optionalFeatures: readonly number[];
+  readonly writerEpoch: number;
+  readonly compactorEpoch: number;
+  /** No seq above this one has been given to a row that L0 or the runs hold. */
+  readonly lastL0Seq: number;
+  /** The last seq known to be given when this was committed. */
+  readonly lastSeq: number;
+  /** The oldest seq that an open snapshot of the writer needs; 0 when none does. */
+  readonly snapshotSeq: number;
+  /** Replay starts at this WAL object. */
+  readonly walStart: WalPosition;
+  /** Epochs whose logs may hold what L0 does not, oldest first. */
+  readonly walChain: readonly WalEpoch[];
+  /** Oldest first, so that the last entry is the newest. */
+  readonly l0: readonly L0Entry[];
+  /** Newest first. */
+  readonly runs: readonly SortedRun[];
+  readonly checkpoints: readonly Checkpoint[];
+  readonly externals: readonly ExternalDatabase[];
+  readonly retired: readonly RetiredObjects[];
+  /** The writer will never again name an object at or below this id that this manifest does not name. */
+  readonly writerFloor: Ulid;
+  /** The same for the compactor. */
+  readonly compactorFloor: Ulid;
+  readonly pinned: PinnedSettings;
+}
+
+export interface WalPosition {
+  readonly epoch: number;
+  readonly id: number;
+}
+
+export interface WalEpoch {
+  readonly epoch: number;
+  /** How many PUTs its writer may have had in flight: a closer places that many fences and one more. */
+  readonly putsInFlight: number;
+}
+
+/** One SST, with all that is needed to read it without a request for its footer. */
+export interface SstInfo {
+  readonly id: Ulid;
+  /** bytes of the object */
+  readonly size: number;
+  /** Where the filters and indexes begin; from here to the end is one ranged GET. */
+  readonly metaOffset: number;
+  /** Where the top-level index begins; from here to the end is all that a very large SST is opened with. */
+  readonly topOffset: number;
+  readonly firstKey: Bytes;
+  readonly lastKey: Bytes;
+  readonly minSeq: number;
+  readonly maxSeq: number;
+  /** How many rows of any kind. */
+  readonly rowCount: number;
+  /** How many of them are deletes. */
+  readonly deleteCount: number;
+  /** The latest expiry, ms since 1970; 0 when a row never expires. */
+  readonly maxExpiresAt: number;
+}
+
+/** What a flush or a load adds to L0: SSTs in key order that do not overlap. A flush adds one. */
+export interface L0Entry {
+  readonly ssts: readonly SstInfo[];
+  /** The seq of every row, where rows carry none (loads); 0 otherwise. */
+  readonly seq: number;
+}
+
+export interface SortedRun {
+  readonly id: Ulid;
+  /** The SSTs, where the run is short; longer lists are in the run's own object. */
+  readonly ssts: readonly SstInfo[];
+  /** Bytes of the run's own object; 0 when the SSTs stand here. */
+  readonly listBytes: number;
+  readonly firstKey: Bytes;
+  readonly lastKey: Bytes;
+  readonly sstCount: number;
+  readonly rowCount: number;
+  readonly size: number;
+  /** 0 for the lowest. */
+  readonly level: number;
+}
+
+export interface Checkpoint {
+  readonly id: Ulid;
+  readonly name: string;
+  readonly manifestNumber: number;
+  /** ms since 1970 */
+  readonly createdAt: number;
+  /** Milliseconds after the manifest numbered `refreshedNumber` was stored; 0: never. */
+  readonly ttlMs: number;
+  readonly refreshedNumber: number;
+}
+
+export interface ExternalDatabase {
+  readonly databaseId: Ulid;
+  readonly path: string;
+  readonly checkpointId: Ulid;
+}
+
+export const RetiredKind = { sst: 1, run: 2, blob: 3, wal: 4 } as const;
+export type RetiredKind = (typeof RetiredKind)[keyof typeof RetiredKind];
+
+/** Objects that the manifest numbered `manifestNumber` stopped naming. */
+export interface RetiredObjects {
+  readonly kind: RetiredKind;
+  readonly manifestNumber: number;
+  /** For SSTs, runs and blobs. */
+  readonly ids: readonly Ulid[];
+  /** For WAL objects: `epoch`, and ids from `fromId` up to but without `toId`. */
+  readonly epoch: number;
+  readonly fromId: number;
+  readonly toId: number;
+}
+
+export const WalLocation = { store: 1, none: 2, other: 3 } as const;
+export type WalLocation = (typeof WalLocation)[keyof typeof WalLocation];
+
+/** Settings whose change would hide or corrupt data. A handle with others is refused. */
+export interface PinnedSettings {
+  readonly walLocation: WalLocation;
+  /** Id and path of the other store, where the WAL is on one. */
+  readonly walStoreId: string;
+  readonly walPath: string;
+  /** Names of merge operators; a row's operator id is its index here plus 1. */
+  readonly mergeOperators: readonly string[];
+  /** 0: not encrypted. */
+  readonly encryption: number;
+}

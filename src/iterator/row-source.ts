@@ -1,0 +1,20 @@
+/**
+ * `RowSource`: a set of rows in memory that reads can ask without waiting, such as a MemTable or the writes of a
+ * transaction.
+ */
+import type { RowRef } from "../common/row.js";
+import type { RowIterator } from "./row-iterator.js";
+
+export interface RowSource {
+  /** How many rows of any kind; a read passes by a source that has none. */
+  readonly rowCount: number;
+
+  /**
+   * Sets `row` to the newest version of `key` with seq <= `seqMax`, whatever its kind, and answers true; answers false
+   * and leaves `row` undefined in content when there is none. Neither keeps `key`.
+   */
+  get(key: Uint8Array, seqMax: number, row: RowRef): boolean;
+
+  /** All rows, from the first one in the given direction. It never answers `Step.pending`. */
+  iterator(reverse: boolean): RowIterator;
+}

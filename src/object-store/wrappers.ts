@@ -1,0 +1,53 @@
+/**
+ * Which store a wrapper wraps: what a server-side copy needs to know about its source.
+ *
+ * A copy runs in the innermost store, which knows nothing of wrappers and prefixes. So each wrapper says here what it
+ * wraps, and a source given as a wrapper is replaced by the innermost store and the key that it has there.
+ */
+import type { CopyOptions, ObjectStore } from "./object-store.js";
+
+const wrapped = new WeakMap<ObjectStore, { inner: ObjectStore; keyPrefix: string }>();
+
+/** Records that `wrapper` sends its requests to `inner`, with `keyPrefix` before every key. Returns the wrapper. */
+export function wrapperOf<T extends ObjectStore>(
+  wrapper: T,
+  inner: ObjectStore,
+  keyPrefix = "",
+): T {
+  wrapped.set(wrapper, { inner, keyPrefix });
+  return wrapper;
+}
+
+/** The innermost store behind `store`, and the name that `key` has there. */
+export function innermost(store: ObjectStore, key: string): { store: ObjectStore; key: string } {
+  let location = { store, key };
+  for (let link = wrapped.get(store); link !== undefined; link = wrapped.get(link.inner)) {
+    location = { store: link.inner, key: link.keyPrefix + location.key };
+  }
+  return location;
+}
+
+/** Whether `target.copy` can read from `source`: both are one namespace, whatever wraps them. */
+export function canCopyBetween(source: ObjectStore, target: ObjectStore): boolean {
+  return (
+    target.copy !== undefined && innermost(source, "").store.id === innermost(target, "").store.id
+  );
+}
+
+/** The arguments of a copy for the store that `wrapper` wraps. */
+export function innerCopy(
+  wrapper: ObjectStore,
+  keyPrefix: string,
+  from: string,
+  to: string,
+  options: CopyOptions | undefined,
+): [from: string, to: string, options: CopyOptions | undefined] {
+  const source = options?.source;
+  if (source === undefined || source === wrapper) {
+    if (options === undefined) return [keyPrefix + from, keyPrefix + to, undefined];
+    const { source: _, ...others } = options;
+    return [keyPrefix + from, keyPrefix + to, others];
+  }
+  const location = innermost(source, from);
+  return [location.key, keyPrefix + to, { ...options, source: location.store }];
+}

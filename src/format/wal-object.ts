@@ -1,0 +1,122 @@
+/**
+ * A WAL object: a group of whole batches of one writer epoch, or the fence that ends a log. Its payload, in an envelope:
+ *
+ *   u8   flags: 1 fence
+ *   u64  epoch of the log
+ *   u64  id in the log
+ *   16   random token: no two bodies are equal
+ *   u64  first seq           0 in a fence
+ *   u64  last seq            0 in a fence
+ *   u64  epoch of the writer that placed the fence; 0 in a group
+ *   u32  record count
+ *   records (wal-record.ts), in seq order
+ */
+import { ByteReader } from "../common/byte-reader.js";
+import { ByteWriter } from "../common/byte-writer.js";
+import type { Bytes } from "../common/bytes.js";
+import { CorruptionError } from "../common/errors.js";
+import type { Ulid } from "../common/ids.js";
+import { EnvelopeKind, openEnvelope, sealEnvelope } from "./envelope.js";
+
+const fenceFlag = 1;
+const walHeaderBytes = 1 + 8 + 8 + 16 + 8 + 8 + 8 + 4;
+
+export interface WalObjectHeader {
+  readonly fence: boolean;
+  readonly epoch: number;
+  readonly id: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** Who placed the fence; 0 in a group. */
+  readonly closerEpoch: number;
+  readonly recordCount: number;
+}
+
+export interface WalObject extends WalObjectHeader {
+  /** All bytes of the object; the records are in [recordsStart, recordsEnd). */
+  readonly bytes: Uint8Array;
+  readonly recordsStart: number;
+  readonly recordsEnd: number;
+}
+
+/** Frames a group of records, given as slices of the buffers that they were written to. */
+export function encodeWalGroup(
+  databaseId: Ulid,
+  group: {
+    epoch: number;
+    id: number;
+    token: Bytes;
+    firstSeq: number;
+    lastSeq: number;
+    recordCount: number;
+    records: readonly Uint8Array[];
+  },
+): Bytes {
+  const header = encodeHeader({ ...group, fence: false, closerEpoch: 0 }, group.token);
+  return sealEnvelope(EnvelopeKind.wal, databaseId, [header, ...group.records]);
+}
+
+export function encodeWalFence(
+  databaseId: Ulid,
+  fence: { epoch: number; id: number; token: Bytes; closerEpoch: number },
+): Bytes {
+  const header = encodeHeader(
+    { ...fence, fence: true, firstSeq: 0, lastSeq: 0, recordCount: 0 },
+    fence.token,
+  );
+  return sealEnvelope(EnvelopeKind.wal, databaseId, [header]);
+}
+
+function encodeHeader(header: WalObjectHeader, token: Bytes): Bytes {
+  const writer = new ByteWriter(walHeaderBytes);
+  writer.u8(header.fence ? fenceFlag : 0);
+  writer.u64(header.epoch);
+  writer.u64(header.id);
+  writer.raw(token);
+  writer.u64(header.firstSeq);
+  writer.u64(header.lastSeq);
+  writer.u64(header.closerEpoch);
+  writer.u32(header.recordCount);
+  return writer.view();
+}
+
+/** Checks the object whole and reads its header. `position` is what its name says. */
+export function decodeWalObject(
+  bytes: Uint8Array,
+  object: string,
+  databaseId: Ulid,
+  position: { epoch: number; id: number },
+): WalObject {
+  const envelope = openEnvelope(bytes, EnvelopeKind.wal, object, databaseId);
+  const start = envelope.payloadOffset;
+  const end = start + envelope.payload.length;
+  const reader = new ByteReader(bytes, object, 0, start, end);
+  const flags = reader.u8();
+  const epoch = reader.u64();
+  const id = reader.u64();
+  reader.skip(16);
+  const firstSeq = reader.u64();
+  const lastSeq = reader.u64();
+  const closerEpoch = reader.u64();
+  const recordCount = reader.u32();
+  if (flags > fenceFlag) reader.fail(`unknown flags ${flags}`);
+  if (epoch !== position.epoch || id !== position.id) {
+    throw new CorruptionError(object, `it says that it is object ${id} of epoch ${epoch}`);
+  }
+  const fence = flags === fenceFlag;
+  if (fence !== (recordCount === 0) || firstSeq > lastSeq) {
+    reader.fail("its header contradicts itself");
+  }
+  return {
+    fence,
+    epoch,
+    id,
+    firstSeq,
+    lastSeq,
+    closerEpoch,
+    recordCount,
+    bytes,
+    recordsStart: reader.offset,
+    recordsEnd: end,
+  };
+}

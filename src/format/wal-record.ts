@@ -1,0 +1,164 @@
+/**
+ * One record of a WAL object: a whole batch. The same bytes are what the MemTable keeps, so a write is copied once.
+ *
+ *   u8      record type: 1 batch (2 is reserved for loads)
+ *   u32     length of the operations
+ *   u64     seq of the batch
+ *   u64     creation time, ms since 1970
+ *   u32     operation count
+ *   operations, each:
+ *     u8      kind (low 4 bits: 1 put, 2 delete, 3 merge) | 0x10 when it expires
+ *     varint  key length
+ *     varint  expiry, ms since 1970        only when it expires
+ *     varint  operator id                  only for merges
+ *     varint  value length                 not for deletes
+ *     key, value
+ */
+import type { ByteReader } from "../common/byte-reader.js";
+import {
+  type ByteWriter,
+  varintLength,
+  writeU32,
+  writeU64,
+  writeVarint,
+} from "../common/byte-writer.js";
+import { UnsupportedError } from "../common/errors.js";
+import { RowKind } from "../common/row.js";
+
+export const recordHeaderBytes = 25;
+/** Stored. Never change or reuse one. */
+export const RecordType = { batch: 1, load: 2 } as const;
+
+const expiresFlag = 0x10;
+
+/** Writes the header in front of `operationBytes` bytes of operations; gives the offset after it. */
+export function writeRecordHeader(
+  target: Uint8Array,
+  offset: number,
+  record: { operationBytes: number; seq: number; createdAt: number; operationCount: number },
+): number {
+  target[offset] = RecordType.batch;
+  let at = writeU32(target, offset + 1, record.operationBytes);
+  at = writeU64(target, at, record.seq);
+  at = writeU64(target, at, record.createdAt);
+  return writeU32(target, at, record.operationCount);
+}
+
+/** The most bytes an operation takes. */
+export function operationBytesMax(key: Uint8Array, value: Uint8Array | undefined): number {
+  return 1 + 3 + 8 + 8 + 5 + key.length + (value?.length ?? 0);
+}
+
+/** Writes one operation; gives the offset after it. */
+export function writeOperation(
+  target: Uint8Array,
+  offset: number,
+  kind: RowKind,
+  key: Uint8Array,
+  value: Uint8Array,
+  expiresAt: number,
+  operatorId: number,
+): number {
+  target[offset] = kind | (expiresAt > 0 ? expiresFlag : 0);
+  let at = writeVarint(target, offset + 1, key.length);
+  if (expiresAt > 0) at = writeVarint(target, at, expiresAt);
+  if (kind === RowKind.merge) at = writeVarint(target, at, operatorId);
+  if (kind !== RowKind.delete) at = writeVarint(target, at, value.length);
+  at = writeBytes(target, at, key);
+  return kind === RowKind.delete ? at : writeBytes(target, at, value);
+}
+
+function writeBytes(target: Uint8Array, offset: number, source: Uint8Array): number {
+  // A loop beats `set` for what keys and small values usually are.
+  if (source.length <= 40) {
+    for (let i = 0; i < source.length; i++) target[offset + i] = source[i]!;
+  } else {
+    target.set(source, offset);
+  }
+  return offset + source.length;
+}
+
+/** Appends one operation to a growing writer. */
+export function appendOperation(
+  writer: ByteWriter,
+  kind: RowKind,
+  key: Uint8Array,
+  value: Uint8Array,
+  expiresAt: number,
+  operatorId: number,
+): void {
+  writer.reserve(operationBytesMax(key, value) + varintLength(expiresAt));
+  writer.length = writeOperation(
+    writer.bytes,
+    writer.length,
+    kind,
+    key,
+    value,
+    expiresAt,
+    operatorId,
+  );
+}
+
+/** What a record's header says. */
+export interface RecordHeader {
+  readonly seq: number;
+  readonly createdAt: number;
+  readonly operationCount: number;
+  readonly operationBytes: number;
+}
+
+/** Reads a header; the reader then stands at the operations. */
+export function readRecordHeader(reader: ByteReader): RecordHeader {
+  const type = reader.u8();
+  if (type !== RecordType.batch) {
+    throw new UnsupportedError(
+      `A WAL record has type ${type}, which this version of Moraine does not know. Use a later version.`,
+    );
+  }
+  const operationBytes = reader.u32();
+  const seq = reader.u64();
+  const createdAt = reader.u64();
+  const operationCount = reader.u32();
+  if (operationBytes > reader.remaining) reader.fail("a record is longer than its object");
+  return { seq, createdAt, operationCount, operationBytes };
+}
+
+/** One operation as it stands in its buffer; reused from call to call. */
+export interface OperationRef {
+  kind: RowKind;
+  keyStart: number;
+  keyLength: number;
+  valueLength: number;
+  expiresAt: number;
+  operatorId: number;
+}
+
+export function newOperationRef(): OperationRef {
+  return {
+    kind: RowKind.put,
+    keyStart: 0,
+    keyLength: 0,
+    valueLength: 0,
+    expiresAt: 0,
+    operatorId: 0,
+  };
+}
+
+/** Reads one operation; the reader then stands at the next. */
+export function readOperation(reader: ByteReader, operation: OperationRef): void {
+  const tag = reader.u8();
+  const kind = tag & 0x0f;
+  if (kind !== RowKind.put && kind !== RowKind.delete && kind !== RowKind.merge) {
+    throw new UnsupportedError(
+      `A WAL record holds an operation of kind ${kind}, which this version of Moraine does not know. Use a later version.`,
+    );
+  }
+  operation.kind = kind;
+  operation.keyLength = reader.varint();
+  operation.expiresAt = (tag & expiresFlag) !== 0 ? reader.varint() : 0;
+  operation.operatorId = kind === RowKind.merge ? reader.varint() : 0;
+  operation.valueLength = kind === RowKind.delete ? 0 : reader.varint();
+  operation.keyStart = reader.offset;
+  reader.skip(operation.keyLength);
+  reader.skip(operation.valueLength);
+}

@@ -1,0 +1,50 @@
+/** What must hold of every manifest and of every step from one to the next; checked before a commit is sent. */
+import { assert } from "../common/assert.js";
+import type { Manifest } from "../format/manifest.js";
+import { comparePositions } from "./transitions.js";
+
+/** Throws `InternalError` when `next` may not follow `previous`. */
+export function checkStep(previous: Manifest, next: Manifest): void {
+  assert(next.number === previous.number + 1, "manifest numbers are consecutive");
+  assert(next.databaseId === previous.databaseId, "a manifest keeps its database id");
+  assert(next.writerEpoch >= previous.writerEpoch, "writer epochs never fall");
+  assert(next.compactorEpoch >= previous.compactorEpoch, "compactor epochs never fall");
+  assert(next.lastSeq >= previous.lastSeq, "the last seq never falls");
+  assert(next.lastL0Seq >= previous.lastL0Seq, "the last L0 seq never falls");
+  assert(
+    comparePositions(next.walStart, previous.walStart) >= 0,
+    "the start of replay never goes back",
+  );
+  assert(next.writerFloor >= previous.writerFloor, "the writer's floor never falls");
+  assert(next.compactorFloor >= previous.compactorFloor, "the compactor's floor never falls");
+  checkManifest(next);
+}
+
+/** Throws `InternalError` when the manifest contradicts itself. */
+export function checkManifest(manifest: Manifest): void {
+  assert(manifest.lastL0Seq <= manifest.lastSeq, "L0 holds no seq that was not given");
+  let epoch = manifest.walStart.epoch - 1;
+  for (const log of manifest.walChain) {
+    assert(log.epoch > epoch, "the WAL chain ascends from where replay starts");
+    assert(log.putsInFlight >= 1, "a log has at least one PUT in flight");
+    epoch = log.epoch;
+  }
+  assert(epoch <= manifest.writerEpoch, "no log is newer than the writer's epoch");
+  let lastSeq = 0;
+  const ids = new Set<string>();
+  for (const entry of manifest.l0) {
+    assert(entry.ssts.length > 0, "an L0 entry names an SST");
+    for (const sst of entry.ssts) {
+      assert(!ids.has(sst.id), "an SST is named once");
+      ids.add(sst.id);
+    }
+    const minSeq = entry.seq > 0 ? entry.seq : Math.min(...entry.ssts.map((sst) => sst.minSeq));
+    const maxSeq = entry.seq > 0 ? entry.seq : Math.max(...entry.ssts.map((sst) => sst.maxSeq));
+    assert(minSeq > lastSeq, "L0 is in seq order");
+    assert(maxSeq <= manifest.lastL0Seq, "L0 holds no seq above its last");
+    lastSeq = maxSeq;
+  }
+  for (const checkpoint of manifest.checkpoints) {
+    assert(checkpoint.manifestNumber <= manifest.number, "a checkpoint names what exists");
+  }
+}

@@ -1,0 +1,88 @@
+/** `ManifestStore`: numbered manifests and the hint as objects. It decides nothing. */
+import { CorruptionError, UnsupportedError } from "../common/errors.js";
+import type { Manifest } from "../format/manifest.js";
+import { decodeManifest } from "../format/manifest-codec.js";
+import type { ObjectStore } from "../object-store/object-store.js";
+import { ObjectPaths, parseManifestPath } from "../object-store/paths.js";
+
+/** Features that this version of Moraine knows. None has been needed yet. */
+const knownFeatures: readonly number[] = [];
+
+export interface ReadManifest {
+  readonly manifest: Manifest;
+  readonly bytes: Uint8Array;
+}
+
+export class ManifestStore {
+  readonly store: ObjectStore;
+
+  constructor(store: ObjectStore) {
+    this.store = store;
+  }
+
+  /** The manifest of that number, or undefined when there is none. */
+  async get(number: number, signal?: AbortSignal): Promise<ReadManifest | undefined> {
+    const path = ObjectPaths.manifest(number);
+    const object = await this.store.get(path, { signal });
+    if (object === undefined) return undefined;
+    const manifest = decodeManifest(object.bytes, path, number);
+    requireKnownFeatures(manifest);
+    return { manifest, bytes: object.bytes };
+  }
+
+  /** A recent manifest, or undefined. A damaged hint is no hint: it is never the truth. */
+  async getHint(signal?: AbortSignal): Promise<Manifest | undefined> {
+    const object = await this.store.get(ObjectPaths.manifestHint, { signal });
+    if (object === undefined) return undefined;
+    try {
+      return decodeManifest(object.bytes, ObjectPaths.manifestHint);
+    } catch (error) {
+      if (error instanceof CorruptionError) return undefined;
+      throw error;
+    }
+  }
+
+  putHint(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.store.put(ObjectPaths.manifestHint, bytes, { signal });
+  }
+
+  create(number: number, bytes: Uint8Array, signal?: AbortSignal): Promise<"created" | "exists"> {
+    return this.store.create(ObjectPaths.manifest(number), bytes, { signal });
+  }
+
+  /** The highest number there is above `above`, by listing; undefined when there is none. */
+  async highestNumber(above: number, signal?: AbortSignal): Promise<number | undefined> {
+    let highest: number | undefined;
+    const after = above > 0 ? ObjectPaths.manifest(above) : undefined;
+    for await (const { key } of this.store.list({
+      prefix: ObjectPaths.manifestPrefix,
+      after,
+      signal,
+    })) {
+      const number = parseManifestPath(key);
+      if (number !== undefined && number > above && number > (highest ?? 0)) highest = number;
+    }
+    return highest;
+  }
+
+  /** The first few names of objects under the path, to tell an empty path from one that holds something. */
+  async someObjects(signal?: AbortSignal): Promise<string[]> {
+    const names: string[] = [];
+    for await (const { key } of this.store.list({ prefix: "", signal })) {
+      // What a probe left behind when its process died holds nothing.
+      if (key.startsWith(ObjectPaths.probePrefix)) continue;
+      names.push(key);
+      if (names.length === 3) break;
+    }
+    return names;
+  }
+}
+
+function requireKnownFeatures(manifest: Manifest): void {
+  const unknown = manifest.requiredFeatures.filter((feature) => !knownFeatures.includes(feature));
+  if (unknown.length > 0) {
+    throw new UnsupportedError(
+      `This database uses features ${unknown.join(", ")}, which this version of Moraine does not know. Use a later version.`,
+    );
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * `StoredManifest`: the newest manifest that this process knows, and how it commits the next one.
+ *
+ * A commit creates number n + 1. Whoever creates it wins; the loser reads it and applies the same transition again on
+ * top. Numbers may have been deleted, so a create alone proves nothing when it is long ago that n was known to be the
+ * newest: then a listing confirms before the outcome is believed, however it was learned (docs/protocol.md).
+ */
+import { assert } from "../common/assert.js";
+import { equalBytes } from "../common/bytes.js";
+import type { Clock } from "../common/clock.js";
+import { CorruptionError, FencedError, isMoraineError, StoreError } from "../common/errors.js";
+import type { Random } from "../common/random.js";
+import type { Manifest } from "../format/manifest.js";
+import { encodeManifest } from "../format/manifest-codec.js";
+import { ObjectPaths } from "../object-store/paths.js";
+import { probeFrom, requireSameDatabase } from "./find-newest.js";
+import { checkStep } from "./invariants.js";
+import type { ManifestStore } from "./manifest-store.js";
+import type { Transition } from "./transitions.js";
+
+const confirmAfterMs = 60 * 60 * 1000;
+const conflictDelayMaxMs = 50;
+/** Conflicts are with few other roles, each of which commits now and then. */
+const conflictsMax = 1000;
+
+export interface StoredManifestOptions {
+  clock: Clock;
+  random: Random;
+  retentionMs: number;
+}
+
+interface PendingCommit {
+  readonly manifest: Manifest;
+  readonly bytes: Uint8Array;
+  /** An earlier attempt may have stored it. */
+  mayExist: boolean;
+}
+
+export class StoredManifest {
+  readonly manifests: ManifestStore;
+  readonly #options: StoredManifestOptions;
+  #current: Manifest;
+  /** Since when `#current` is known to be the newest, by both clocks. */
+  #known: { wall: number; monotonic: number };
+  /** A commit whose outcome is not known: the same bytes go to the same number until that number is taken. */
+  #pending: PendingCommit | undefined;
+  /** Commits of one process run one at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** The bytes of `#current` when this process created them: what the hint is a copy of. */
+  #ownBytes: Uint8Array | undefined;
+
+  /** `newest` was just found: the number after it is absent. */
+  constructor(manifests: ManifestStore, newest: Manifest, options: StoredManifestOptions) {
+    this.manifests = manifests;
+    this.#options = options;
+    this.#current = newest;
+    this.#known = this.#instant();
+  }
+
+  get current(): Manifest {
+    return this.#current;
+  }
+
+  /** The bytes of the newest manifest if this process committed it, for the hint. */
+  get ownBytes(): Uint8Array | undefined {
+    return this.#ownBytes;
+  }
+
+  /**
+   * Commits the transition on top of the newest manifest and gives the result; no request when it changes nothing.
+   * With an `epoch`, a manifest of a newer writer is `FencedError`. When the store fails, the outcome may be unknown:
+   * a later commit settles it first.
+   */
+  commit(
+    transition: Transition,
+    options: { epoch?: number | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<Manifest> {
+    const run = this.#turn.then(() => this.#commit(transition, options.epoch, options.signal));
+    this.#turn = run.catch(() => undefined);
+    return run;
+  }
+
+  /** Looks for newer manifests: one GET when there is none. */
+  refresh(options: { epoch?: number | undefined; signal?: AbortSignal } = {}): Promise<Manifest> {
+    const run = this.#turn.then(() => this.#refresh(options.epoch, options.signal));
+    this.#turn = run.catch(() => undefined);
+    return run;
+  }
+
+  async #refresh(epoch: number | undefined, signal: AbortSignal | undefined): Promise<Manifest> {
+    const started = this.#instant();
+    if (this.#age(started) > this.#options.retentionMs / 2) {
+      await this.#adoptListed(epoch, signal);
+      return this.#current;
+    }
+    const newest = await probeFrom(this.manifests, this.#current, signal);
+    if (newest !== this.#current) this.#adopt(newest, epoch);
+    this.#known = started;
+    return this.#current;
+  }
+
+  async #commit(
+    transition: Transition,
+    epoch: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Manifest> {
+    if (this.#pending !== undefined) await this.#send(epoch, signal);
+    for (let conflicts = 0; ; conflicts++) {
+      assert(conflicts < conflictsMax, "a commit is not outrun for ever");
+      if (conflicts > 0) {
+        const { clock, random } = this.#options;
+        await clock.sleep(random.next() * conflictDelayMaxMs, signal);
+      }
+      const base = this.#current;
+      const changed = transition(base);
+      if (changed === base) return base;
+      this.#pending = this.#prepare(base, changed);
+      if (await this.#send(epoch, signal)) return this.#current;
+    }
+  }
+
+  #prepare(base: Manifest, changed: Manifest): PendingCommit {
+    const manifest: Manifest = {
+      ...changed,
+      number: base.number + 1,
+      createdAt: this.#options.clock.now(),
+      token: this.#options.random.bytes(16),
+    };
+    checkStep(base, manifest);
+    return { manifest, bytes: encodeManifest(manifest), mayExist: false };
+  }
+
+  /** Sends the pending manifest; true when it is the newest now, false when another one took its number. */
+  async #send(epoch: number | undefined, signal: AbortSignal | undefined): Promise<boolean> {
+    const { manifest, bytes } = this.#pending!;
+    const number = manifest.number;
+    const started = this.#instant();
+    let outcome: "created" | "exists";
+    try {
+      outcome = await this.manifests.create(number, bytes, signal);
+    } catch (error) {
+      // Only a refusal of the first and only attempt proves that nothing can appear at that number.
+      if (!cannotHaveHappened(error)) this.#pending!.mayExist = true;
+      else if (!this.#pending!.mayExist) this.#pending = undefined;
+      throw error;
+    }
+    const age = this.#age(this.#instant());
+    let taken: Manifest | undefined;
+    if (outcome === "exists") {
+      const found = await this.manifests.get(number, signal);
+      // Gone again: numbers up to here have been collected, and only a listing can tell where the database is.
+      if (found === undefined) {
+        this.#pending = undefined;
+        await this.#adoptListed(epoch, signal);
+        return false;
+      }
+      if (!equalBytes(found.bytes, bytes)) taken = found.manifest;
+    }
+    if (age > confirmAfterMs) {
+      const highest = await this.manifests.highestNumber(number - 1, signal);
+      if (highest !== undefined && highest > number) {
+        // What was created is a stray in a deleted range, or was outrun since: the listed one is the database.
+        this.#pending = undefined;
+        await this.#adoptListed(epoch, signal);
+        return false;
+      }
+    }
+    this.#pending = undefined;
+    if (taken !== undefined) {
+      this.#adopt(taken, epoch);
+      if (age <= confirmAfterMs) this.#renewTo(taken.createdAt);
+      else this.#known = started;
+      return false;
+    }
+    this.#current = manifest;
+    this.#ownBytes = bytes;
+    this.#known = started;
+    return true;
+  }
+
+  async #adoptListed(epoch: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const started = this.#instant();
+    const highest = await this.manifests.highestNumber(0, signal);
+    if (highest === undefined) {
+      throw new CorruptionError(ObjectPaths.manifestPrefix, "all manifests are gone");
+    }
+    if (highest > this.#current.number) {
+      const found = await this.manifests.get(highest, signal);
+      if (found !== undefined) this.#adopt(found.manifest, epoch);
+    }
+    this.#known = started;
+  }
+
+  #adopt(manifest: Manifest, epoch: number | undefined): void {
+    requireSameDatabase(this.#current, manifest);
+    this.#current = manifest;
+    this.#ownBytes = undefined;
+    if (epoch !== undefined && manifest.writerEpoch > epoch) throw fencedBy(epoch, manifest);
+  }
+
+  /** An `exists` proves that a number is taken, not that it is the newest: the age goes on from its creation. */
+  #renewTo(createdAt: number): void {
+    const now = this.#instant();
+    const age = Math.max(0, now.wall - createdAt);
+    const wall = Math.max(this.#known.wall, createdAt);
+    this.#known = { wall, monotonic: Math.max(this.#known.monotonic, now.monotonic - age) };
+  }
+
+  /** How long ago `#current` was known to be the newest, by whichever clock says longer. */
+  #age(now: { wall: number; monotonic: number }): number {
+    return Math.max(now.wall - this.#known.wall, now.monotonic - this.#known.monotonic);
+  }
+
+  #instant(): { wall: number; monotonic: number } {
+    return { wall: this.#options.clock.now(), monotonic: this.#options.clock.monotonic() };
+  }
+}
+
+export function fencedBy(ownEpoch: number, manifest: Manifest): FencedError {
+  return new FencedError(
+    `Another writer opened this database (epoch ${manifest.writerEpoch}; this one has ${ownEpoch}). Nothing more can be written through this handle.`,
+    { ownEpoch, seenEpoch: manifest.writerEpoch },
+  );
+}
+
+/** Refusals after which the object cannot appear later; anything else may have been stored. */
+function cannotHaveHappened(error: unknown): boolean {
+  return (
+    error instanceof StoreError &&
+    isMoraineError(error) &&
+    (error.reason === "denied" || error.reason === "invalid" || error.reason === "unsupported")
+  );
+}

@@ -1,0 +1,166 @@
+/**
+ * Pure transitions of the manifest. Each says what changes, never what the result is, so that it can be applied again to
+ * a newer manifest; what is there already is no change, and then the same manifest is returned.
+ */
+import type { Ulid } from "../common/ids.js";
+import {
+  type L0Entry,
+  type Manifest,
+  type PinnedSettings,
+  RetiredKind,
+  type RetiredObjects,
+  type WalPosition,
+} from "../format/manifest.js";
+import { noUlid } from "../format/manifest-codec.js";
+
+/** A change of the manifest; number, time and token are filled in by the commit. */
+export type Transition = (manifest: Manifest) => Manifest;
+
+/** Manifest 1 of a new database: no data, and no epoch claimed. */
+export function emptyManifest(databaseId: Ulid, pinned: PinnedSettings): Manifest {
+  return {
+    number: 0,
+    databaseId,
+    createdAt: 0,
+    token: new Uint8Array(0),
+    destroyed: false,
+    requiredFeatures: [],
+    optionalFeatures: [],
+    writerEpoch: 0,
+    compactorEpoch: 0,
+    lastL0Seq: 0,
+    lastSeq: 0,
+    snapshotSeq: 0,
+    walStart: { epoch: 1, id: 1 },
+    walChain: [],
+    l0: [],
+    runs: [],
+    checkpoints: [],
+    externals: [],
+    retired: [],
+    writerFloor: noUlid,
+    compactorFloor: noUlid,
+    pinned,
+  };
+}
+
+/** Takes the next writer epoch and puts its log at the end of the chain. */
+export function claimWriter(options: { putsInFlight: number }): Transition {
+  return (manifest) => {
+    const epoch = manifest.writerEpoch + 1;
+    return {
+      ...manifest,
+      writerEpoch: epoch,
+      walChain: [...manifest.walChain, { epoch, putsInFlight: options.putsInFlight }],
+    };
+  };
+}
+
+export interface RetiredBatch {
+  readonly epoch: number;
+  /** Oldest first. */
+  readonly entries: readonly L0Entry[];
+  /** Every WAL object before it holds only what the entries, or L0s before them, hold. */
+  readonly walStart: WalPosition;
+  /** The last seq that the entries hold. */
+  readonly lastL0Seq: number;
+  readonly lastSeq: number;
+  readonly writerFloor: Ulid;
+  /** For each older log of the chain, the id of its first fence. */
+  readonly logEnds: ReadonlyMap<number, number>;
+}
+
+/** Appends flushed tables to L0 and moves the start of replay behind what they hold. */
+export function retireBatch(batch: RetiredBatch): Transition {
+  return (manifest) => {
+    const entries = batch.entries.filter((entry) => !isNamed(manifest, entry));
+    const walMoves = comparePositions(batch.walStart, manifest.walStart) > 0;
+    const floorRises = batch.writerFloor > manifest.writerFloor;
+    if (entries.length === 0 && !walMoves && !floorRises) return manifest;
+    return {
+      ...manifest,
+      l0: [...manifest.l0, ...entries],
+      lastL0Seq: Math.max(manifest.lastL0Seq, batch.lastL0Seq),
+      lastSeq: Math.max(manifest.lastSeq, batch.lastSeq),
+      writerFloor: floorRises ? batch.writerFloor : manifest.writerFloor,
+      ...(walMoves ? moveWalStart(manifest, batch.walStart, batch.logEnds) : {}),
+    };
+  };
+}
+
+/** The last commit of a clean close: everything is in L0, so the writer's own log leaves the chain. */
+export function closeWriter(closing: {
+  epoch: number;
+  walStart: WalPosition;
+  lastSeq: number;
+  writerFloor: Ulid;
+  logEnds: ReadonlyMap<number, number>;
+}): Transition {
+  return (manifest) => {
+    if (!manifest.walChain.some((log) => log.epoch === closing.epoch)) return manifest;
+    const moved =
+      comparePositions(closing.walStart, manifest.walStart) > 0
+        ? moveWalStart(manifest, closing.walStart, closing.logEnds)
+        : {};
+    return {
+      ...manifest,
+      ...moved,
+      lastSeq: Math.max(manifest.lastSeq, closing.lastSeq),
+      writerFloor:
+        closing.writerFloor > manifest.writerFloor ? closing.writerFloor : manifest.writerFloor,
+      walChain: manifest.walChain.filter((log) => log.epoch > closing.epoch),
+    };
+  };
+}
+
+export function comparePositions(a: WalPosition, b: WalPosition): number {
+  return a.epoch - b.epoch || a.id - b.id;
+}
+
+/** The first id of a log that replay reads. */
+export function firstWalId(manifest: Manifest, epoch: number): number {
+  return epoch === manifest.walStart.epoch ? manifest.walStart.id : 1;
+}
+
+/** Loads put several SSTs in an entry; the first one's id names it. */
+function isNamed(manifest: Manifest, entry: L0Entry): boolean {
+  const id = entry.ssts[0]!.id;
+  return manifest.l0.some((other) => other.ssts[0]!.id === id);
+}
+
+/** Logs before the new start leave the chain, and the objects that replay no longer reads are retired; fences stay. */
+function moveWalStart(
+  manifest: Manifest,
+  walStart: WalPosition,
+  logEnds: ReadonlyMap<number, number>,
+): Partial<Manifest> {
+  let retired = manifest.retired;
+  for (const { epoch } of manifest.walChain) {
+    if (epoch > walStart.epoch) continue;
+    const toId = epoch === walStart.epoch ? walStart.id : logEnds.get(epoch);
+    if (toId === undefined) continue;
+    retired = retireWal(retired, manifest.number + 1, epoch, firstWalId(manifest, epoch), toId);
+  }
+  return {
+    walStart,
+    walChain: manifest.walChain.filter((log) => log.epoch >= walStart.epoch),
+    retired,
+  };
+}
+
+/** Adjoining ranges of a log become one, as young as its youngest part: a list that grows with logs, not with flushes. */
+function retireWal(
+  retired: readonly RetiredObjects[],
+  manifestNumber: number,
+  epoch: number,
+  fromId: number,
+  toId: number,
+): readonly RetiredObjects[] {
+  if (fromId >= toId) return retired;
+  const adjoining = retired.find(
+    (entry) => entry.kind === RetiredKind.wal && entry.epoch === epoch && entry.toId === fromId,
+  );
+  const kept = retired.filter((entry) => entry !== adjoining);
+  const from = adjoining?.fromId ?? fromId;
+  return [...kept, { kind: RetiredKind.wal, manifestNumber, ids: [], epoch, fromId: from, toId }];
+}

@@ -1,0 +1,181 @@
+/** `MemTable`: recent batches, kept as the WAL records that they are, searchable and scannable at any seq. */
+import { ByteReader } from "../common/byte-reader.js";
+import { RowKind, type RowRef } from "../common/row.js";
+import {
+  newOperationRef,
+  operationBytesMax,
+  readOperation,
+  readRecordHeader,
+  recordHeaderBytes,
+  writeOperation,
+  writeRecordHeader,
+} from "../format/wal-record.js";
+import { mergeRows } from "../iterator/merge-iterator.js";
+import type { RowIterator } from "../iterator/row-iterator.js";
+import type { RowSource } from "../iterator/row-source.js";
+import { RowTable } from "./row-table.js";
+import { SegmentIterator } from "./segment-iterator.js";
+
+/** Where the record of a batch lies: bytes that stay as they are for as long as somebody holds them. */
+export interface RecordSlice {
+  readonly chunk: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+export class MemTable implements RowSource {
+  /** Seqs of the first and last batch; 0 while empty. */
+  firstSeq = 0;
+  lastSeq = 0;
+  readonly #rows = new RowTable();
+  readonly #operation = newOperationRef();
+  #frozen = false;
+
+  get rowCount(): number {
+    return this.#rows.rowCount;
+  }
+
+  /** Memory that the table takes, about. */
+  get bytes(): number {
+    return this.#rows.rowCount === 0 ? 0 : this.#rows.arena.allocated + this.#rows.columnBytes;
+  }
+
+  get frozen(): boolean {
+    return this.#frozen;
+  }
+
+  /** No batch is added any more. */
+  freeze(): void {
+    this.#rows.sortTail(true);
+    this.#frozen = true;
+  }
+
+  /** Adds a batch of one operation. */
+  applyOne(
+    seq: number,
+    createdAt: number,
+    kind: RowKind,
+    key: Uint8Array,
+    value: Uint8Array,
+    expiresAt: number,
+  ): RecordSlice {
+    const arena = this.#rows.arena;
+    const chunk = arena.reserve(recordHeaderBytes + operationBytesMax(key, value));
+    const start = arena.offset;
+    const operations = start + recordHeaderBytes;
+    const end = writeOperation(chunk, operations, kind, key, value, expiresAt, 0);
+    const operationBytes = end - operations;
+    writeRecordHeader(chunk, start, { operationBytes, seq, createdAt, operationCount: 1 });
+    arena.commit(end - start);
+    const valueLength = kind === RowKind.delete ? 0 : value.length;
+    const keyStart = end - valueLength - key.length;
+    this.#rows.add(
+      arena.chunkIndex,
+      keyStart,
+      key.length,
+      valueLength,
+      kind,
+      seq,
+      createdAt,
+      expiresAt,
+      0,
+    );
+    this.#applied(seq);
+    return { chunk, start, end };
+  }
+
+  /** Adds a batch given as encoded operations, which are copied. */
+  applyBatch(
+    seq: number,
+    createdAt: number,
+    operations: Uint8Array,
+    operationCount: number,
+  ): RecordSlice {
+    const arena = this.#rows.arena;
+    const length = recordHeaderBytes + operations.length;
+    const chunk = arena.reserve(length);
+    const start = arena.offset;
+    const operationBytes = operations.length;
+    const at = writeRecordHeader(chunk, start, { operationBytes, seq, createdAt, operationCount });
+    chunk.set(operations, at);
+    arena.commit(length);
+    const reader = new ByteReader(chunk, "batch", 0, at, start + length);
+    this.#addOperations(reader, arena.chunkIndex, seq, createdAt, operationCount);
+    this.#applied(seq);
+    return { chunk, start, end: start + length };
+  }
+
+  /**
+   * Adds the records of a stored WAL object whose seq is above `afterSeq`, without copying them: `bytes` belongs to the
+   * table from now on. `object` is for messages. Gives the number of records added.
+   */
+  applyRecords(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    recordCount: number,
+    afterSeq: number,
+    object: string,
+  ): number {
+    const reader = new ByteReader(bytes, object, 0, start, end);
+    let chunkIndex = -1;
+    let added = 0;
+    for (let i = 0; i < recordCount; i++) {
+      const record = readRecordHeader(reader);
+      if (record.seq <= afterSeq) {
+        reader.skip(record.operationBytes);
+        continue;
+      }
+      if (chunkIndex < 0) chunkIndex = this.#rows.arena.adopt(bytes);
+      this.#addOperations(reader, chunkIndex, record.seq, record.createdAt, record.operationCount);
+      this.#applied(record.seq);
+      added++;
+    }
+    if (reader.remaining !== 0) reader.fail(`${reader.remaining} bytes follow the last record`);
+    return added;
+  }
+
+  get(key: Uint8Array, seqMax: number, row: RowRef): boolean {
+    return this.#rows.find(key, seqMax, row);
+  }
+
+  /** Rows as they are now: later batches do not appear. */
+  iterator(reverse: boolean): RowIterator {
+    this.#rows.sortTail(true);
+    const rows = this.#rows;
+    return mergeRows(
+      rows.segments.map((segment) => new SegmentIterator(rows, segment, reverse)),
+      reverse,
+    );
+  }
+
+  #addOperations(
+    reader: ByteReader,
+    chunk: number,
+    seq: number,
+    createdAt: number,
+    count: number,
+  ): void {
+    const operation = this.#operation;
+    for (let i = 0; i < count; i++) {
+      readOperation(reader, operation);
+      this.#rows.add(
+        chunk,
+        operation.keyStart,
+        operation.keyLength,
+        operation.valueLength,
+        operation.kind,
+        seq,
+        createdAt,
+        operation.expiresAt,
+        operation.operatorId,
+      );
+    }
+  }
+
+  #applied(seq: number): void {
+    if (this.firstSeq === 0) this.firstSeq = seq;
+    this.lastSeq = seq;
+    this.#rows.sortTail(false);
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * `WriteAheadLog`: the log of one writer epoch, with group commit.
+ *
+ * Batches collect in a group. A group that somebody waits for is sent at the end of the turn of the event loop if fewer
+ * than `putsInFlight` are on their way and the budget has a token; otherwise it grows until both are so. What nobody waits
+ * for is sent after `flushIntervalMs`. A group is sealed when it is first sent: its id, token and bytes never change again.
+ * Acknowledgements go out in id order. An id that is taken by another means that this writer was fenced.
+ */
+import { equalBytes } from "../common/bytes.js";
+import type { Clock, Timer } from "../common/clock.js";
+import { FencedError, MoraineError, StoreError, UnknownOutcomeError } from "../common/errors.js";
+import type { Ulid } from "../common/ids.js";
+import type { Random } from "../common/random.js";
+import type { WalPosition } from "../format/manifest.js";
+import { decodeWalObject, encodeWalGroup } from "../format/wal-object.js";
+import type { RecordSlice } from "../memtable/mem-table.js";
+import type { ObjectStore } from "../object-store/object-store.js";
+import { ObjectPaths } from "../object-store/paths.js";
+import { TokenBucket } from "./token-bucket.js";
+import { WalGroup } from "./wal-group.js";
+import type { WalIndex } from "./wal-index.js";
+
+/** A writer that was silent for longer proves its epoch before it acknowledges. */
+const silenceMs = 60_000;
+/** A group of this size is sent without waiting for anybody. */
+const groupBytesMax = 8 * 1024 * 1024;
+
+export interface WriteAheadLogOptions {
+  store: ObjectStore;
+  databaseId: Ulid;
+  epoch: number;
+  clock: Clock;
+  random: Random;
+  putsInFlight: number;
+  putsPerSecond: number;
+  putsBurst: number;
+  flushIntervalMs: number;
+  index: WalIndex;
+  /** Everything up to here is durable already. */
+  durableSeq: number;
+  /** Reads the manifest after the known one; rejects with `FencedError` when a newer writer is there. */
+  proveEpoch: () => Promise<unknown>;
+  /** The durable seq has risen. */
+  onDurable: () => void;
+  /** The log has failed for good; called once. */
+  onFailed: (error: MoraineError) => void;
+}
+
+export class WriteAheadLog {
+  readonly #options: WriteAheadLogOptions;
+  readonly #bucket: TokenBucket;
+  #group = new WalGroup();
+  #inFlight: WalGroup[] = [];
+  #nextId = 1;
+  #durableSeq: number;
+  #lastStored: { wall: number; monotonic: number };
+  #turnScheduled = false;
+  #intervalTimer: Timer | undefined;
+  #tokenTimer: Timer | undefined;
+  #failure: MoraineError | undefined;
+
+  constructor(options: WriteAheadLogOptions) {
+    this.#options = options;
+    this.#durableSeq = options.durableSeq;
+    this.#lastStored = { wall: options.clock.now(), monotonic: options.clock.monotonic() };
+    this.#bucket = new TokenBucket({
+      perSecond: options.putsPerSecond,
+      burst: options.putsBurst,
+      now: this.#lastStored.monotonic,
+    });
+  }
+
+  get durableSeq(): number {
+    return this.#durableSeq;
+  }
+
+  /** The id that the next group gets. */
+  get nextPosition(): WalPosition {
+    return { epoch: this.#options.epoch, id: this.#nextId };
+  }
+
+  /** Bytes that wait to be sent or are on their way. */
+  get bufferedBytes(): number {
+    let bytes = this.#group.bytes;
+    for (const group of this.#inFlight) bytes += group.bytes;
+    return bytes;
+  }
+
+  /** Where replay starts when L0 holds everything up to `seq`, all of which is durable. */
+  positionAfter(seq: number): WalPosition {
+    return this.#options.index.firstAfter(seq, this.nextPosition);
+  }
+
+  /** Adds a batch; with `durable` the promise of its group, which is then sent as soon as possible. */
+  append(record: RecordSlice, seq: number, durable: boolean): Promise<void> | undefined {
+    const group = this.#group;
+    group.add(record, seq);
+    if (durable || group.bytes >= groupBytesMax) this.#want(group);
+    else if (!group.wanted && this.#intervalTimer === undefined) {
+      this.#intervalTimer = this.#options.clock.after(this.#options.flushIntervalMs, () => {
+        this.#intervalTimer = undefined;
+        if (this.#group.recordCount > 0) {
+          this.#group.wanted = true;
+          this.#send();
+        }
+      });
+    }
+    return durable ? group.durable.promise : undefined;
+  }
+
+  /** Resolves when everything up to `seq` is durable, and sees to it. */
+  async whenDurable(seq: number): Promise<void> {
+    if (seq <= this.#durableSeq) return;
+    if (this.#failure !== undefined) throw this.#failure;
+    const sent = this.#inFlight.find((group) => group.lastSeq >= seq);
+    if (sent === undefined) this.#want(this.#group);
+    await (sent ?? this.#group).durable.promise;
+  }
+
+  /** Nothing is sent or acknowledged from now on; whoever waits gets `error`. */
+  fail(error: MoraineError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#intervalTimer?.cancel();
+    this.#tokenTimer?.cancel();
+    const sent = this.#inFlight;
+    this.#inFlight = [];
+    for (const group of sent) group.durable.reject(outcomeOfSent(error));
+    this.#group.durable.reject(error);
+  }
+
+  #want(group: WalGroup): void {
+    group.wanted = true;
+    if (this.#turnScheduled) return;
+    this.#turnScheduled = true;
+    this.#options.clock.endOfTurn(() => {
+      this.#turnScheduled = false;
+      this.#send();
+    });
+  }
+
+  #send(): void {
+    while (
+      this.#failure === undefined &&
+      this.#group.wanted &&
+      this.#group.recordCount > 0 &&
+      this.#inFlight.length < this.#options.putsInFlight &&
+      this.#tokenTimer === undefined
+    ) {
+      const waitMs = this.#bucket.take(this.#options.clock.monotonic());
+      if (waitMs > 0) {
+        this.#tokenTimer = this.#options.clock.after(waitMs, () => {
+          this.#tokenTimer = undefined;
+          this.#send();
+        });
+        return;
+      }
+      const group = this.#group;
+      this.#group = new WalGroup();
+      this.#intervalTimer?.cancel();
+      this.#intervalTimer = undefined;
+      group.id = this.#nextId++;
+      this.#inFlight.push(group);
+      this.#options.index.add({ epoch: this.#options.epoch, id: group.id }, group.lastSeq);
+      this.#store(group).then(
+        () => this.#acknowledge(),
+        (error: unknown) => this.#failed(error),
+      );
+    }
+  }
+
+  async #store(group: WalGroup): Promise<void> {
+    const { store, databaseId, epoch, random, clock, proveEpoch } = this.#options;
+    const { id, firstSeq, lastSeq, recordCount } = group;
+    const token = random.bytes(16);
+    const records = group.takeRecords();
+    const body = encodeWalGroup(databaseId, {
+      ...{ epoch, id, token, firstSeq, lastSeq, recordCount, records },
+    });
+    const path = ObjectPaths.wal(epoch, id);
+    const silent =
+      clock.now() - this.#lastStored.wall > silenceMs ||
+      clock.monotonic() - this.#lastStored.monotonic > silenceMs;
+    const [outcome] = await Promise.all([
+      store.create(path, body),
+      silent ? proveEpoch() : undefined,
+    ]);
+    if (outcome === "exists") await this.#requireOwn(path, body, id);
+    group.stored = true;
+    this.#lastStored = { wall: clock.now(), monotonic: clock.monotonic() };
+  }
+
+  /** Equal bytes are mine: I had won. Anything else there, or nothing any more: I have been superseded. */
+  async #requireOwn(path: string, body: Uint8Array, id: number): Promise<void> {
+    const { store, databaseId, epoch, proveEpoch } = this.#options;
+    const found = await store.get(path);
+    if (found !== undefined && equalBytes(found.bytes, body)) return;
+    await proveEpoch();
+    const fence = found && decodeWalObject(found.bytes, path, databaseId, { epoch, id });
+    throw new FencedError(
+      "Another writer has ended this writer's log. Nothing more can be written through this handle.",
+      { ownEpoch: epoch, seenEpoch: fence?.closerEpoch },
+    );
+  }
+
+  #acknowledge(): void {
+    if (this.#failure !== undefined) return;
+    let advanced = false;
+    while (this.#inFlight[0]?.stored) {
+      const group = this.#inFlight.shift()!;
+      this.#durableSeq = group.lastSeq;
+      advanced = true;
+      group.durable.resolve();
+    }
+    if (advanced) this.#options.onDurable();
+    this.#send();
+  }
+
+  #failed(cause: unknown): void {
+    if (this.#failure !== undefined) return;
+    const error =
+      cause instanceof MoraineError
+        ? cause
+        : new UnknownOutcomeError("The write-ahead log could not be written.", { cause });
+    this.fail(error);
+    this.#options.onFailed(error);
+  }
+}
+
+/** Of a group that was sent it is not known whether it was stored, unless the store refused it in so many words. */
+function outcomeOfSent(error: MoraineError): MoraineError {
+  if (error instanceof FencedError || error instanceof UnknownOutcomeError) return error;
+  if (error instanceof StoreError && error.kind === "unknown") return error;
+  return new UnknownOutcomeError(
+    `It is not known whether this write was stored: ${error.message} Reopen the database to find out.`,
+    { cause: error },
+  );
+}

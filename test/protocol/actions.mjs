@@ -1,0 +1,78 @@
+// Everything that may happen next in a state. One action is one request to the store, or one local step; a pause is an
+// interleaving, and a crash is a process that is never scheduled again.
+
+import { addCloser } from "./closer.mjs";
+import { addCollector } from "./collector.mjs";
+import { addCompactor } from "./compactor.mjs";
+import { addFlusher } from "./flusher.mjs";
+import { addKeeper } from "./keeper.mjs";
+import { addOpener } from "./opener.mjs";
+import { addReader } from "./reader.mjs";
+import { plants } from "./state.mjs";
+import { applyLate, describeRequest } from "./store.mjs";
+import { addCrash, addWriter } from "./writer.mjs";
+
+const rolesOf = {
+  W: [addOpener, addWriter, addFlusher, addCloser, addCrash],
+  C: [addCompactor],
+  G: [addCollector],
+  K: [addKeeper],
+  R: [addReader],
+};
+
+/** @returns {{ label: string, apply: (state: object) => void }[]} */
+export function actionsOf(state, config) {
+  const actions = [];
+  const push = (label, apply) => actions.push({ label, apply });
+  for (const name in state.processes) {
+    const add = (label, apply) =>
+      push(`${name} ${label}`, (next) => apply(next, next.processes[name]));
+    const role = { state, config, name, self: state.processes[name], add };
+    for (const addActions of rolesOf[name[0]]) addActions(role);
+  }
+  state.inFlight.forEach((request, index) => {
+    push(`late: ${describeRequest(request)} lands`, (next) => {
+      applyLate(next, next.inFlight.splice(index, 1)[0]);
+    });
+  });
+  if (state.faults.tick) {
+    push("time passes (half a retention)", (next) => {
+      next.faults.tick--;
+      next.now++;
+    });
+  }
+  if (config.deletesManifests && state.faults.deletion) addManifestDeletions(state, config, push);
+  if (config.usesHint) addHints(state, config, push);
+  return actions;
+}
+
+/** Manifests are kept for the retention, and always while a checkpoint names them. */
+function addManifestDeletions(state, config, push) {
+  const { newest } = state.truth;
+  const pinned = state.manifests[newest]?.checkpoints.map(({ number }) => number) ?? [];
+  for (const number of Object.keys(state.manifests).map(Number)) {
+    const isOld =
+      state.storedAt[number] <= state.now - 2 || plants(config, "retention-floor-violated");
+    if (number >= newest || !isOld || pinned.includes(number)) continue;
+    push(`collector deletes manifest ${number}`, (next) => {
+      delete next.manifests[number];
+      next.faults.deletion--;
+    });
+  }
+}
+
+/** The hint is put only after a commit is confirmed. */
+function addHints(state, config, push) {
+  const early = plants(config, "hint-before-confirmation");
+  for (const name in state.processes) {
+    const { step, hintPut, confirming, knownNumber } = state.processes[name];
+    if (hintPut || !(step === "done" || (early && confirming))) continue;
+    const number = step === "done" ? knownNumber : knownNumber + 1;
+    push(`${name} puts the hint ${number}`, (next) => {
+      const process = next.processes[name];
+      process.hintPut = true;
+      const manifest = step === "done" ? process.known : next.manifests[number];
+      next.hint = { number, manifest, storedAt: next.now };
+    });
+  }
+}

@@ -1,0 +1,91 @@
+// What must hold in every reachable state: it is checked after each action.
+
+import { indexOf, isWriter, walKey, writesMax, writesOf } from "./state.mjs";
+
+export class Violation extends Error {}
+
+export function violate(message) {
+  throw new Violation(message);
+}
+
+const bits = (value) => value.toString(2);
+
+/** The writes that the SSTs of a manifest hold. */
+export function contentOf(state, manifest, who) {
+  let value = 0;
+  for (const id of [...manifest.l0, ...manifest.runs]) {
+    if (state.ssts[id] === undefined) violate(`P5: ${who} names deleted sst ${id}`);
+    value |= state.ssts[id];
+  }
+  return value;
+}
+
+/** The writes of the logs: each in order, to its first fence or first absent id. */
+function loggedWrites(state, { walChain, walStart }) {
+  let value = 0;
+  for (const epoch of walChain) {
+    if (epoch < walStart.epoch) continue;
+    for (let id = epoch === walStart.epoch ? walStart.id : 0; ; id++) {
+      const object = state.wal[walKey(epoch, id)];
+      if (!object || object.fence) break;
+      value |= object.value;
+    }
+  }
+  return value;
+}
+
+export function checkInvariants(state) {
+  const { manifests, processes, truth } = state;
+  const newest = manifests[truth.newest];
+  if (!newest) violate("the newest manifest was deleted");
+  let recovered = contentOf(state, newest, `newest manifest ${truth.newest}`);
+  for (const { id, number } of newest.checkpoints) {
+    if (!manifests[number]) violate(`P5: checkpoint ${id} names deleted manifest ${number}`);
+    contentOf(state, manifests[number], `checkpoint ${id}`);
+  }
+  recovered |= loggedWrites(state, newest);
+  const lost = truth.acknowledged & ~recovered;
+  if (lost) violate(`P1/P2: acknowledged writes ${bits(lost)} would not be recovered`);
+
+  const seqsSeen = new Set();
+  for (const name in processes) {
+    if (!isWriter(name)) continue;
+    checkOrder(state, name, recovered, seqsSeen);
+    if (processes[name].step === "open") checkOpenView(state, name);
+  }
+  const phantom = (processes.R?.view ?? 0) & ~recovered;
+  if (phantom) violate(`a reader saw ${bits(phantom)}, which would not be recovered`);
+}
+
+/** P3: what survives of one writer is a prefix of what it wrote, and no two writes share a seq. */
+function checkOrder(state, name, recovered, seqsSeen) {
+  const firstBit = indexOf(name) * writesMax;
+  const survivors = (recovered & writesOf(indexOf(name))) >> firstBit;
+  if (survivors & (survivors + 1)) {
+    violate(`P3: ${name} survives as ${bits(survivors)}: a later write without an earlier one`);
+  }
+  for (let count = 0; count < writesMax; count++) {
+    if (!((survivors >> count) & 1)) continue;
+    const seq = state.truth.seqs[firstBit + count];
+    if (seqsSeen.has(seq)) violate(`two recovered writes share seq ${seq}`);
+    seqsSeen.add(seq);
+  }
+}
+
+/** P1 and P2 from the inside: an open writer shows everything that older epochs were ever acknowledged. */
+function checkOpenView(state, name) {
+  const { epoch, view } = state.processes[name];
+  for (const other in state.processes) {
+    const { epoch: otherEpoch } = state.processes[other];
+    if (!isWriter(other) || !otherEpoch || otherEpoch >= epoch) continue;
+    const mask = writesOf(indexOf(other));
+    const replayed = (view & mask) >> (indexOf(other) * writesMax);
+    if (replayed & (replayed + 1)) {
+      violate(`P3: ${name} replayed ${bits(replayed)} of ${other}: a void object past a fence`);
+    }
+    const missing = state.truth.acknowledged & mask & ~view;
+    if (missing) {
+      violate(`P1/P2: ${name} (epoch ${epoch}) is open without ${other}'s ${bits(missing)}`);
+    }
+  }
+}

@@ -1,0 +1,84 @@
+// The keeper of checkpoints: it adds, drops, copies and restores them as its script says, by commits alone.
+
+import { addCommit } from "./commit.mjs";
+import { contentOf } from "./invariants.mjs";
+import { plants } from "./state.mjs";
+
+const sstNames = ({ l0, runs }) => [...l0, ...runs].map((id) => `sst/${id}`);
+
+export function addKeeper(role) {
+  const { config, name, state, self, add } = role;
+  const script = config.keeperScripts[name];
+  if (self.scriptIndex >= script.length) return;
+  const operation = script[self.scriptIndex];
+  if (self.step === "idle") {
+    add(`reads manifest ${state.truth.newest}`, (next, process) => {
+      process.knownNumber = next.truth.newest;
+      process.known = next.manifests[process.knownNumber];
+      process.newestSince = next.now;
+      process.readCheckpoints = process.known.checkpoints;
+      process.step = "commit";
+    });
+    return;
+  }
+  const transition = (manifest, process, at) =>
+    operations[operation]({ config, name, manifest, process, state: at });
+  const end = (next, process) => {
+    process.scriptIndex++;
+    process.step = "idle";
+    if (operation !== "restore") return;
+    // Writes after the checkpoint are given up on purpose.
+    const manifest = next.manifests[next.truth.newest];
+    next.truth.acknowledged &= contentOf(next, manifest, "restored manifest");
+  };
+  if (!transition(self.known, self, state)) {
+    add("is refused", end);
+    return;
+  }
+  addCommit(role, { transition, onWin: end, onFenced: end, onInapplicable: end });
+}
+
+const operations = {
+  /** A checkpoint is attached to the number of the commit that creates it. */
+  add: ({ name, manifest, process }) => ({
+    ...manifest,
+    checkpoints: [...manifest.checkpoints, { id: name, number: process.knownNumber + 1 }],
+  }),
+  addToOldNumber: ({ name, manifest, process }) => ({
+    ...manifest,
+    checkpoints: [
+      ...manifest.checkpoints,
+      { id: name, number: Math.max(1, process.knownNumber - 1) },
+    ],
+  }),
+  drop: ({ manifest }) =>
+    manifest.checkpoints.length
+      ? { ...manifest, checkpoints: manifest.checkpoints.slice(1) }
+      : null,
+  /** Only from a checkpoint that the manifest it is applied to still lists. */
+  copy: ({ config, name, manifest, process }) => {
+    const checkpoints = plants(config, "checkpoints-joined-by-id")
+      ? process.readCheckpoints
+      : manifest.checkpoints;
+    if (!checkpoints.length) return null;
+    const copied = { id: name, number: checkpoints[0].number };
+    return { ...manifest, checkpoints: [...checkpoints, copied] };
+  },
+  /** Takes what it names again off the retired list in the same commit. */
+  restore: ({ config, manifest, state }) => {
+    const [checkpoint] = manifest.checkpoints;
+    if (!checkpoint) return null;
+    const restored = state.manifests[checkpoint.number];
+    const back = new Set(sstNames(restored));
+    const keeps = plants(config, "restore-leaves-the-retired-list");
+    return {
+      ...manifest,
+      l0: restored.l0,
+      runs: restored.runs,
+      retired: [
+        ...manifest.retired.filter((name) => keeps || !back.has(name)),
+        ...sstNames(manifest).filter((name) => !back.has(name)),
+      ],
+    };
+  },
+};

@@ -1,0 +1,164 @@
+// A writer from the first request of its open to the moment it is open:
+// find the newest manifest, claim an epoch, close the older logs, replay them, look once more.
+
+import { addCommit } from "./commit.mjs";
+import { addFences, firstUnfencedId } from "./fence.mjs";
+import { violate } from "./invariants.mjs";
+import { plants, walKey } from "./state.mjs";
+import { highestNumber } from "./store.mjs";
+
+export function becomeFenced(_state, process) {
+  process.step = "fenced";
+  process.groups = [];
+  process.queue = [];
+  process.outcomeUnknown = false;
+  process.batch = null;
+}
+
+export function addOpener(role) {
+  const { config, self, add } = role;
+  switch (self.step) {
+    case "idle":
+      if (config.usesHint) {
+        add("GETs the hint", (next, process) => {
+          process.hint = next.hint;
+          process.step = "probe";
+        });
+      } else {
+        add("finds the newest manifest", (next, process) => {
+          takeForNewest(next, process, next.truth.newest);
+          process.claimedEpoch = plants(config, "epoch-computed-beforehand")
+            ? process.known.writerEpoch + 1
+            : 0;
+        });
+      }
+      return;
+    case "probe":
+      add("probes from the hint", (next, process) => probe(role, next, process));
+      return;
+    case "claim":
+      addClaim(role);
+      return;
+    case "list":
+      add(`lists log ${self.openLogs[0]}`, (next, process) => firstUnfencedId(role, next, process));
+      return;
+    case "fence":
+      addFences(role);
+      return;
+    case "replay":
+      add("replays", (next, process) => replay(config, next, process));
+      return;
+    case "last-look":
+      add("GETs the next manifest before it opens", (next, process) => {
+        let number = process.knownNumber;
+        while (next.manifests[number + 1]) number++;
+        if (next.manifests[number].writerEpoch > process.epoch) becomeFenced(next, process);
+        else process.step = "open";
+      });
+  }
+}
+
+function takeForNewest(next, process, number) {
+  process.knownNumber = number;
+  process.known = next.manifests[number];
+  process.newestSince = next.now;
+  process.step = "claim";
+}
+
+/** From the hint through the numbers after it; a start that is too old asks for a listing. */
+function probe({ config, name }, next, process) {
+  const { hint } = process;
+  let number = hint.number;
+  if (!plants(config, "stale-hint-trusted")) while (next.manifests[number + 1]) number++;
+  const endIsHint = number === hint.number;
+  const since =
+    config.probeAge === "start"
+      ? hint.manifest.createdAt
+      : config.probeAge === "hint-object" && endIsHint
+        ? hint.storedAt
+        : (next.storedAt[number] ?? hint.manifest.createdAt);
+  if (next.now - since >= 1 && !plants(config, "stale-hint-trusted")) {
+    number = highestNumber(next.manifests);
+  }
+  const manifest = next.manifests[number] ?? hint.manifest;
+  const { history, newest } = next.truth;
+  if (history[number] !== manifest.token) {
+    violate(`${name} takes the stray manifest ${number} (${manifest.token}) for the newest`);
+  }
+  if (number < newest && !next.manifests[number + 1]) {
+    violate(`${name} takes manifest ${number} for the newest, which is ${newest}`);
+  }
+  takeForNewest(next, process, number);
+  process.known = manifest;
+  process.hint = null;
+}
+
+/** The epoch is computed inside the transition, from the manifest that it is applied to. */
+function addClaim(role) {
+  const { config } = role;
+  addCommit(role, {
+    transition: (manifest, process) => {
+      const epoch = process.claimedEpoch || manifest.writerEpoch + 1;
+      return {
+        ...manifest,
+        writerEpoch: epoch,
+        walChain: [...manifest.walChain, epoch],
+        writerFloor: config.claimLeavesFloor
+          ? manifest.writerFloor
+          : Math.max(manifest.lastId, manifest.writerFloor),
+      };
+    },
+    onWin: (_next, process) => {
+      const { walChain, walStart, writerEpoch } = process.known;
+      process.epoch = writerEpoch;
+      const hasLogs = !config.withoutWal && !plants(config, "no-fence");
+      process.openLogs = hasLogs
+        ? walChain.filter((epoch) => epoch < writerEpoch && epoch >= walStart.epoch)
+        : [];
+      process.step = config.claimsOnly ? "done" : process.openLogs.length ? "list" : "replay";
+    },
+    onFenced: becomeFenced,
+  });
+}
+
+/** One action for all the GETs: the objects are immutable, and a missing one ends the open. */
+function replay(config, next, process) {
+  const { known, epoch: ownEpoch, logEnds } = process;
+  let stored = 0;
+  let missing = false;
+  for (const id of [...known.l0, ...known.runs]) {
+    if (next.ssts[id] === undefined) missing = true;
+    else stored |= next.ssts[id];
+  }
+  let logged = 0;
+  for (const epoch of known.walChain) {
+    if (config.withoutWal || epoch >= ownEpoch || epoch < known.walStart.epoch) continue;
+    const end = logEnds[epoch];
+    let id = epoch === known.walStart.epoch ? known.walStart.id : 0;
+    for (; end === undefined ? next.wal[walKey(epoch, id)] : id < end; id++) {
+      const object = next.wal[walKey(epoch, id)];
+      if (!object) {
+        // Never the end of the log: a newer writer took over, or it is corruption.
+        if (!plants(config, "missing-id-is-the-end")) missing = true;
+        break;
+      }
+      if (!object.fence) logged |= object.value;
+      else if (!plants(config, "replay-past-a-fence")) break;
+    }
+  }
+  if (missing) {
+    becomeFenced(next, process);
+    return;
+  }
+  process.memTable = logged;
+  process.durable = logged;
+  process.view = stored | logged;
+  process.groups = [];
+  for (const bit in next.truth.seqs) {
+    if ((process.view >> bit) & 1) {
+      process.nextSeq = Math.max(process.nextSeq, next.truth.seqs[bit] + 1);
+    }
+  }
+  process.logEnds = {};
+  process.step = config.lastLook ? "last-look" : "open";
+}

@@ -1,0 +1,64 @@
+// The object store: every request is atomic, and listing is consistent. Nothing but the hint is ever overwritten.
+
+import { walKey } from "./state.mjs";
+
+export const manifestRequest = (number, manifest) => ({ kind: "manifest", number, manifest });
+
+export const fenceRequest = (key) => ({ kind: "wal", key, object: Object.freeze({ fence: true }) });
+
+export const recordRequest = (key, token, value) => ({
+  kind: "wal",
+  key,
+  object: Object.freeze({ fence: false, token, value }),
+});
+
+/** Create-only: `If-None-Match: *`. */
+export function create(state, request) {
+  if (request.kind === "wal") {
+    if (state.wal[request.key]) return "exists";
+    state.wal[request.key] = request.object;
+    return "created";
+  }
+  if (state.manifests[request.number]) return "exists";
+  storeManifest(state, request);
+  return "created";
+}
+
+/** What a store that ignores the condition would do. */
+export function overwrite(state, request) {
+  storeManifest(state, request);
+  return "created";
+}
+
+function storeManifest(state, { number, manifest }) {
+  const { truth } = state;
+  state.manifests[number] = manifest;
+  state.storedAt[number] = state.now;
+  // A create far below the newest number, in a range that was deleted, is a stray and no history.
+  if (number === truth.newest + 1) {
+    truth.newest = number;
+    truth.history[number] = manifest.token;
+  }
+}
+
+/** `name` is "sst/<id>" or "wal/<epoch>.<id>". */
+export function deleteObject(state, name) {
+  const [kind, id] = name.split("/");
+  if (kind === "sst") delete state.ssts[id];
+  else delete state.wal[walKey(...id.split(".").map(Number))];
+}
+
+/** A request that its sender no longer waits for is applied after all. */
+export function applyLate(state, request) {
+  if (request.kind === "delete") deleteObject(state, request.name);
+  else create(state, request);
+}
+
+export const describeRequest = ({ kind, number, key, object, name }) =>
+  kind === "manifest"
+    ? `manifest ${number}`
+    : kind === "wal"
+      ? `${object.fence ? "fence" : "wal"} ${Math.floor(key / 1000)}.${key % 1000}`
+      : `delete of ${name}`;
+
+export const highestNumber = (manifests) => Math.max(0, ...Object.keys(manifests).map(Number));

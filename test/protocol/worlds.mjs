@@ -1,0 +1,152 @@
+// The worlds that scenarios start from: which processes there are, what they do, and which faults may happen.
+//
+// A config has these fields, all optional but `processes`:
+// - processes: W* writers (W0 is open at the start), C* compactors, G* collectors, K* keepers of checkpoints, R a reader
+// - writes: how many writes each writer may accept; putsInFlight: WAL groups at once (2); nonDurableWrites
+// - faults: how often each fault may happen. lost: applied, but the reply is lost. late: no reply, and it may be applied
+//   at any later time. crash: a writer dies with its PUTs on their way. conflict: a 409 that changes nothing.
+//   tick: half a manifest retention passes. deletion: the collector deletes an old manifest
+// - flush, flushesMax (3), load ("seq-first" | "seq-last"), withoutWal, withoutWalGate, withoutRetired, closes
+// - lastLook, fencesInParallel, ignoresFoundFences: how a writer opens
+// - usesHint, probeAge ("start" | "last-manifest" | "hint-object"), ageRule, claimsOnly, deletesManifests
+// - claimLeavesFloor: an epoch claim does not raise the floor of the writer
+// - sweep ("floors" | "jobs-manifest" | "manifest-jobs" | "manifest-jobs-manifest"), collectorPasses (1), compactorGivesUp
+// - keeperScripts: what each keeper does, one commit after the other
+// - prepare: changes the first state
+// - planted: the rules that are left out
+
+export const twoWriters = {
+  processes: ["W0", "W1"],
+  writes: { W0: 3, W1: 1 },
+  putsInFlight: 3,
+  faults: { lost: 1, late: 1 },
+  lastLook: true,
+};
+
+export const threeWriters = {
+  processes: ["W0", "W1", "W2"],
+  writes: { W0: 2, W1: 1, W2: 0 },
+  faults: { late: 1 },
+  lastLook: true,
+};
+
+export const flushing = {
+  processes: ["W0", "W1", "G0"],
+  writes: { W0: 2, W1: 1 },
+  flush: true,
+  faults: { lost: 1 },
+  lastLook: true,
+};
+
+export const threeFlushing = {
+  processes: ["W0", "W1", "W2", "G0"],
+  writes: { W0: 1, W1: 0, W2: 0 },
+  putsInFlight: 1,
+  flush: true,
+  lastLook: true,
+};
+
+export const compacting = {
+  processes: ["W0", "C0", "G0"],
+  writes: { W0: 2 },
+  flush: true,
+  faults: { lost: 1 },
+  lastLook: true,
+};
+
+export const withoutWal = {
+  processes: ["W0", "W1", "C0"],
+  writes: { W0: 2, W1: 1 },
+  withoutWal: true,
+  withoutRetired: true,
+  flush: true,
+  faults: { lost: 1, late: 1 },
+};
+
+export const loading = {
+  processes: ["W0", "W1"],
+  flush: true,
+  lastLook: true,
+};
+
+export const openersOnly = {
+  processes: ["W1", "W2", "W3"],
+  usesHint: true,
+  claimsOnly: true,
+  deletesManifests: true,
+  ageRule: true,
+  probeAge: "start",
+  faults: { late: 1, tick: 3, deletion: 2 },
+};
+
+/**
+ * History 1 to 4, a retention later: 2 and 3 are deleted but for `kept` (pinned by a checkpoint), the hint is at 1,
+ * and W1 slept with 1 in its hand. `hintStoredAt` 2 is a hint that was put late.
+ */
+export const sleeper = (kept, hintStoredAt = 0) => ({
+  ...openersOnly,
+  processes: ["W1", "W2"],
+  faults: { lost: 1, late: 1, tick: 1, deletion: 1 },
+  prepare: (state) => {
+    const first = state.manifests[1];
+    state.now = 2;
+    state.hint = { number: 1, manifest: first, storedAt: hintStoredAt };
+    for (const number of [2, 3, 4]) {
+      const token = `h${number}`;
+      state.truth.history[number] = token;
+      if (number !== 4 && !kept.includes(number)) continue;
+      const checkpoints = number === 4 && kept.includes(2) ? [{ id: "pin", number: 2 }] : [];
+      state.manifests[number] = Object.freeze({
+        ...first,
+        token,
+        writerEpoch: number,
+        checkpoints,
+      });
+      state.storedAt[number] = 0;
+    }
+    state.truth.newest = 4;
+    Object.assign(state.processes.W1, { step: "claim", knownNumber: 1, known: first });
+  },
+});
+
+export const checkpoints = {
+  processes: ["W0", "C0", "G0", "K0", "K1"],
+  writes: { W0: 1 },
+  putsInFlight: 1,
+  flush: true,
+  flushesMax: 1,
+  keeperScripts: { K0: ["add", "drop"], K1: ["copy"] },
+};
+
+export const restoring = {
+  ...checkpoints,
+  keeperScripts: { K0: ["add"], K1: ["restore", "drop"] },
+};
+
+export const sweeping = {
+  processes: ["W0", "C0", "G0"],
+  writes: { W0: 3 },
+  putsInFlight: 1,
+  withoutWal: true,
+  withoutRetired: true,
+  flush: true,
+  sweep: "floors",
+};
+
+export const reading = {
+  processes: ["W0", "W1", "R", "G0"],
+  writes: { W0: 2, W1: 1 },
+  flush: true,
+  flushesMax: 1,
+  lastLook: true,
+};
+
+export const closing = {
+  processes: ["W0", "W1", "G0"],
+  writes: { W0: 1, W1: 1 },
+  putsInFlight: 1,
+  flush: true,
+  closes: true,
+  faults: { lost: 1, late: 1 },
+  lastLook: true,
+};

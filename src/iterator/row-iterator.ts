@@ -17,13 +17,26 @@ export const Step = { end: 0, row: 1, pending: 2 } as const;
 export type Step = (typeof Step)[keyof typeof Step];
 
 export interface RowIterator {
-  /** Where the iterator stands. Valid after `step()` answered `Step.row`, until the next `step`, `seek` or `close`. */
+  /**
+   * Where the iterator stands. Valid after `step()` answered `Step.row`, until the next `step`, `seek` or `close`. It is
+   * the same object for the life of the iterator.
+   *
+   * The buffers it points to stay as they are for as long as somebody refers to them, with one exception: the key may
+   * stand in scratch memory of the iterator, and then it is overwritten by the next `step` or `seek`. Who keeps a row
+   * longer than that copies the key; the value may be kept by `RowRef.copyFrom`.
+   */
   readonly row: RowRef;
 
-  /** Moves to the next row. After `Step.pending` the position has not changed: await `fill`, then step again. */
+  /**
+   * Moves to the next row. After `Step.pending` the position has not changed: await `fill`, then step again. A step that
+   * was not preceded by `fill` then answers `Step.pending` again; after `Step.end` it answers `Step.end`, until a `seek`.
+   */
   step(): Step;
 
-  /** Fetches what the next `step` needs. May only be called after `Step.pending`; one at a time. */
+  /**
+   * Fetches what the next `step` needs. May only be called after `Step.pending`; one at a time, and neither `step` nor
+   * `seek` while it is under way. After a rejection the position has not changed, and `step` asks for the same again.
+   */
   fill(signal?: AbortSignal): Promise<void>;
 
   /**

@@ -1,0 +1,335 @@
+/**
+ * `SstBuilder`: rows in storage order in, the bytes of an SST out. No I/O; the same rows give the same bytes.
+ *
+ * A data block is closed before a row that would take it over `blockBytes`, so that a huge row stands alone and small rows
+ * never share its block. A partition of index and filter is closed with the block whose entry takes it over its size.
+ */
+import { assert } from "../common/assert.js";
+import { allocateBytes, type Bytes, copyBytes, emptyBytes, shortHex } from "../common/bytes.js";
+import { InternalError } from "../common/errors.js";
+import type { Ulid } from "../common/ids.js";
+import { RowKind, type RowRef } from "../common/row.js";
+import { BlockBuilder } from "./block-builder.js";
+import { BlockTrailer, blockTrailerBytes } from "./block-trailer.js";
+import { BlockedBloomFilterBuilder } from "./blocked-bloom-filter-builder.js";
+import { IndexBlockBuilder } from "./index-block-builder.js";
+import { hashKey } from "./key-hash.js";
+import type { SstInfo } from "./manifest.js";
+import { shortestSeparator } from "./separator.js";
+import { type Section, SectionId, type SstProperties } from "./sst.js";
+import { encodeFooter, encodeHeader, encodeProperties } from "./sst-tail-builder.js";
+
+export interface SstBuilderOptions {
+  id: Ulid;
+  databaseId: Ulid;
+  /** Payload bytes of a data block; default 4096. */
+  blockBytes?: number | undefined;
+  /** Default 10, about 1 % of absent keys pass; 0 builds no filter. */
+  filterBitsPerKey?: number | undefined;
+  /** Every how many rows a key is stored whole; default 16. */
+  restartInterval?: number | undefined;
+  /** Payload bytes of the index block of a partition; default 4096. */
+  indexPartitionBytes?: number | undefined;
+}
+
+export interface BuiltSst {
+  /** The object, in pieces; they belong to the caller. */
+  readonly chunks: Uint8Array[];
+  readonly info: SstInfo;
+}
+
+interface Partition {
+  readonly separator: Bytes;
+  readonly index: Bytes;
+  readonly filter: Bytes;
+  readonly blockCount: number;
+  readonly rowCount: number;
+}
+
+/** A block at least this large becomes a chunk of its own instead of being copied into one. */
+const chunkBytesMax = 1024 * 1024;
+
+export class SstBuilder {
+  readonly #id: Ulid;
+  readonly #databaseId: Ulid;
+  readonly #blockBytes: number;
+  readonly #indexPartitionBytes: number;
+  readonly #trailer: BlockTrailer;
+  readonly #block: BlockBuilder;
+  readonly #filter: BlockedBloomFilterBuilder;
+  readonly #filterOff: boolean;
+  readonly #index = new IndexBlockBuilder();
+  readonly #partitions: Partition[] = [];
+
+  readonly #chunks: Uint8Array[] = [];
+  #chunk: Bytes = allocateBytes(64 * 1024);
+  #chunkLength = 0;
+  /** Bytes of the object so far, without the block that is being built. */
+  #offset = 0;
+  #finished = false;
+
+  /** The last key is the beginning of this buffer. */
+  #lastKey: Bytes = allocateBytes(64);
+  #lastKeyLength = 0;
+  #lastSeq = 0;
+  #firstKey: Bytes = emptyBytes;
+  #blockCount = 0;
+  #partitionRowCount = 0;
+  #rowCount = 0;
+  #deleteCount = 0;
+  #mergeCount = 0;
+  #minSeq = Number.MAX_SAFE_INTEGER;
+  #maxSeq = 0;
+  #minCreatedAt = Number.MAX_SAFE_INTEGER;
+  #maxCreatedAt = 0;
+  #maxExpiresAt = 0;
+  #everyRowExpires = true;
+
+  constructor(options: SstBuilderOptions) {
+    const { blockBytes = 4096, filterBitsPerKey = 10, restartInterval = 16 } = options;
+    const { indexPartitionBytes = 4096 } = options;
+    this.#id = options.id;
+    this.#databaseId = options.databaseId;
+    this.#blockBytes = blockBytes;
+    this.#indexPartitionBytes = indexPartitionBytes;
+    this.#trailer = new BlockTrailer(options.id);
+    this.#block = new BlockBuilder(restartInterval, Math.min(blockBytes * 2, chunkBytesMax));
+    this.#filter = new BlockedBloomFilterBuilder(filterBitsPerKey);
+    this.#filterOff = filterBitsPerKey <= 0;
+    this.#append(encodeHeader());
+  }
+
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  /** Bytes of the data so far, with the block that is being built; indexes and filters come on top. */
+  get bytesWritten(): number {
+    return this.#offset + (this.#block.rowCount === 0 ? 0 : this.#block.byteLength);
+  }
+
+  /** Copies the row. Throws `InternalError` when it is not above the row before it, in storage order. */
+  add(row: RowRef): void {
+    const keyLength = row.keyEnd - row.keyStart;
+    const shared = this.#sharedWithLast(row);
+    const isNewKey = shared !== keyLength || keyLength !== this.#lastKeyLength;
+    if (this.#rowCount === 0) {
+      assert(!this.#finished, "an SST that is finished takes no rows");
+      this.#firstKey = copyBytes(row.keyBytes, row.keyStart, row.keyEnd);
+    } else {
+      this.#checkOrder(row, shared, keyLength);
+      const rowBytes = keyLength - shared + row.valueEnd - row.valueStart + 8;
+      if (this.#block.byteLength + rowBytes > this.#blockBytes) {
+        this.#closeBlock(
+          shortestSeparator(
+            this.#lastKey,
+            this.#lastKeyLength,
+            row.keyBytes,
+            row.keyStart,
+            row.keyEnd,
+            shared,
+          ),
+        );
+      }
+    }
+    this.#block.add(row, shared);
+    // A key whose versions span two partitions is in the filters of both.
+    if (!this.#filterOff && (isNewKey || this.#partitionRowCount === 0)) {
+      this.#filter.add(hashKey(row.keyBytes, row.keyStart, row.keyEnd));
+    }
+    this.#partitionRowCount++;
+    this.#rowCount++;
+    this.#remember(row, shared, keyLength);
+  }
+
+  /** The whole SST, of at least one row. The builder cannot be used again. */
+  finish(): BuiltSst {
+    assert(this.#rowCount > 0 && !this.#finished, "an SST has rows and is finished once");
+    this.#finished = true;
+    const lastKey = copyBytes(this.#lastKey, 0, this.#lastKeyLength);
+    this.#closeBlock(lastKey);
+    if (this.#index.count > 0) this.#closePartition(lastKey);
+    const sections: Section[] = [];
+    let sectionStart = 8;
+    const endSection = (id: number): void => {
+      sections.push({ id, offset: sectionStart, length: this.#offset - sectionStart });
+      sectionStart = this.#offset;
+    };
+    endSection(SectionId.data);
+    const metaOffset = this.#offset;
+    const top = new IndexBlockBuilder();
+    for (const { separator, index, filter, blockCount, rowCount } of this.#partitions) {
+      const indexOffset = this.#offset;
+      this.#appendBlock(index);
+      const filterOffset = this.#offset;
+      this.#appendBlock(filter);
+      const indexLength = filterOffset - indexOffset;
+      const filterLength = this.#offset - filterOffset;
+      top.add(separator, [
+        indexOffset,
+        indexLength,
+        filterOffset,
+        filterLength,
+        blockCount,
+        rowCount,
+      ]);
+    }
+    endSection(SectionId.partitions);
+    const topOffset = this.#offset;
+    this.#appendBlock(top.finish());
+    endSection(SectionId.topIndex);
+    const properties = this.#properties(lastKey, sections[0]!.length);
+    this.#appendBlock(encodeProperties(properties));
+    endSection(SectionId.properties);
+    this.#append(encodeFooter({ databaseId: this.#databaseId, sstId: this.#id, sections }));
+    this.#closeChunk(0);
+    const { firstKey, minSeq, maxSeq, rowCount, deleteCount, maxExpiresAt } = properties;
+    return {
+      chunks: this.#chunks,
+      info: {
+        id: this.#id,
+        size: this.#offset,
+        metaOffset,
+        topOffset,
+        firstKey,
+        lastKey,
+        minSeq,
+        maxSeq,
+        rowCount,
+        deleteCount,
+        maxExpiresAt,
+      },
+    };
+  }
+
+  #sharedWithLast(row: RowRef): number {
+    const { keyBytes, keyStart } = row;
+    const last = this.#lastKey;
+    const sharedMax = Math.min(this.#lastKeyLength, row.keyEnd - keyStart);
+    let shared = 0;
+    while (shared < sharedMax && last[shared] === keyBytes[keyStart + shared]) shared++;
+    return shared;
+  }
+
+  #checkOrder(row: RowRef, shared: number, keyLength: number): void {
+    let isAbove: boolean;
+    if (shared === this.#lastKeyLength) {
+      isAbove = keyLength > shared || row.seq < this.#lastSeq;
+    } else {
+      isAbove = shared < keyLength && row.keyBytes[row.keyStart + shared]! > this.#lastKey[shared]!;
+    }
+    if (isAbove) return;
+    throw new InternalError(
+      `Rows of an SST are out of order: a key of ${keyLength} bytes at seq ${row.seq} after a key of ${this.#lastKeyLength} bytes at seq ${this.#lastSeq} (${shortHex(row.key(), 4)})`,
+    );
+  }
+
+  #remember(row: RowRef, shared: number, keyLength: number): void {
+    const { seq, createdAt, expiresAt } = row;
+    assert(
+      Number.isSafeInteger(seq) && seq >= 0 && Number.isSafeInteger(createdAt) && createdAt >= 0,
+      "seq and creation time of a row are safe integers",
+    );
+    if (keyLength > this.#lastKey.length) {
+      const grown = allocateBytes(keyLength * 2);
+      grown.set(this.#lastKey.subarray(0, shared));
+      this.#lastKey = grown;
+    }
+    const last = this.#lastKey;
+    const { keyBytes, keyStart } = row;
+    for (let i = shared; i < keyLength; i++) last[i] = keyBytes[keyStart + i]!;
+    this.#lastKeyLength = keyLength;
+    this.#lastSeq = seq;
+    if (row.kind === RowKind.delete) this.#deleteCount++;
+    else if (row.kind === RowKind.merge) this.#mergeCount++;
+    if (seq < this.#minSeq) this.#minSeq = seq;
+    if (seq > this.#maxSeq) this.#maxSeq = seq;
+    if (createdAt < this.#minCreatedAt) this.#minCreatedAt = createdAt;
+    if (createdAt > this.#maxCreatedAt) this.#maxCreatedAt = createdAt;
+    if (expiresAt === 0) {
+      this.#everyRowExpires = false;
+    } else {
+      assert(Number.isSafeInteger(expiresAt) && expiresAt > 0, "an expiry is a safe integer");
+      if (expiresAt > this.#maxExpiresAt) this.#maxExpiresAt = expiresAt;
+    }
+  }
+
+  #properties(lastKey: Bytes, dataBytes: number): SstProperties {
+    return {
+      rowCount: this.#rowCount,
+      deleteCount: this.#deleteCount,
+      mergeCount: this.#mergeCount,
+      minSeq: this.#minSeq,
+      maxSeq: this.#maxSeq,
+      firstKey: this.#firstKey,
+      lastKey,
+      minCreatedAt: this.#minCreatedAt,
+      maxCreatedAt: this.#maxCreatedAt,
+      maxExpiresAt: this.#everyRowExpires ? this.#maxExpiresAt : 0,
+      dataBytes,
+      blockCount: this.#blockCount,
+      filterKind: this.#filter.kind,
+    };
+  }
+
+  #closeBlock(separator: Bytes): void {
+    const offset = this.#offset;
+    // The decision is made on the size before the restarts: close enough.
+    const isHuge = this.#block.byteLength >= chunkBytesMax;
+    const writer = this.#block.finish(blockTrailerBytes, isHuge);
+    if (isHuge) {
+      this.#closeChunk(64 * 1024);
+      const end = this.#trailer.seal(writer.bytes, 0, writer.length, offset);
+      this.#chunks.push(writer.bytes.subarray(0, end));
+      this.#offset += end;
+    } else {
+      this.#appendBlock(writer.view());
+      this.#block.reset();
+    }
+    this.#blockCount++;
+    this.#index.add(separator, [offset, this.#offset - offset]);
+    if (this.#index.byteLength >= this.#indexPartitionBytes) this.#closePartition(separator);
+  }
+
+  #closePartition(separator: Bytes): void {
+    const blockCount = this.#index.count;
+    this.#partitions.push({
+      separator,
+      index: this.#index.finish(),
+      filter: this.#filter.finish(),
+      blockCount,
+      rowCount: this.#partitionRowCount,
+    });
+    this.#partitionRowCount = 0;
+  }
+
+  /** Copies a payload to the end of the object and seals it. */
+  #appendBlock(payload: Uint8Array): void {
+    const length = payload.length + blockTrailerBytes;
+    const start = this.#room(length);
+    this.#chunk.set(payload, start);
+    this.#trailer.seal(this.#chunk, start, start + payload.length, this.#offset);
+    this.#offset += length;
+  }
+
+  #append(bytes: Uint8Array): void {
+    this.#chunk.set(bytes, this.#room(bytes.length));
+    this.#offset += bytes.length;
+  }
+
+  /** Takes `length` bytes of the chunk and returns where they start. */
+  #room(length: number): number {
+    if (this.#chunkLength + length > this.#chunk.length) {
+      this.#closeChunk(Math.max(length, Math.min(this.#chunk.length * 2, chunkBytesMax)));
+    }
+    const start = this.#chunkLength;
+    this.#chunkLength += length;
+    return start;
+  }
+
+  #closeChunk(nextBytes: number): void {
+    if (this.#chunkLength > 0) this.#chunks.push(this.#chunk.subarray(0, this.#chunkLength));
+    this.#chunk = allocateBytes(nextBytes);
+    this.#chunkLength = 0;
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * `SstIterator`: the rows of one SST inside bounds, in either direction.
+ *
+ * Blocks come from the cache, from the window that was fetched last, or from a new window: one ranged GET of neighbouring
+ * blocks that are not cached, which never goes beyond the last block that the bounds can reach. Windows start small and double, because
+ * most scans are short. The table is opened by the first `fill` that needs it.
+ */
+import { throwIfAborted, withSignal } from "../common/abort.js";
+import { compareBytes, compareRanges, copyBytes } from "../common/bytes.js";
+import {
+  isAboveLower,
+  isBelowUpper,
+  isEmpty,
+  type KeyBounds,
+  overlaps,
+} from "../common/key-range.js";
+import type { RowRef } from "../common/row.js";
+import type { Block } from "../format/block.js";
+import { BlockCursor } from "../format/block-cursor.js";
+import type { SstInfo } from "../format/manifest.js";
+import { type RowIterator, Step } from "../iterator/row-iterator.js";
+import type { BlockWindow, Table } from "./table.js";
+import type { TableStore } from "./table-store.js";
+
+export interface SstIteratorOptions {
+  tables: TableStore;
+  info: SstInfo;
+  bounds: KeyBounds;
+  reverse?: boolean | undefined;
+  /** Bytes of the first window; default 64 KiB. A window has at least one block. */
+  readAheadBytes?: number | undefined;
+  /** What windows double up to; default 2 MiB. */
+  readAheadBytesMax?: number | undefined;
+  /** Whether blocks that are read go into the cache; default true. A compaction reads everything once: false. */
+  fillCache?: boolean | undefined;
+}
+
+const Place = { seeking: 0, edge: 1, inside: 2, end: 3 } as const;
+type Place = (typeof Place)[keyof typeof Place];
+
+export class SstIterator implements RowIterator {
+  readonly row: RowRef;
+  readonly #tables: TableStore;
+  readonly #info: SstInfo;
+  readonly #bounds: KeyBounds;
+  readonly #reverse: boolean;
+  readonly #fillCache: boolean;
+  readonly #cursor = new BlockCursor();
+  #readAheadBytes: number;
+  readonly #readAheadBytesMax: number;
+  #table: Table | undefined;
+  #window: BlockWindow | undefined;
+  /**
+   * seeking: the place of `#seekKey` has to be found; edge: the block `#number` has to be entered at the end that comes
+   * first; inside: the cursor is in the block `#number`; end: there is nothing more.
+   */
+  #place: Place = Place.seeking;
+  /** Undefined: the end of the SST that comes first. */
+  #seekKey: Uint8Array | undefined;
+  #number = 0;
+  /** The last block that the bounds can reach, in the iterator's direction. */
+  #limit = -1;
+  /** Rows at the bound that comes first are left out until one is beyond it. */
+  #skipping = false;
+  /** Nothing can come: the bounds and the SST have no key in common, or the iterator is closed. */
+  #isDone: boolean;
+
+  constructor(options: SstIteratorOptions) {
+    this.row = this.#cursor.row;
+    this.#tables = options.tables;
+    this.#info = options.info;
+    this.#bounds = options.bounds;
+    this.#reverse = options.reverse ?? false;
+    this.#fillCache = options.fillCache ?? true;
+    this.#readAheadBytes = options.readAheadBytes ?? 64 * 1024;
+    this.#readAheadBytesMax = Math.max(
+      options.readAheadBytesMax ?? 2 * 1024 * 1024,
+      this.#readAheadBytes,
+    );
+    const { bounds, info } = options;
+    this.#isDone = isEmpty(bounds) || !overlaps(bounds, info.firstKey, info.lastKey);
+    this.#startAt(this.#reverse ? bounds.upper : bounds.lower);
+  }
+
+  step(): Step {
+    for (;;) {
+      if (this.#place === Place.inside) {
+        const moved = this.#reverse ? this.#cursor.previous() : this.#cursor.next();
+        if (!moved) this.#leaveBlock();
+        else if (this.#skipping && this.#isBeforeStart()) continue;
+        else return this.#arrive();
+      } else if (this.#place === Place.end) {
+        return Step.end;
+      } else {
+        const block = this.#locate() ? this.#loadedBlock() : undefined;
+        if ((this.#place as Place) === Place.end) return Step.end;
+        if (block === undefined) return Step.pending;
+        if (this.#enter(block)) return this.#arrive();
+      }
+    }
+  }
+
+  async fill(signal?: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    this.#table ??= await this.#tables.open(this.#info, signal);
+    const table = this.#table;
+    if (!this.#locate() || this.#place === Place.end) return;
+    if (table.hasBlock(this.#number) || this.#windowHolds(table)) return;
+    const pending = table.pendingWindow(this.#number);
+    if (pending !== undefined) {
+      this.#window = await withSignal(pending, signal);
+      return;
+    }
+    const { first, last } = this.#planWindow(table);
+    this.#window = await table.fetch(first, last, this.#tables.background, signal);
+    this.#readAheadBytes = Math.min(this.#readAheadBytes * 2, this.#readAheadBytesMax);
+  }
+
+  seek(key: Uint8Array): void {
+    const { lower, upper } = this.#bounds;
+    const bound = this.#reverse ? upper : lower;
+    const order = bound === undefined ? undefined : compareBytes(key, bound);
+    const isBeforeBound = order !== undefined && (this.#reverse ? order >= 0 : order <= 0);
+    this.#startAt(isBeforeBound ? bound : copyBytes(key));
+  }
+
+  close(): void {
+    this.#isDone = true;
+    this.#place = Place.end;
+    this.#cursor.reset(undefined);
+    this.#window = undefined;
+    this.#table = undefined;
+  }
+
+  #startAt(key: Uint8Array | undefined): void {
+    const { lower, lowerInclusive, upper, upperInclusive } = this.#bounds;
+    this.#place = this.#isDone ? Place.end : Place.seeking;
+    this.#seekKey = key;
+    this.#skipping =
+      key !== undefined &&
+      (this.#reverse ? key === upper && !upperInclusive : key === lower && !lowerInclusive);
+  }
+
+  /** Finds out which block comes next. False when the table is not open. */
+  #locate(): boolean {
+    this.#table ??= this.#tables.getIfOpen(this.#info);
+    const table = this.#table;
+    if (table === undefined) return false;
+    if (this.#limit < 0) this.#limit = this.#limitBlock(table);
+    if (this.#place !== Place.seeking) return true;
+    const key = this.#seekKey;
+    const last = table.blockCount - 1;
+    if (key === undefined) {
+      this.#number = this.#reverse ? last : 0;
+    } else {
+      // A separator that equals `key` ends the blocks of lower keys, or stands between two blocks with versions of it.
+      const isAfter = this.#reverse !== this.#skipping;
+      this.#number = isAfter ? table.findBlockAfter(key) : table.findBlockAtOrAfter(key);
+      if (this.#reverse) this.#number = Math.min(this.#number, last);
+    }
+    if (this.#isBeyondLimit()) this.#place = Place.end;
+    return true;
+  }
+
+  #limitBlock(table: Table): number {
+    const { lower, lowerInclusive, upper, upperInclusive } = this.#bounds;
+    const last = table.blockCount - 1;
+    const bound = this.#reverse ? lower : upper;
+    if (bound === undefined) return this.#reverse ? 0 : last;
+    const isAfter = this.#reverse ? !lowerInclusive : upperInclusive;
+    const block = isAfter ? table.findBlockAfter(bound) : table.findBlockAtOrAfter(bound);
+    return Math.min(block, last);
+  }
+
+  #isBeyondLimit(): boolean {
+    return this.#reverse ? this.#number < this.#limit : this.#number > this.#limit;
+  }
+
+  #loadedBlock(): Block | undefined {
+    if (this.#place === Place.end) return undefined;
+    const table = this.#table!;
+    if (table.hasBlock(this.#number)) return table.cachedBlock(this.#number);
+    if (!this.#windowHolds(table)) return undefined;
+    return table.decode(this.#window!, this.#number, this.#fillCache);
+  }
+
+  #windowHolds(table: Table): boolean {
+    return this.#window !== undefined && table.holds(this.#window, this.#number);
+  }
+
+  /** Goes into the block `#number`. True when the cursor stands on a row already. */
+  #enter(block: Block): boolean {
+    const key = this.#place === Place.seeking ? this.#seekKey : undefined;
+    this.#cursor.reset(block);
+    this.#place = Place.inside;
+    if (key === undefined) return false;
+    const found = this.#reverse
+      ? this.#cursor.seekAtOrBefore(key)
+      : this.#cursor.seekAtOrAfter(key);
+    if (!found) this.#leaveBlock();
+    return found && !(this.#skipping && this.#isBeforeStart());
+  }
+
+  #leaveBlock(): void {
+    this.#cursor.reset(undefined);
+    this.#number += this.#reverse ? -1 : 1;
+    this.#place = this.#isBeyondLimit() ? Place.end : Place.edge;
+  }
+
+  /** The cursor is on a row; only in the last block can it be outside of the bounds. */
+  #arrive(): Step {
+    if (this.#number !== this.#limit) return Step.row;
+    const { keyBytes, keyStart, keyEnd } = this.row;
+    const isInside = this.#reverse
+      ? isAboveLower(this.#bounds, keyBytes, keyStart, keyEnd)
+      : isBelowUpper(this.#bounds, keyBytes, keyStart, keyEnd);
+    if (isInside) return Step.row;
+    this.#place = Place.end;
+    return Step.end;
+  }
+
+  /** True while the row has the key of the exclusive bound where the iterator starts. */
+  #isBeforeStart(): boolean {
+    const key = this.#seekKey!;
+    const { keyBytes, keyStart, keyEnd } = this.row;
+    this.#skipping = compareRanges(keyBytes, keyStart, keyEnd, key, 0, key.length) === 0;
+    return this.#skipping;
+  }
+
+  /** The blocks from `#number` on, in the iterator's direction, that one request should fetch. */
+  #planWindow(table: Table): { first: number; last: number } {
+    const direction = this.#reverse ? -1 : 1;
+    let bytes = table.blockBytes(this.#number);
+    let end = this.#number;
+    while (end !== this.#limit) {
+      const next = end + direction;
+      bytes += table.blockBytes(next);
+      if (bytes > this.#readAheadBytes || table.hasBlock(next)) break;
+      end = next;
+    }
+    return this.#reverse ? { first: end, last: this.#number } : { first: this.#number, last: end };
+  }
+}

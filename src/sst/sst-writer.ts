@@ -1,0 +1,31 @@
+/** `writeSst`: stores the chunks of an SST as one object. */
+import { concatBytes } from "../common/bytes.js";
+import type { ObjectStore } from "../object-store/object-store.js";
+
+/** Up to this size an SST is one plain PUT; above it is handed over in pieces, so that the store may send it in parts. */
+const singlePutBytesMax = 8 * 1024 * 1024;
+
+export interface WriteSstOptions {
+  signal?: AbortSignal | undefined;
+  /** Gives way to other requests. */
+  background?: boolean | undefined;
+}
+
+/** Resolves when the object is stored. May be called again with the same chunks after a failure: the bytes are the same. */
+export async function writeSst(
+  store: ObjectStore,
+  path: string,
+  chunks: readonly Uint8Array[],
+  options: WriteSstOptions = {},
+): Promise<void> {
+  let size = 0;
+  for (const chunk of chunks) size += chunk.length;
+  if (size <= singlePutBytesMax) {
+    await store.put(path, chunks.length === 1 ? chunks[0]! : concatBytes(chunks), options);
+    return;
+  }
+  const source = async function* (): AsyncGenerator<Uint8Array> {
+    yield* chunks;
+  };
+  await store.put(path, source, options);
+}

@@ -1,0 +1,142 @@
+/**
+ * `TableStore`: opens SSTs, with one request each, and keeps the open ones up to a bound of bytes. Concurrent opens of one SST share
+ * the request. The bound is on what is kept: whoever holds a `Table` may go on using it.
+ */
+import { withSignal } from "../common/abort.js";
+import { CorruptionError } from "../common/errors.js";
+import type { Ulid } from "../common/ids.js";
+import { BlockTrailer } from "../format/block-trailer.js";
+import { IndexBlock } from "../format/index-block.js";
+import type { SstInfo } from "../format/manifest.js";
+import { SectionId, topColumnCount } from "../format/sst.js";
+import { readFooter, readProperties, sectionOf } from "../format/sst-tail.js";
+import type { ObjectStore } from "../object-store/object-store.js";
+import { ObjectPaths } from "../object-store/paths.js";
+import type { BlockCache } from "./block-cache.js";
+import { readSstRange } from "./sst-reader.js";
+import { propertiesMatch, Table } from "./table.js";
+
+export interface TableStoreOptions {
+  store: ObjectStore;
+  /** The database whose SSTs these are; any other is refused. */
+  databaseId: Ulid;
+  cache: BlockCache;
+  /** SSTs up to this size are read whole when they are opened; default 64 KiB. */
+  smallSstBytes?: number | undefined;
+  /** What the tables that are kept open may occupy, without their cached blocks; default 32 MiB. One is always kept. */
+  openBytesMax?: number | undefined;
+  /** Requests give way to others, as those of a compaction should. */
+  background?: boolean | undefined;
+}
+
+export class TableStore {
+  readonly store: ObjectStore;
+  readonly databaseId: Ulid;
+  readonly cache: BlockCache;
+  readonly background: boolean;
+  readonly #smallSstBytes: number;
+  readonly #openBytesMax: number;
+  /** The least recently used first. */
+  readonly #tables = new Map<Ulid, Table>();
+  readonly #opening = new Map<Ulid, Promise<Table>>();
+  #openBytes = 0;
+
+  constructor(options: TableStoreOptions) {
+    this.store = options.store;
+    this.databaseId = options.databaseId;
+    this.cache = options.cache;
+    this.background = options.background ?? false;
+    this.#smallSstBytes = options.smallSstBytes ?? 64 * 1024;
+    this.#openBytesMax = options.openBytesMax ?? 32 * 1024 * 1024;
+  }
+
+  /** How many tables are kept open. */
+  get openCount(): number {
+    return this.#tables.size;
+  }
+
+  /** What they occupy, about, without cached blocks. */
+  get openBytes(): number {
+    return this.#openBytes;
+  }
+
+  /** The table, if it is open; no request. */
+  getIfOpen(info: SstInfo): Table | undefined {
+    const table = this.#tables.get(info.id);
+    if (table !== undefined && this.#tables.size > 1) {
+      this.#tables.delete(info.id);
+      this.#tables.set(info.id, table);
+    }
+    return table;
+  }
+
+  /**
+   * The table, with one GET if it is not open. Throws `CorruptionError` when the object is missing, damaged, of another
+   * database or not what `info` says. An abort ends only the waiting.
+   */
+  open(info: SstInfo, signal?: AbortSignal): Promise<Table> {
+    const table = this.getIfOpen(info);
+    if (table !== undefined) return Promise.resolve(table);
+    let opening = this.#opening.get(info.id);
+    if (opening === undefined) {
+      opening = this.#read(info)
+        .then((opened) => this.#keep(opened))
+        .finally(() => this.#opening.delete(info.id));
+      this.#opening.set(info.id, opening);
+    }
+    return withSignal(opening, signal);
+  }
+
+  /** Forgets tables that no manifest names any more. */
+  forget(ids: Iterable<Ulid>): void {
+    for (const id of ids) this.#drop(id);
+  }
+
+  #keep(table: Table): Table {
+    this.#tables.set(table.info.id, table);
+    this.#openBytes += table.memoryBytes;
+    for (const id of this.#tables.keys()) {
+      if (this.#openBytes <= this.#openBytesMax || id === table.info.id) break;
+      this.#drop(id);
+    }
+    return table;
+  }
+
+  #drop(id: Ulid): void {
+    const table = this.#tables.get(id);
+    if (table === undefined) return;
+    this.#tables.delete(id);
+    this.#openBytes -= table.memoryBytes;
+  }
+
+  async #read(info: SstInfo): Promise<Table> {
+    const object = ObjectPaths.sst(info.id);
+    const offset = info.size <= this.#smallSstBytes ? 0 : info.metaOffset;
+    const bytes = await readSstRange(this.store, info, offset, info.size - offset, this.background);
+    const fail = (detail: string): never => {
+      throw new CorruptionError(object, detail);
+    };
+    const footer = readFooter(bytes, info.size, object);
+    if (footer.databaseId !== this.databaseId) {
+      fail(`it belongs to database ${footer.databaseId}, expected ${this.databaseId}`);
+    }
+    if (footer.sstId !== info.id) fail(`it is SST ${footer.sstId}, expected ${info.id}`);
+    const topSection = sectionOf(footer, SectionId.topIndex);
+    const propertiesSection = sectionOf(footer, SectionId.properties);
+    if (
+      sectionOf(footer, SectionId.partitions).offset !== info.metaOffset ||
+      topSection.offset !== info.topOffset
+    ) {
+      fail("its sections are not where the manifest says");
+    }
+    const trailer = new BlockTrailer(info.id);
+    const open = (section: { offset: number; length: number }): Uint8Array => {
+      const start = section.offset - offset;
+      return trailer.open(bytes, start, start + section.length, section.offset, object);
+    };
+    const properties = readProperties(open(propertiesSection), object, propertiesSection.offset);
+    if (!propertiesMatch(info, properties)) fail("its properties are not what the manifest says");
+    const top = new IndexBlock(open(topSection), topColumnCount, object, topSection.offset);
+    return new Table(this.store, this.cache, { info, properties, top, tail: { offset, bytes } });
+  }
+}

@@ -1,0 +1,210 @@
+/** Rows as plain values, random ones, the SSTs made of them, and a store that counts. */
+import fc from "fast-check";
+import { compareBytes, concatBytes, copyBytes } from "../../../src/common/bytes.js";
+import { isAboveLower, isBelowUpper, type KeyBounds } from "../../../src/common/key-range.js";
+import { RowKind, RowRef } from "../../../src/common/row.js";
+import type { SstInfo } from "../../../src/format/manifest.js";
+import { SstBuilder, type SstBuilderOptions } from "../../../src/format/sst-builder.js";
+import { type RowIterator, Step } from "../../../src/iterator/row-iterator.js";
+import { MemoryObjectStore } from "../../../src/object-store/memory.js";
+import type { GetOptions, StoredObject } from "../../../src/object-store/object-store.js";
+import { ObjectPaths } from "../../../src/object-store/paths.js";
+import { BlockCache } from "../../../src/sst/block-cache.js";
+import { TableStore, type TableStoreOptions } from "../../../src/sst/table-store.js";
+
+export const databaseId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+export const sstId = "01BX5ZZKBKACTAV9WEVGEMMVRZ";
+
+export interface PlainRow {
+  key: Uint8Array;
+  value: Uint8Array;
+  kind: RowKind;
+  seq: number;
+  createdAt: number;
+  expiresAt: number;
+  operatorId: number;
+}
+
+export function toRef(plain: PlainRow): RowRef {
+  const row = new RowRef();
+  Object.assign(row, plain, {
+    keyBytes: plain.key,
+    keyEnd: plain.key.length,
+    valueBytes: plain.value,
+    valueEnd: plain.value.length,
+  });
+  return Object.assign(new RowRef(), {
+    keyBytes: row.keyBytes,
+    keyEnd: row.keyEnd,
+    valueBytes: row.valueBytes,
+    valueEnd: row.valueEnd,
+    kind: plain.kind,
+    seq: plain.seq,
+    createdAt: plain.createdAt,
+    expiresAt: plain.expiresAt,
+    operatorId: plain.operatorId,
+  });
+}
+
+export function toPlain(row: RowRef): PlainRow {
+  const { kind, seq, createdAt, expiresAt, operatorId } = row;
+  const key = copyBytes(row.keyBytes, row.keyStart, row.keyEnd);
+  const value = copyBytes(row.valueBytes, row.valueStart, row.valueEnd);
+  return { key, value, kind, seq, createdAt, expiresAt, operatorId };
+}
+
+/** Row, from a key and a number that decides the rest. */
+export function plainRow(
+  key: Uint8Array | string,
+  seq: number,
+  over?: Partial<PlainRow>,
+): PlainRow {
+  return {
+    key: typeof key === "string" ? new TextEncoder().encode(key) : key,
+    value: new TextEncoder().encode(`value ${seq}`),
+    kind: RowKind.put,
+    seq,
+    createdAt: 1_700_000_000_000 + seq,
+    expiresAt: 0,
+    operatorId: 0,
+    ...over,
+  };
+}
+
+export function sortRows(rows: PlainRow[]): PlainRow[] {
+  const sorted = [...rows].sort((a, b) => compareBytes(a.key, b.key) || b.seq - a.seq);
+  return sorted.filter((row, i) => {
+    const before = sorted[i - 1];
+    return !before || before.seq !== row.seq || compareBytes(before.key, row.key) !== 0;
+  });
+}
+
+const keys = fc.oneof(
+  { weight: 4, arbitrary: fc.uint8Array({ maxLength: 3 }).map((key) => key.map((b) => b & 3)) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .array(fc.constantFrom(0, 1, 254, 255), { maxLength: 5 })
+      .map((b) => Uint8Array.from(b)),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .nat(40)
+      .map((n) => new TextEncoder().encode(`a/long/prefix/that/is/shared/by/many/${n}`)),
+  },
+  { weight: 1, arbitrary: fc.nat(200).map((n) => new Uint8Array(150 + n).fill(7)) },
+);
+const numbers = fc.oneof(fc.nat(60), fc.nat(100_000), fc.maxSafeNat());
+
+/** Sorted rows: versions, all kinds, expiry, empty and long keys, some large values. */
+export const sortedRows: fc.Arbitrary<PlainRow[]> = fc
+  .array(
+    fc.record({
+      key: keys,
+      value: fc.oneof(
+        { weight: 8, arbitrary: fc.uint8Array({ maxLength: 40 }) },
+        { weight: 1, arbitrary: fc.nat(9000).map((length) => new Uint8Array(length).fill(length)) },
+      ),
+      kind: fc.constantFrom(RowKind.put, RowKind.put, RowKind.delete, RowKind.merge),
+      seq: numbers,
+      createdAt: numbers,
+      expiresAt: fc.oneof(fc.constant(0), numbers),
+      operatorId: fc.nat(300),
+    }),
+    { minLength: 1, maxLength: 120 },
+  )
+  .map((rows) =>
+    sortRows(
+      rows.map((row) => ({
+        ...row,
+        value: row.kind === RowKind.delete ? new Uint8Array(0) : row.value,
+        operatorId: row.kind === RowKind.merge ? row.operatorId : 0,
+      })),
+    ),
+  );
+
+export const sizes: fc.Arbitrary<Partial<SstBuilderOptions>> = fc.record({
+  blockBytes: fc.constantFrom(64, 200, 1000, 4096, 65_536),
+  filterBitsPerKey: fc.constantFrom(0, 1, 10, 20),
+  restartInterval: fc.constantFrom(1, 2, 3, 16),
+  indexPartitionBytes: fc.constantFrom(1, 60, 4096),
+});
+
+export function probeKeys(rows: PlainRow[]): Uint8Array[] {
+  const all = [new Uint8Array(0), Uint8Array.of(255, 255, 255, 255, 255, 255)];
+  for (const { key } of rows) {
+    all.push(key, Uint8Array.from([...key, 0]));
+    if (key.length > 0) all.push(key.subarray(0, key.length - 1));
+  }
+  return all;
+}
+
+export function buildSst(
+  rows: PlainRow[],
+  options: Partial<SstBuilderOptions> = {},
+): { bytes: Uint8Array; info: SstInfo } {
+  const builder = new SstBuilder({ id: sstId, databaseId, ...options });
+  for (const row of rows) builder.add(toRef(row));
+  const { chunks, info } = builder.finish();
+  return { bytes: concatBytes(chunks), info };
+}
+
+/** Counts GETs, and can hold them back. */
+export class CountingStore extends MemoryObjectStore {
+  gets: string[] = [];
+  bytesRead = 0;
+
+  override async get(key: string, options?: GetOptions): Promise<StoredObject | undefined> {
+    const range = options?.range;
+    this.gets.push(
+      range !== undefined && "offset" in range ? `${range.offset}+${range.length}` : "whole",
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    const stored = await super.get(key, options);
+    this.bytesRead += stored?.bytes.length ?? 0;
+    return stored;
+  }
+}
+
+export interface OpenSst {
+  store: CountingStore;
+  tables: TableStore;
+  cache: BlockCache;
+  info: SstInfo;
+  bytes: Uint8Array;
+}
+
+export async function storeSst(
+  rows: PlainRow[],
+  options: Partial<SstBuilderOptions> = {},
+  tableOptions: Partial<TableStoreOptions> = {},
+): Promise<OpenSst> {
+  const { bytes, info } = buildSst(rows, options);
+  const store = new CountingStore();
+  await store.put(ObjectPaths.sst(sstId), bytes);
+  const cache = tableOptions.cache ?? new BlockCache(1 << 20);
+  const tables = new TableStore({ store, databaseId, cache, smallSstBytes: 0, ...tableOptions });
+  return { store, tables, cache, info, bytes };
+}
+
+export async function drain(
+  rows: RowIterator,
+  max = Number.POSITIVE_INFINITY,
+): Promise<PlainRow[]> {
+  const all: PlainRow[] = [];
+  while (all.length < max) {
+    const step = rows.step();
+    if (step === Step.end) break;
+    if (step === Step.pending) await rows.fill();
+    else all.push(toPlain(rows.row));
+  }
+  return all;
+}
+
+export function inBounds(rows: PlainRow[], bounds: KeyBounds): PlainRow[] {
+  return rows.filter(
+    ({ key }) =>
+      isAboveLower(bounds, key, 0, key.length) && isBelowUpper(bounds, key, 0, key.length),
+  );
+}

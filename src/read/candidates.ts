@@ -1,0 +1,90 @@
+/** Which SSTs of a manifest a read has to look into, decided from the manifest alone. */
+import { compareBytes } from "../common/bytes.js";
+import { UnsupportedError } from "../common/errors.js";
+import { type KeyBounds, overlaps } from "../common/key-range.js";
+import type { Manifest, SortedRun, SstInfo } from "../format/manifest.js";
+
+/** An SST that may hold the newest version of a key. */
+export interface Candidate {
+  readonly info: SstInfo;
+  /** The seq of all its rows where they carry none themselves, otherwise 0. */
+  readonly entrySeq: number;
+}
+
+/** SSTs in key order that do not overlap. */
+export interface Sequence {
+  readonly ssts: readonly SstInfo[];
+  /** As in `Candidate`. */
+  readonly entrySeq: number;
+}
+
+/** The SSTs whose key range holds `key` and that have a row with seq <= `seqMax`, newest first. */
+export function candidatesForKey(
+  manifest: Manifest,
+  key: Uint8Array,
+  seqMax: number,
+): readonly Candidate[] {
+  const candidates: Candidate[] = [];
+  const consider = (ssts: readonly SstInfo[], entrySeq: number): void => {
+    const info = ssts[firstEndingAtOrAfter(ssts, key)];
+    if (info === undefined || compareBytes(info.firstKey, key) > 0) return;
+    if (entrySeq === 0 && info.minSeq > seqMax) return;
+    candidates.push({ info, entrySeq });
+  };
+  for (let i = manifest.l0.length - 1; i >= 0; i--) {
+    const entry = manifest.l0[i]!;
+    if (entry.seq <= seqMax) consider(entry.ssts, entry.seq);
+  }
+  for (const run of manifest.runs) {
+    if (compareBytes(run.firstKey, key) <= 0 && compareBytes(run.lastKey, key) >= 0) {
+      consider(sstsOf(run), 0);
+    }
+  }
+  return candidates;
+}
+
+/** The L0 entries and runs with a key inside the bounds and a row with seq <= `seqMax`, newest first, cut to such SSTs. */
+export function sequencesWithin(
+  manifest: Manifest,
+  bounds: KeyBounds,
+  seqMax: number,
+): readonly Sequence[] {
+  const sequences: Sequence[] = [];
+  const consider = (ssts: readonly SstInfo[], entrySeq: number): void => {
+    const within = ssts.filter(
+      ({ firstKey, lastKey, minSeq }) =>
+        overlaps(bounds, firstKey, lastKey) && (entrySeq !== 0 || minSeq <= seqMax),
+    );
+    if (within.length > 0) sequences.push({ ssts: within, entrySeq });
+  };
+  for (let i = manifest.l0.length - 1; i >= 0; i--) {
+    const entry = manifest.l0[i]!;
+    if (entry.seq <= seqMax) consider(entry.ssts, entry.seq);
+  }
+  for (const run of manifest.runs) {
+    if (overlaps(bounds, run.firstKey, run.lastKey)) consider(sstsOf(run), 0);
+  }
+  return sequences;
+}
+
+/** The index of the first SST whose last key is at or above `key`; the length when there is none. */
+export function firstEndingAtOrAfter(ssts: readonly SstInfo[], key: Uint8Array): number {
+  let low = 0;
+  let high = ssts.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareBytes(ssts[middle]!.lastKey, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Throws `UnsupportedError` where the list stands in the run's own object. */
+function sstsOf(run: SortedRun): readonly SstInfo[] {
+  if (run.listBytes !== 0) {
+    throw new UnsupportedError(
+      `The list of run ${run.id} stands in an object of its own, which this version of Moraine does not read.`,
+    );
+  }
+  return run.ssts;
+}

@@ -1,0 +1,38 @@
+/** Scans: the tree of iterators over everything in a view that can hold a key inside the bounds. */
+import { isEmpty, type KeyBounds } from "../common/key-range.js";
+import { emptyIterator } from "../iterator/empty-iterator.js";
+import { mergeRows } from "../iterator/merge-iterator.js";
+import type { RowIterator } from "../iterator/row-iterator.js";
+import { VisibleIterator } from "../iterator/visible-iterator.js";
+import type { TableStore } from "../sst/table-store.js";
+import { sequencesWithin } from "./candidates.js";
+import type { DbView } from "./db-view.js";
+import { SortedRunIterator } from "./sorted-run-iterator.js";
+
+export interface ScanRowsOptions {
+  readonly bounds: KeyBounds;
+  readonly reverse: boolean;
+  readonly seqMax: number;
+  /** ms since 1970; asked at each row that expires */
+  readonly now: () => number;
+  /** Bytes of the first window per source; undefined: the default of `SstIterator`. */
+  readonly readAheadBytes?: number | undefined;
+}
+
+/**
+ * One row per key that a read at `seqMax` sees, in the given direction. Nothing is fetched before the first `fill`, which asks all
+ * sources at the same time. The caller closes the result.
+ */
+export function scanRows(view: DbView, tables: TableStore, options: ScanRowsOptions): RowIterator {
+  const { bounds, reverse, seqMax, now, readAheadBytes } = options;
+  if (isEmpty(bounds)) return emptyIterator();
+  const sources: RowIterator[] = [];
+  // Newest first: at equal (key, seq) the merge gives the earlier source's row first.
+  for (const table of view.tables) {
+    if (table.rowCount > 0) sources.push(table.iterator(reverse));
+  }
+  for (const sequence of sequencesWithin(view.manifest, bounds, seqMax)) {
+    sources.push(new SortedRunIterator(sequence, tables, { bounds, reverse, readAheadBytes }));
+  }
+  return new VisibleIterator(mergeRows(sources, reverse), { bounds, reverse, seqMax, now });
+}

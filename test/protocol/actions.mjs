@@ -8,7 +8,7 @@ import { addFlusher } from "./flusher.mjs";
 import { addKeeper } from "./keeper.mjs";
 import { addOpener } from "./opener.mjs";
 import { addReader } from "./reader.mjs";
-import { plants } from "./state.mjs";
+import { cloneProcess, plants } from "./state.mjs";
 import { applyLate, describeRequest } from "./store.mjs";
 import { addCrash, addWriter } from "./writer.mjs";
 
@@ -20,13 +20,18 @@ const rolesOf = {
   R: [addReader],
 };
 
+function acting(next, name) {
+  next.processes[name] = cloneProcess(next.processes[name]);
+  return next.processes[name];
+}
+
 /** @returns {{ label: string, apply: (state: object) => void }[]} */
 export function actionsOf(state, config) {
   const actions = [];
   const push = (label, apply) => actions.push({ label, apply });
   for (const name in state.processes) {
     const add = (label, apply) =>
-      push(`${name} ${label}`, (next) => apply(next, next.processes[name]));
+      push(`${name} ${label}`, (next) => apply(next, acting(next, name)));
     const role = { state, config, name, self: state.processes[name], add };
     for (const addActions of rolesOf[name[0]]) addActions(role);
   }
@@ -69,7 +74,7 @@ function addHints(state, config, push) {
     if (hintPut || !(step === "done" || (early && confirming))) continue;
     const number = step === "done" ? knownNumber : knownNumber + 1;
     push(`${name} puts the hint ${number}`, (next) => {
-      const process = next.processes[name];
+      const process = acting(next, name);
       process.hintPut = true;
       const manifest = step === "done" ? process.known : next.manifests[number];
       next.hint = { number, manifest, storedAt: next.now };

@@ -1,7 +1,7 @@
 // The collector, with a grace period of 0: it deletes what the retired list of a manifest names and no checkpoint
 // needs. With `config.sweep` it lists instead, and deletes what was uploaded and never named.
 
-import { mintedNumber, plants } from "./state.mjs";
+import { mintedNumber, plants, walName } from "./state.mjs";
 import { deleteObject } from "./store.mjs";
 
 export function addCollector({ config, state, self, add }) {
@@ -90,7 +90,7 @@ function retiredObjects(config, state, { manifest, pinned }) {
   const names = manifest.retired.filter((name) => !used.has(name));
   if (plants(config, "fences-deleted")) {
     for (const key in state.wal) {
-      if (state.wal[key].fence) names.push(`wal/${Math.floor(key / 1000)}.${key % 1000}`);
+      if (state.wal[key].fence) names.push(`wal/${walName(key)}`);
     }
   }
   return names;

@@ -2,7 +2,7 @@
 // created under the next number; a conflict applies the same transition to the newer manifest.
 
 import { violate } from "./invariants.mjs";
-import { isWriter, plants } from "./state.mjs";
+import { freezeManifest, isWriter, plants } from "./state.mjs";
 import { create, highestNumber, manifestRequest, overwrite } from "./store.mjs";
 
 /**
@@ -73,7 +73,7 @@ export function addCommit(role, plan) {
     beforeSend?.(process);
     const body = transition(process.known, process, next);
     const manifest = { ...body, token: tokenOf(process), createdAt: next.now };
-    deliver(manifestRequest(number, Object.freeze(manifest)));
+    deliver(manifestRequest(number, freezeManifest(manifest)));
     afterSend?.(process);
   };
   add(`creates manifest ${number}`, (next, process) =>

@@ -116,7 +116,7 @@ export const scenarios = [
   ),
 
   // Committing.
-  planted("manifest-overwritten", "the store ignores the condition of a create", twoWriters),
+  planted("manifest-overwritten", "the store ignores the condition of a create", threeWriters),
   planted("own-token-ignored", "what exists is never taken for the own write", twoWriters),
   planted(
     "no-listing-after-sleep",

@@ -2,7 +2,8 @@
 //
 // A state is plain data. Every record has all its fields from the beginning and every map has integer
 // keys, so JSON.stringify is canonical: two states are the same exactly when their JSON is.
-// Bodies of stored objects never change, so they are frozen and shared between states.
+// Bodies of stored objects never change, so they are frozen and shared between states; equal manifests are one object,
+// which stands in the JSON as its serial number. A process is changed by its own actions alone, on a copy of it.
 //
 // Data is one bit for each write: bit `writer * writesMax + count`. A value is a set of writes.
 
@@ -19,17 +20,32 @@ export const indexOf = (name) => Number(name[1]);
 
 export const isWriter = (name) => name[0] === "W";
 
-/** Key of a WAL object in the map of WAL objects, in the order of epoch and id. */
-export const walKey = (epoch, id) => epoch * 1000 + id;
+const walIdsMax = 16;
 
-export const walName = (key) => `${Math.floor(key / 1000)}.${key % 1000}`;
+/** Key of a WAL object in the map of WAL objects, in the order of epoch and id. */
+export const walKey = (epoch, id) => epoch * walIdsMax + id;
+
+export const walName = (key) => `${Math.floor(key / walIdsMax)}.${key % walIdsMax}`;
 
 /** An SST id is a minted number and, in its last digit, who minted it: ids of two roles never meet. */
 export const mintedNumber = (sstId) => Math.floor(sstId / 10);
 
 export const plants = (config, bug) => config.planted?.includes(bug) ?? false;
 
-const firstManifest = Object.freeze({
+const manifestsByContent = new Map();
+
+/** The one frozen object for a manifest of this content. */
+export function freezeManifest(manifest) {
+  const content = JSON.stringify(manifest);
+  const known = manifestsByContent.get(content);
+  if (known) return known;
+  const serial = manifestsByContent.size;
+  Object.defineProperty(manifest, "toJSON", { value: () => serial });
+  manifestsByContent.set(content, Object.freeze(manifest));
+  return manifest;
+}
+
+const firstManifest = freezeManifest({
   token: "init",
   writerEpoch: 1,
   walStart: { epoch: 1, id: 0 },
@@ -123,12 +139,41 @@ export function initialState(config) {
   return state;
 }
 
-export function cloneState(value) {
+/** A copy whose store and truth may be changed; a process is copied when it acts. */
+export function cloneState(state) {
+  const { truth } = state;
+  return {
+    manifests: { ...state.manifests },
+    storedAt: { ...state.storedAt },
+    hint: state.hint,
+    wal: { ...state.wal },
+    ssts: { ...state.ssts },
+    jobs: { ...state.jobs },
+    inFlight: [...state.inFlight],
+    now: state.now,
+    faults: { ...state.faults },
+    processes: { ...state.processes },
+    truth: { ...truth, history: { ...truth.history }, seqs: { ...truth.seqs } },
+  };
+}
+
+export function cloneProcess(value) {
   if (value === null || typeof value !== "object" || Object.isFrozen(value)) return value;
-  if (Array.isArray(value)) return value.map(cloneState);
+  if (Array.isArray(value)) return value.map(cloneProcess);
   const copy = {};
-  for (const key in value) copy[key] = cloneState(value[key]);
+  for (const key in value) copy[key] = cloneProcess(value[key]);
   return copy;
 }
 
-export const fingerprint = (state) => hash("md5", JSON.stringify(state), "base64").slice(0, 14);
+const cachedJson = Symbol("json of a process that has acted");
+
+function jsonOf(process) {
+  process[cachedJson] ??= JSON.stringify(process);
+  return process[cachedJson];
+}
+
+export function fingerprint({ processes, ...world }) {
+  let json = JSON.stringify(world);
+  for (const name in processes) json += jsonOf(processes[name]);
+  return hash("md5", json, "base64").slice(0, 14);
+}

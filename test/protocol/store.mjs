@@ -1,6 +1,6 @@
 // The object store: every request is atomic, and listing is consistent. Nothing but the hint is ever overwritten.
 
-import { walKey } from "./state.mjs";
+import { walKey, walName } from "./state.mjs";
 
 export const manifestRequest = (number, manifest) => ({ kind: "manifest", number, manifest });
 
@@ -58,7 +58,7 @@ export const describeRequest = ({ kind, number, key, object, name }) =>
   kind === "manifest"
     ? `manifest ${number}`
     : kind === "wal"
-      ? `${object.fence ? "fence" : "wal"} ${Math.floor(key / 1000)}.${key % 1000}`
+      ? `${object.fence ? "fence" : "wal"} ${walName(key)}`
       : `delete of ${name}`;
 
 export const highestNumber = (manifests) => Math.max(0, ...Object.keys(manifests).map(Number));

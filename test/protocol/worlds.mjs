@@ -15,6 +15,8 @@
 // - prepare: changes the first state
 // - planted: the rules that are left out
 
+import { freezeManifest } from "./state.mjs";
+
 export const twoWriters = {
   processes: ["W0", "W1"],
   writes: { W0: 3, W1: 1 },
@@ -96,7 +98,7 @@ export const sleeper = (kept, hintStoredAt = 0) => ({
       state.truth.history[number] = token;
       if (number !== 4 && !kept.includes(number)) continue;
       const checkpoints = number === 4 && kept.includes(2) ? [{ id: "pin", number: 2 }] : [];
-      state.manifests[number] = Object.freeze({
+      state.manifests[number] = freezeManifest({
         ...first,
         token,
         writerEpoch: number,

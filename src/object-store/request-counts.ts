@@ -1,6 +1,6 @@
 /** `RequestCounts`: how many requests went to a store, by operation, with their bytes, time and errors. */
 import type { StoreOperation } from "./object-store.js";
-import type { ObservedRequest, RequestObserver } from "./observed.js";
+import type { ObservedRequest } from "./observed-request.js";
 
 export interface OperationCounts {
   /** Requests that have settled, failed ones included. */
@@ -31,11 +31,11 @@ export class RequestCounts {
     total: noCounts(),
   };
 
-  /** The observer for `observed`. */
-  readonly observe: RequestObserver = (request) => {
-    add(this.#counts[request.operation], request);
-    add(this.#counts.total, request);
-  };
+  /** For the observer of `observed`. */
+  add(request: ObservedRequest): void {
+    addTo(this.#counts[request.operation], request);
+    addTo(this.#counts.total, request);
+  }
 
   /** Plain data of its own; counting goes on. */
   snapshot(): RequestCountsSnapshot {
@@ -43,7 +43,7 @@ export class RequestCounts {
   }
 }
 
-function add(counts: OperationCounts, request: ObservedRequest): void {
+function addTo(counts: OperationCounts, request: ObservedRequest): void {
   counts.requests++;
   if (!successes.has(request.outcome)) counts.errors++;
   counts.bytesPut += request.bytesPut;

@@ -50,6 +50,10 @@ export class FilePublisher {
     write: (file: FileHandle) => Promise<void>,
     signal: AbortSignal | undefined,
   ): Promise<"created" | "exists"> {
+    if (await this.#isTaken(path)) {
+      await this.#syncPublished(path);
+      return "exists";
+    }
     return this.#withTemporary(write, async (temporary) => {
       throwIfAborted(signal);
       const result = await this.#inFolder(dirname(path), () => this.#link(temporary, path));
@@ -105,6 +109,12 @@ export class FilePublisher {
     } finally {
       await this.#fs.unlink(temporary).catch(() => undefined);
     }
+  }
+
+  /** Only to save the writing of a file that is to be refused: the link decides. */
+  async #isTaken(path: string): Promise<boolean> {
+    const stats = await this.#fs.stat(path).catch(() => undefined);
+    return stats?.isFile() ?? false;
   }
 
   async #link(temporary: string, path: string): Promise<"created" | "exists"> {

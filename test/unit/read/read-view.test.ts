@@ -1,0 +1,211 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { decodeUtf8, encodeUtf8 } from "../../../src/common/bytes.js";
+import { allKeys, toKeyBounds } from "../../../src/common/key-range.js";
+import { RowKind, RowRef } from "../../../src/common/row.js";
+import { Step } from "../../../src/iterator/row-iterator.js";
+import { getRow, resolveRow, tryGetRow } from "../../../src/read/get.js";
+import { getMany } from "../../../src/read/get-many.js";
+import { scanRows } from "../../../src/read/scan.js";
+import { drain, showRow } from "../../support/array-iterator.js";
+import { type Layer, type Version, ViewBuilder } from "./view-builder.js";
+
+const nowMs = 100;
+const now = (): number => nowMs;
+const keys = fc.string({ minLength: 0, maxLength: 2, unit: fc.constantFrom("a", "b", "c", "d") });
+const versions = fc.array(
+  fc.record({
+    key: keys,
+    kind: fc.constantFrom(RowKind.put, RowKind.put, RowKind.put, RowKind.delete),
+    expiresAt: fc.constantFrom(0, 0, 0, nowMs, nowMs + 1),
+  }),
+  { maxLength: 25 },
+);
+const places = fc
+  .tuple(
+    fc.array(fc.constant("run" as const), { maxLength: 2 }),
+    fc.array(fc.constantFrom("flush" as const, "load" as const), { maxLength: 3 }),
+    fc.array(fc.constant("memory" as const), { maxLength: 2 }),
+  )
+  .map((parts) => parts.flat());
+const layersArbitrary = places
+  .chain((all) => fc.tuple(...all.map((place) => fc.tuple(fc.constant(place), versions))))
+  .map((all): Layer[] => {
+    let seq = 0;
+    return (all as [Layer["place"], Omit<Version, "seq" | "value">[]][]).map(([place, rows]) => {
+      if (place === "load") {
+        seq++;
+        const distinct = [...new Map(rows.map((row) => [row.key, row])).values()];
+        return { place, versions: distinct.map((row) => ({ ...row, seq, value: `v${seq}` })) };
+      }
+      return { place, versions: rows.map((row) => ({ ...row, seq: ++seq, value: `v${seq}` })) };
+    });
+  });
+
+/** What a read at `seqMax` finds, by key. */
+function model(layers: readonly Layer[], seqMax: number): Map<string, Version> {
+  const newest = new Map<string, Version>();
+  for (const version of layers.flatMap((layer) => layer.versions)) {
+    if (version.seq <= seqMax) newest.set(version.key, version);
+  }
+  for (const [key, { kind, expiresAt }] of newest) {
+    if (kind === RowKind.delete || (expiresAt !== 0 && expiresAt <= nowMs)) newest.delete(key);
+  }
+  return newest;
+}
+
+const put = (key: string, seq: number): Version => ({
+  key,
+  seq,
+  kind: RowKind.put,
+  expiresAt: 0,
+  value: `v${seq}`,
+});
+
+test("get and getMany find what the model holds, wherever it is stored", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      layersArbitrary,
+      fc.nat(100),
+      fc.array(keys, { maxLength: 12 }),
+      fc.constantFrom(0, 1 << 20),
+      async (layers, seqMax, wanted, smallSstBytes) => {
+        const builder = new ViewBuilder(smallSstBytes);
+        const view = await builder.build(layers);
+        const expected = model(layers, seqMax);
+        const encoded = wanted.map((key) => encodeUtf8(key));
+        for (const key of encoded) {
+          const row = new RowRef();
+          const found = await getRow(view, builder.tables, key, seqMax, row);
+          const value = found ? resolveRow(row, now) : undefined;
+          const version = expected.get(decodeUtf8(key));
+          expect(value && `${row.seq}=${decodeUtf8(value)}`).toBe(
+            version && `${version.seq}=${version.value}`,
+          );
+        }
+        const many = await getMany(view, builder.tables, encoded, { seqMax, now });
+        expect(many.map((value) => value && decodeUtf8(value))).toEqual(
+          wanted.map((key) => expected.get(key)?.value),
+        );
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test("a scan finds what the model holds, both ways, within bounds, after any seeks", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      layersArbitrary,
+      fc.nat(100),
+      fc.boolean(),
+      fc.record({
+        gte: fc.option(keys, { nil: undefined }),
+        lt: fc.option(keys, { nil: undefined }),
+      }),
+      fc.array(fc.tuple(keys, fc.nat(6)), { maxLength: 3 }),
+      async (layers, seqMax, reverse, range, seeks) => {
+        const builder = new ViewBuilder();
+        const view = await builder.build(layers);
+        const options = { bounds: toKeyBounds(range), reverse, seqMax, now, readAheadBytes: 100 };
+        const rows = scanRows(view, builder.tables, options);
+        const all = [...model(layers, seqMax).values()]
+          .filter(({ key }) => range.gte === undefined || key >= range.gte)
+          .filter(({ key }) => range.lt === undefined || key < range.lt)
+          .sort((a, b) => (a.key < b.key === reverse ? 1 : -1));
+        const show = (version: Version): string => `${version.key}@${version.seq}=${version.value}`;
+        if (seeks.length === 0) expect(await drain(rows)).toEqual(all.map(show));
+        for (const [key, steps] of seeks) {
+          rows.seek(encodeUtf8(key));
+          const rest = all.filter((row) => (reverse ? row.key <= key : row.key >= key)).map(show);
+          for (let i = 0; i < steps; i++) {
+            const step = rows.step();
+            if (step === Step.pending) await rows.fill();
+            else if (step === Step.row) expect(showRow(rows.row)).toBe(rest.shift());
+            else expect(rest).toEqual([]);
+          }
+          if (steps === 6) expect(await drain(rows)).toEqual(rest);
+        }
+        rows.close();
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test("what memory or the manifest decides is answered at once, without a request", async () => {
+  const builder = new ViewBuilder();
+  const view = await builder.build([
+    { place: "flush", versions: [put("b", 1), put("d", 2)] },
+    { place: "memory", versions: [put("b", 3)] },
+  ]);
+  const get = (key: string, seqMax: number): boolean | Promise<boolean> =>
+    tryGetRow(view, builder.tables, encodeUtf8(key), seqMax, new RowRef());
+  expect([get("b", 9), get("a", 9), get("e", 9), get("d", 0)]).toEqual([true, false, false, false]);
+  expect(builder.store.getCount).toBe(0);
+  expect(await get("d", 9)).toBe(true);
+  expect(builder.store.getCount).toBe(2);
+  expect([get("d", 9), get("c", 9)]).toEqual([true, false]);
+  expect(builder.store.getCount).toBe(2);
+});
+
+test("a cold get opens all candidates at the same time, and reads one block", async () => {
+  const builder = new ViewBuilder();
+  const layers = [1, 3, 5].map(
+    (seq): Layer => ({ place: "flush", versions: [put("a", seq), put("z", seq + 1)] }),
+  );
+  const view = await builder.build([
+    { place: "run", versions: [put("x", 0), put("y", 0)] },
+    ...layers,
+  ]);
+  const row = new RowRef();
+  expect(await getRow(view, builder.tables, encodeUtf8("z"), 9, row)).toBe(true);
+  expect(row.seq).toBe(6);
+  expect(builder.store).toMatchObject({ getCount: 4, inFlightMax: 3 });
+});
+
+test("getMany reads each distinct key once, and gives every position a copy of its own", async () => {
+  const builder = new ViewBuilder(0, 0);
+  const view = await builder.build([{ place: "flush", versions: [put("a", 1)] }]);
+  const key = encodeUtf8("a");
+  const values = await getMany(view, builder.tables, [key, encodeUtf8("b"), key, key], {
+    seqMax: 9,
+    now,
+  });
+  expect(builder.store.getCount).toBe(2);
+  values[0]!.fill(0);
+  expect(values.slice(1).map((value) => value && decodeUtf8(value))).toEqual([
+    undefined,
+    "v1",
+    "v1",
+  ]);
+});
+
+test("a scan asks all sources at the same time, and only those that can hold a key", async () => {
+  const builder = new ViewBuilder(1 << 20);
+  const view = await builder.build([
+    { place: "run", versions: [put("m", 1), put("n", 2), put("o", 3), put("p", 4)] },
+    { place: "flush", versions: [put("a", 5)] },
+    { place: "flush", versions: [put("n", 6)] },
+  ]);
+  const options = { bounds: toKeyBounds({ gt: "a", lt: "n~" }), reverse: false, seqMax: 9, now };
+  const rows = scanRows(view, builder.tables, options);
+  expect(builder.store.getCount).toBe(0);
+  expect(await drain(rows)).toEqual(["m@1=v1", "n@6=v6"]);
+  expect(builder.store).toMatchObject({ getCount: 2, inFlightMax: 2 });
+});
+
+test("an aborted read rejects with the reason of its signal", async () => {
+  const builder = new ViewBuilder();
+  const view = await builder.build([{ place: "flush", versions: [put("a", 1)] }]);
+  const reason = new Error("enough");
+  const signal = AbortSignal.abort(reason);
+  const key = encodeUtf8("a");
+  await expect(getRow(view, builder.tables, key, 9, new RowRef(), signal)).rejects.toBe(reason);
+  await expect(getMany(view, builder.tables, [key], { seqMax: 9, now, signal })).rejects.toBe(
+    reason,
+  );
+  const rows = scanRows(view, builder.tables, { bounds: allKeys, reverse: false, seqMax: 9, now });
+  expect(rows.step()).toBe(Step.pending);
+  await expect(rows.fill(signal)).rejects.toBe(reason);
+});

@@ -1,7 +1,7 @@
 /** A frozen MemTable to the bytes of one SST, in slices that leave the event loop free in between. */
 import type { Clock } from "../common/clock.js";
-import { SstBuilder, type SstBuilderOptions } from "../format/sst-builder.js";
 import type { SstInfo } from "../format/manifest.js";
+import { SstBuilder, type SstBuilderOptions } from "../format/sst-builder.js";
 import { Step } from "../iterator/row-iterator.js";
 import type { MemTable } from "../memtable/mem-table.js";
 

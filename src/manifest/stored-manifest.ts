@@ -192,7 +192,8 @@ export class StoredManifest {
   }
 
   #adopt(manifest: Manifest, epoch: number | undefined): void {
-    requireSameDatabase(this.#current, manifest);
+    // Number 0 is the empty base of a database that another opener has just made.
+    if (this.#current.number > 0) requireSameDatabase(this.#current, manifest);
     this.#current = manifest;
     this.#ownBytes = undefined;
     if (epoch !== undefined && manifest.writerEpoch > epoch) throw fencedBy(epoch, manifest);

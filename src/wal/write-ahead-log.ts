@@ -38,6 +38,8 @@ export interface WriteAheadLogOptions {
   index: WalIndex;
   /** Everything up to here is durable already. */
   durableSeq: number;
+  /** Aborts what is on its way when the handle ends. */
+  signal: AbortSignal;
   /** Reads the manifest after the known one; rejects with `FencedError` when a newer writer is there. */
   proveEpoch: () => Promise<unknown>;
   /** The durable seq has risen. */
@@ -170,7 +172,7 @@ export class WriteAheadLog {
   }
 
   async #store(group: WalGroup): Promise<void> {
-    const { store, databaseId, epoch, random, clock, proveEpoch } = this.#options;
+    const { store, databaseId, epoch, random, clock, proveEpoch, signal } = this.#options;
     const { id, firstSeq, lastSeq, recordCount } = group;
     const token = random.bytes(16);
     const records = group.takeRecords();
@@ -182,7 +184,7 @@ export class WriteAheadLog {
       clock.now() - this.#lastStored.wall > silenceMs ||
       clock.monotonic() - this.#lastStored.monotonic > silenceMs;
     const [outcome] = await Promise.all([
-      store.create(path, body),
+      store.create(path, body, { signal }),
       silent ? proveEpoch() : undefined,
     ]);
     if (outcome === "exists") await this.#requireOwn(path, body, id);
@@ -192,8 +194,8 @@ export class WriteAheadLog {
 
   /** Equal bytes are mine: I had won. Anything else there, or nothing any more: I have been superseded. */
   async #requireOwn(path: string, body: Uint8Array, id: number): Promise<void> {
-    const { store, databaseId, epoch, proveEpoch } = this.#options;
-    const found = await store.get(path);
+    const { store, databaseId, epoch, proveEpoch, signal } = this.#options;
+    const found = await store.get(path, { signal });
     if (found !== undefined && equalBytes(found.bytes, body)) return;
     await proveEpoch();
     const fence = found && decodeWalObject(found.bytes, path, databaseId, { epoch, id });

@@ -1,0 +1,189 @@
+/** Claiming a database for writing: find or make it, take the next epoch, close and replay the logs that are left. */
+import type { Clock } from "../common/clock.js";
+import {
+  CorruptionError,
+  ExistsError,
+  InvalidArgumentError,
+  NotFoundError,
+} from "../common/errors.js";
+import { UlidFactory } from "../common/ids.js";
+import type { Random } from "../common/random.js";
+import { type Manifest, type PinnedSettings, WalLocation } from "../format/manifest.js";
+import { findNewest } from "../manifest/find-newest.js";
+import { ManifestStore } from "../manifest/manifest-store.js";
+import { StoredManifest } from "../manifest/stored-manifest.js";
+import { claimWriter, emptyManifest, firstWalId } from "../manifest/transitions.js";
+import { MemTable } from "../memtable/mem-table.js";
+import type { ObjectStore } from "../object-store/object-store.js";
+import { ObjectPaths } from "../object-store/paths.js";
+import { probeConditionalCreate } from "../object-store/probe.js";
+import { type ClosedLog, closeLog } from "../wal/close-log.js";
+import { replayLog } from "../wal/replay.js";
+import { WalIndex } from "../wal/wal-index.js";
+import type { Settings } from "./settings.js";
+
+export type CreateMode = "if-missing" | "never" | "must";
+
+export interface ClaimOptions {
+  store: ObjectStore;
+  clock: Clock;
+  random: Random;
+  settings: Settings;
+  create: CreateMode;
+  signal: AbortSignal | undefined;
+  /** What the location is called in messages. */
+  place: string;
+}
+
+export interface Claim {
+  readonly stored: StoredManifest;
+  readonly ids: UlidFactory;
+  readonly epoch: number;
+  /** Newest last; the last one may take more writes. Their rows are durable in older logs. */
+  readonly tables: readonly MemTable[];
+  readonly lastSeq: number;
+  readonly index: WalIndex;
+  readonly logEnds: ReadonlyMap<number, number>;
+}
+
+const pinned: PinnedSettings = {
+  walLocation: WalLocation.store,
+  walStoreId: "",
+  walPath: "",
+  mergeOperators: [],
+  encryption: 0,
+};
+
+export async function claimDatabase(options: ClaimOptions): Promise<Claim> {
+  const { clock, random, settings, signal } = options;
+  const manifests = new ManifestStore(options.store);
+  const ids = new UlidFactory(clock, random);
+  const base = await findOrMake(manifests, ids, options);
+  const stored = new StoredManifest(manifests, base, {
+    clock,
+    random,
+    retentionMs: settings.manifestRetentionMs,
+  });
+  const claim = claimWriter({ putsInFlight: settings.walPutsInFlight });
+  const manifest = await stored.commit(
+    (newest) => {
+      requireUsable(newest, options);
+      return claim(newest);
+    },
+    { signal },
+  );
+  raiseAboveAll(ids, manifest);
+  const epoch = manifest.writerEpoch;
+  const replayed = await replayOlderLogs(stored, epoch, options);
+  return { stored, ids, epoch, ...replayed };
+}
+
+/** The newest manifest, or the empty one that the first commit builds on. */
+async function findOrMake(
+  manifests: ManifestStore,
+  ids: UlidFactory,
+  options: ClaimOptions,
+): Promise<Manifest> {
+  const { clock, random, settings, create, signal, place, store } = options;
+  const retentionMs = settings.manifestRetentionMs;
+  const newest = await findNewest(manifests, { clock, retentionMs, signal });
+  if (newest !== undefined) {
+    requireUsable(newest, options);
+    return newest;
+  }
+  if (create === "never") {
+    throw new NotFoundError(
+      `There is no database at ${place}. Open with create: "if-missing" to make one.`,
+    );
+  }
+  await probeConditionalCreate(store, random, { signal });
+  return emptyManifest(ids.next(), pinned);
+}
+
+function requireUsable(manifest: Manifest, options: ClaimOptions): void {
+  if (manifest.number === 0) return;
+  if (manifest.destroyed) {
+    throw new NotFoundError(`The database at ${options.place} was destroyed. Use another path.`);
+  }
+  if (options.create === "must") {
+    throw new ExistsError(`There is a database at ${options.place} already.`);
+  }
+  if (manifest.pinned.walLocation !== WalLocation.store || manifest.pinned.encryption !== 0) {
+    throw new InvalidArgumentError(
+      `The database at ${options.place} was made with other settings (WAL location ${manifest.pinned.walLocation}, encryption ${manifest.pinned.encryption}) than this handle has.`,
+    );
+  }
+}
+
+async function replayOlderLogs(
+  stored: StoredManifest,
+  epoch: number,
+  options: ClaimOptions,
+): Promise<Pick<Claim, "tables" | "lastSeq" | "index" | "logEnds">> {
+  const { store, random, signal, settings } = options;
+  const manifest = stored.current;
+  const { databaseId } = manifest;
+  const older = manifest.walChain.filter((log) => log.epoch < epoch);
+  const closed = await Promise.all(
+    older.map((log) =>
+      closeLog({
+        ...{ store, databaseId, random, signal, closerEpoch: epoch },
+        ...{ epoch: log.epoch, putsInFlight: log.putsInFlight },
+        fromId: firstWalId(manifest, log.epoch),
+      }),
+    ),
+  );
+  const tables = [new MemTable()];
+  const index = new WalIndex();
+  const logEnds = new Map<number, number>();
+  let lastSeq = manifest.lastSeq;
+  for (const [i, { epoch: logEpoch }] of older.entries()) {
+    const log: ClosedLog | undefined = closed[i];
+    const end = log && (await replayLog({ store, databaseId, log, signal, apply }));
+    if (end === undefined) throw await missingWal(stored, epoch, logEpoch, signal);
+    logEnds.set(logEpoch, end);
+  }
+  // A newer writer may have replayed and collected what was found missing, or is about to: it shows in the manifest.
+  if (older.length > 0) await stored.refresh({ epoch, ...(signal && { signal }) });
+  return { tables, lastSeq, index, logEnds };
+
+  function apply(object: Parameters<Parameters<typeof replayLog>[0]["apply"]>[0]): void {
+    let table = tables[tables.length - 1]!;
+    if (table.bytes >= settings.memTableBytes) {
+      table.freeze();
+      table = new MemTable();
+      tables.push(table);
+    }
+    const { bytes, recordsStart, recordsEnd, recordCount } = object;
+    const path = ObjectPaths.wal(object.epoch, object.id);
+    table.applyRecords(bytes, recordsStart, recordsEnd, recordCount, manifest.lastL0Seq, path);
+    index.add(object, object.lastSeq);
+    lastSeq = Math.max(lastSeq, object.lastSeq);
+  }
+}
+
+/** A missing object is never the end of a log: a newer writer took over, which `refresh` reports, or it is damage. */
+async function missingWal(
+  stored: StoredManifest,
+  epoch: number,
+  logEpoch: number,
+  signal: AbortSignal | undefined,
+): Promise<Error> {
+  await stored.refresh({ epoch, ...(signal && { signal }) });
+  return new CorruptionError(
+    ObjectPaths.walPrefix(logEpoch),
+    "an object of this log is missing below its fence",
+  );
+}
+
+/** Ids are minted above every id that the manifest knows, whatever the clock says. */
+function raiseAboveAll(ids: UlidFactory, manifest: Manifest): void {
+  ids.raiseAbove(manifest.writerFloor);
+  ids.raiseAbove(manifest.compactorFloor);
+  for (const entry of manifest.l0) for (const sst of entry.ssts) ids.raiseAbove(sst.id);
+  for (const run of manifest.runs) {
+    ids.raiseAbove(run.id);
+    for (const sst of run.ssts) ids.raiseAbove(sst.id);
+  }
+  for (const checkpoint of manifest.checkpoints) ids.raiseAbove(checkpoint.id);
+}

@@ -1,0 +1,150 @@
+/** `Db`: a database that is open for writing. Its methods check their arguments and delegate. */
+import { throwIfAborted, withSignal } from "../common/abort.js";
+import {
+  emptyBytes,
+  type KeyLike,
+  toKeyBytes,
+  toValueBytes,
+  type ValueLike,
+} from "../common/bytes.js";
+import type { MoraineError } from "../common/errors.js";
+import { checkOptions, requireBoolean, requireOneOf, requireSignal } from "../common/options.js";
+import { RowKind } from "../common/row.js";
+import type { Location } from "./location.js";
+import type { OpenOptions } from "./open-options.js";
+import { openWriter } from "./open-writer.js";
+import { Reads, type ReadView } from "./reads.js";
+import type { DbStats } from "./stats.js";
+import { toWriteBatch, WriteBatch, type WriteOperation } from "./write-batch.js";
+import type { WriteRequest, WriteResult } from "./write-pipeline.js";
+import type { Writer } from "./writer.js";
+
+export interface WriteOptions {
+  /** Resolve when the write is durable (true, the default), or as soon as it is visible to this process. */
+  durable?: boolean | undefined;
+  /** Before the write has its seq, leaves no trace of it; after that only the waiting ends. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface FlushOptions {
+  /** `"wal"` (the default): everything written so far is durable. `"l0"`: and is in SSTs. */
+  to?: "wal" | "l0" | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface CloseOptions {
+  /** true (the default): everything accepted is made durable and flushed to L0. `"wal"`: made durable and left to replay. false: what is not durable is given up. */
+  flush?: boolean | "wal" | undefined;
+}
+
+const writeOptionNames = ["durable", "signal"] as const;
+const defaultWrite: WriteRequest = { durable: true, signal: undefined };
+
+export class Db extends Reads {
+  readonly #writer: Writer;
+
+  /**
+   * Opens the database for writing, and makes it where there is none. Whoever had it open for writing is fenced: none of
+   * its later writes is acknowledged.
+   */
+  static async open(location: Location, options?: OpenOptions): Promise<Db> {
+    return new Db(await openWriter(location, options));
+  }
+
+  private constructor(writer: Writer) {
+    super();
+    this.#writer = writer;
+  }
+
+  /** Resolves when the value is durable, or with `durable: false` when it is visible. */
+  put(key: KeyLike, value: ValueLike, options?: WriteOptions): Promise<WriteResult> {
+    return this.#write(options, "put", (request) =>
+      this.#writer.pipeline.writeOne(RowKind.put, toKeyBytes(key), toValueBytes(value), request),
+    );
+  }
+
+  /** Deletes the key; whether it was there is not looked up. */
+  delete(key: KeyLike, options?: WriteOptions): Promise<WriteResult> {
+    return this.#write(options, "delete", (request) =>
+      this.#writer.pipeline.writeOne(RowKind.delete, toKeyBytes(key), emptyBytes, request),
+    );
+  }
+
+  /** Writes all operations of the batch, or none. An empty batch takes no seq and is durable at once. */
+  write(
+    batch: WriteBatch | readonly WriteOperation[],
+    options?: WriteOptions,
+  ): Promise<WriteResult> {
+    return this.#write(options, "write", (request) => {
+      const { count, operations } = encoded(toWriteBatch(batch));
+      if (count === 0) return Promise.resolve(this.#writer.emptyWrite());
+      return this.#writer.pipeline.writeBatch(operations, count, request);
+    });
+  }
+
+  /** A new, empty batch. */
+  batch(): WriteBatch {
+    return new WriteBatch();
+  }
+
+  /** Resolves when everything written before the call is durable, with the seq up to which that holds. */
+  async flush(options?: FlushOptions): Promise<{ durableSeq: number }> {
+    checkOptions(options, ["to", "signal"], "flush");
+    requireOneOf(options?.to, "to", ["wal", "l0"]);
+    requireSignal(options?.signal);
+    this.#writer.requireOpen();
+    throwIfAborted(options?.signal);
+    return withSignal(this.#writer.flush(options?.to ?? "wal"), options?.signal);
+  }
+
+  /** The last seq that this handle has given, or found. */
+  get seq(): number {
+    return this.#writer.pipeline.lastSeq;
+  }
+
+  stats(): DbStats {
+    return this.#writer.stats();
+  }
+
+  /** Resolves when it is closed: with the error that closed it, or undefined after `close()`. Never rejects. */
+  get closed(): Promise<MoraineError | undefined> {
+    return this.#writer.closed;
+  }
+
+  /** Closing twice is harmless. Rejects when accepted writes could not be made durable, with the reason. */
+  close(options?: CloseOptions): Promise<void> {
+    checkOptions(options, ["flush"], "close");
+    if (options?.flush !== "wal") requireBoolean(options?.flush, "flush");
+    return this.#writer.close(options?.flush ?? true);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  protected override readView(): ReadView {
+    return this.#writer.readView();
+  }
+
+  /** Nothing of a call with bad arguments happens, and every failure is a rejection. */
+  async #write(
+    options: WriteOptions | undefined,
+    what: string,
+    write: (request: WriteRequest) => Promise<WriteResult>,
+  ): Promise<WriteResult> {
+    let request = defaultWrite;
+    if (options !== undefined) {
+      checkOptions(options, writeOptionNames, what);
+      requireBoolean(options.durable, "durable");
+      requireSignal(options.signal);
+      throwIfAborted(options.signal);
+      request = { durable: options.durable ?? true, signal: options.signal };
+    }
+    this.#writer.requireOpen();
+    return write(request);
+  }
+}
+
+function encoded(batch: WriteBatch): { count: number; operations: Uint8Array } {
+  return { count: batch.count, operations: batch.operations() };
+}

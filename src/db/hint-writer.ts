@@ -1,0 +1,50 @@
+/** `HintWriter`: puts the hint after confirmed commits, at most once a second, and without a timer. */
+import type { Clock } from "../common/clock.js";
+import type { StoredManifest } from "../manifest/stored-manifest.js";
+
+const intervalMs = 1000;
+
+export class HintWriter {
+  readonly #stored: StoredManifest;
+  readonly #clock: Clock;
+  #putNumber = 0;
+  #putAt = Number.NEGATIVE_INFINITY;
+  #running: Promise<void> = Promise.resolve();
+  #busy = false;
+
+  constructor(stored: StoredManifest, clock: Clock) {
+    this.#stored = stored;
+    this.#clock = clock;
+  }
+
+  /** After a commit. A hint that is behind only costs the next opener a few GETs, so nobody waits for it. */
+  committed(): void {
+    if (this.#busy || this.#clock.monotonic() - this.#putAt < intervalMs) return;
+    this.#put();
+  }
+
+  /** Puts what is not put yet and waits for it; a failure is no failure of the database. */
+  async finish(): Promise<void> {
+    await this.#running;
+    this.#put();
+    await this.#running;
+  }
+
+  #put(): void {
+    const bytes = this.#stored.ownBytes;
+    const number = this.#stored.current.number;
+    // A manifest of another role is hinted at by that role.
+    if (bytes === undefined || number <= this.#putNumber) return;
+    this.#putNumber = number;
+    this.#putAt = this.#clock.monotonic();
+    this.#busy = true;
+    this.#running = this.#stored.manifests.putHint(bytes).then(
+      () => {
+        this.#busy = false;
+      },
+      () => {
+        this.#busy = false;
+      },
+    );
+  }
+}

@@ -1,0 +1,122 @@
+/** Where a database is: a URL, or a store with a path, checked and turned into a store. */
+import { describeType } from "../common/bytes.js";
+import { InvalidArgumentError } from "../common/errors.js";
+import { checkOptions } from "../common/options.js";
+import { FileObjectStore } from "../object-store/file.js";
+import { MemoryObjectStore } from "../object-store/memory.js";
+import type { ObjectStore } from "../object-store/object-store.js";
+
+/** `s3://bucket/path`, `file:///dir`, `memory:///name`, or a store of your own with a path inside it. */
+export type Location = string | URL | { store: ObjectStore; path: string };
+
+export interface OpenLocation {
+  readonly store: ObjectStore;
+  /** Where in the store the database is; empty: at its root. */
+  readonly path: string;
+  /** Closes the store, where this call made it. */
+  readonly close: () => void;
+}
+
+/** Stores of `memory:` URLs live as long as the process, so that a name means the same database each time. */
+const memoryStore = new MemoryObjectStore({ id: "memory:process" });
+
+/** Throws `InvalidArgumentError` for a location that is not canonical. Makes no request. */
+export async function openLocation(location: Location): Promise<OpenLocation> {
+  if (typeof location === "object" && location !== null && !(location instanceof URL)) {
+    checkOptions(location, ["store", "path"], "A location");
+    const { store, path } = location;
+    if (typeof store !== "object" || store === null || typeof store.create !== "function") {
+      throw new InvalidArgumentError(`"store" must be an ObjectStore, not ${describeType(store)}.`);
+    }
+    if (typeof path !== "string") {
+      throw new InvalidArgumentError(`"path" must be a string, not ${describeType(path)}.`);
+    }
+    requireCanonical(path, path);
+    return { store, path, close: () => undefined };
+  }
+  const text = String(location);
+  if (typeof location !== "string" && !(location instanceof URL)) throw notALocation(text);
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+  // A URL parser would fold "..", "%2e" and backslashes away before anyone could refuse them.
+  const [rawPath = ""] = text.slice((scheme?.length ?? 0) + 3).split(/[?#]/, 1);
+  switch (scheme) {
+    case "memory":
+      return openMemory(text, rawPath);
+    case "file":
+      return openFile(text, rawPath);
+    case "s3":
+      return openS3(text, rawPath);
+    default:
+      throw notALocation(text);
+  }
+}
+
+function openMemory(text: string, rawPath: string): OpenLocation {
+  refuseQuery(text);
+  const path = decodePath(text, rawPath.replace(/^\//, ""));
+  if (rawPath[0] !== "/") throw new InvalidArgumentError(`Write "memory:///${rawPath}".`);
+  requireCanonical(path, text);
+  return { store: memoryStore, path, close: () => undefined };
+}
+
+function openFile(text: string, rawPath: string): OpenLocation {
+  refuseQuery(text);
+  if (rawPath[0] !== "/") {
+    throw new InvalidArgumentError(
+      `"${text}" names a host. A folder is written with three slashes: "file:///absolute/path".`,
+    );
+  }
+  const path = decodePath(text, rawPath.slice(1).replace(/\/$/, ""));
+  requireCanonical(path, text);
+  return {
+    store: new FileObjectStore({ directory: `/${path}` }),
+    path: "",
+    close: () => undefined,
+  };
+}
+
+async function openS3(text: string, rawPath: string): Promise<OpenLocation> {
+  const slash = rawPath.indexOf("/");
+  const path = slash < 0 ? "" : decodePath(text, rawPath.slice(slash + 1).replace(/\/$/, ""));
+  if (slash === 0) throw new InvalidArgumentError(`"${text}" names no bucket.`);
+  requireCanonical(path, text);
+  const { s3StoreFromUrl } = await import("../object-store/s3.js");
+  const url = new URL(text);
+  url.pathname = "/";
+  const store = s3StoreFromUrl(url);
+  return { store, path, close: () => store.close() };
+}
+
+function refuseQuery(text: string): void {
+  if (/[?#]/.test(text)) {
+    throw new InvalidArgumentError(`"${text}" has a query, which only s3:// URLs take.`);
+  }
+}
+
+function decodePath(text: string, path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw new InvalidArgumentError(`"${text}" has a "%" that is no percent-encoding.`);
+  }
+}
+
+/** Segments are canonical: no `.`, `..`, empty segment, NUL or backslash, so two spellings never mean one database. */
+function requireCanonical(path: string, text: string): void {
+  const refuse = (why: string): never => {
+    throw new InvalidArgumentError(`The location "${text}" ${why}.`);
+  };
+  if (path === "") refuse("needs a path below its root");
+  if (path.includes("\0")) refuse("has a NUL character");
+  if (path.includes("\\")) refuse("has a backslash; separate segments with /");
+  for (const segment of path.split("/")) {
+    if (segment === "") refuse("has an empty segment");
+    if (segment === "." || segment === "..") refuse(`has the segment "${segment}"`);
+  }
+}
+
+function notALocation(text: string): InvalidArgumentError {
+  return new InvalidArgumentError(
+    `"${text}" is not a location. Use s3://bucket/path, file:///absolute/path, memory:///name, or { store, path }.`,
+  );
+}

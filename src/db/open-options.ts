@@ -1,0 +1,54 @@
+/** Options of `Db.open` and `DbReader.open`, checked before anything is opened. */
+import { type Clock, systemClock } from "../common/clock.js";
+import { checkOptions, requireInteger, requireOneOf, requireSignal } from "../common/options.js";
+import { type Random, systemRandom } from "../common/random.js";
+import { type Settings, type SettingsOptions, settingNames, toSettings } from "./settings.js";
+
+interface ComponentOptions {
+  /** Time, for tests. Default: the system's. */
+  clock?: Clock | undefined;
+  /** Randomness, for tests. Default: the system's. */
+  random?: Random | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface OpenOptions extends SettingsOptions, ComponentOptions {
+  /** `"if-missing"` (the default) makes a database where there is none, `"never"` and `"must"` insist. */
+  create?: "if-missing" | "never" | "must" | undefined;
+}
+
+export interface ReaderOptions extends SettingsOptions, ComponentOptions {
+  /** How often it looks for news: from 10 ms, default 1,000, doubling to 10,000 (or this, if it is more) without any. */
+  pollIntervalMs?: number | undefined;
+}
+
+export interface CheckedOptions {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal | undefined;
+}
+
+const componentNames = ["clock", "random", "signal"] as const;
+
+export function checkOpenOptions(options: OpenOptions | undefined): CheckedOptions {
+  checkOptions(options, ["create", ...componentNames, ...settingNames], "Db.open");
+  requireOneOf(options?.create, "create", ["if-missing", "never", "must"]);
+  return checkComponents(options);
+}
+
+export function checkReaderOptions(options: ReaderOptions | undefined): CheckedOptions {
+  checkOptions(options, ["pollIntervalMs", ...componentNames, ...settingNames], "DbReader.open");
+  requireInteger(options?.pollIntervalMs, "pollIntervalMs", 10, 3_600_000);
+  return checkComponents(options);
+}
+
+function checkComponents(options: OpenOptions | ReaderOptions | undefined): CheckedOptions {
+  requireSignal(options?.signal);
+  return {
+    settings: toSettings(options ?? {}),
+    clock: options?.clock ?? systemClock,
+    random: options?.random ?? systemRandom,
+    signal: options?.signal,
+  };
+}

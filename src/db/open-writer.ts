@@ -1,0 +1,104 @@
+/** Opening for writing: claims the database and puts the parts of a `Writer` together. */
+import { Flusher } from "../flush/flusher.js";
+import { BlockCache } from "../sst/block-cache.js";
+import { TableStore } from "../sst/table-store.js";
+import { WriteAheadLog } from "../wal/write-ahead-log.js";
+import { claimDatabase } from "./claim.js";
+import { DbState } from "./db-state.js";
+import { HintWriter } from "./hint-writer.js";
+import { type Location, openLocation } from "./location.js";
+import { type CheckedOptions, checkOpenOptions, type OpenOptions } from "./open-options.js";
+import { wrapStore } from "./wrap-store.js";
+import { WritePipeline } from "./write-pipeline.js";
+import { Writer } from "./writer.js";
+
+export async function openWriter(
+  location: Location,
+  options: OpenOptions | undefined,
+): Promise<Writer> {
+  const checked = checkOpenOptions(options);
+  const place = await openLocation(location);
+  try {
+    checked.signal?.throwIfAborted();
+    return await claim(place, checked, options?.create ?? "if-missing", describe(location));
+  } catch (error) {
+    place.close();
+    throw error;
+  }
+}
+
+async function claim(
+  place: Awaited<ReturnType<typeof openLocation>>,
+  options: CheckedOptions,
+  create: NonNullable<OpenOptions["create"]>,
+  description: string,
+): Promise<Writer> {
+  const { settings, clock, random, signal } = options;
+  const abort = new AbortController();
+  const wrapped = wrapStore(place, options);
+  const { store } = wrapped;
+  const claim = await claimDatabase({
+    ...{ store, clock, random, settings, create, signal },
+    place: description,
+  });
+  const { stored, epoch, tables, lastSeq, index, logEnds, ids } = claim;
+  const { databaseId } = stored.current;
+  const active = tables[tables.length - 1]!;
+  const frozen = tables.slice(0, -1);
+  const state = new DbState(stored.current, active, [...frozen].reverse());
+  const hint = new HintWriter(stored, clock);
+  hint.committed();
+  const wal = new WriteAheadLog({
+    ...{ store, databaseId, epoch, clock, random, index },
+    putsInFlight: settings.walPutsInFlight,
+    putsPerSecond: settings.walPutsPerSecond,
+    putsBurst: settings.walPutsBurst,
+    flushIntervalMs: settings.flushIntervalMs,
+    durableSeq: lastSeq,
+    signal: abort.signal,
+    proveEpoch: () => stored.refresh({ epoch, signal: abort.signal }),
+    onDurable: () => {
+      flusher.poke();
+      pipeline.wake();
+    },
+    onFailed: (error) => writer.fail(error),
+  });
+  const flusher: Flusher = new Flusher({
+    ...{ store, clock, ids, epoch, logEnds },
+    storedManifest: stored,
+    uploadsInFlight: settings.uploadsInFlight,
+    sst: {
+      databaseId,
+      blockBytes: settings.blockBytes,
+      filterBitsPerKey: settings.filterBitsPerKey,
+    },
+    durableSeq: () => wal.durableSeq,
+    lastSeq: () => pipeline.lastSeq,
+    walPositionAfter: (seq) => wal.positionAfter(seq),
+    onRetired: (retired, manifest) => {
+      state.retire(retired, manifest);
+      index.forget(manifest.lastL0Seq);
+      hint.committed();
+      pipeline.wake();
+    },
+    onFailed: (error) => writer.fail(error),
+  });
+  const pipeline: WritePipeline = new WritePipeline({
+    ...{ state, wal, flusher, clock, settings, lastSeq },
+  });
+  const cache = new BlockCache(settings.blockCacheBytes);
+  const tableStore = new TableStore({ store, databaseId, cache });
+  const writer: Writer = new Writer({
+    ...{ claim, clock, settings, wrapped, state, wal, flusher, pipeline, cache, hint, abort },
+    tables: tableStore,
+    closeStore: place.close,
+  });
+  for (const table of frozen) flusher.enqueue(table);
+  return writer;
+}
+
+function describe(location: Location): string {
+  if (typeof location === "object" && "path" in location) return `"${location.path}"`;
+  // Credentials do not belong in a URL, but a message must not repeat them.
+  return `"${String(location).replace(/\/\/[^/@]*@/, "//")}"`;
+}

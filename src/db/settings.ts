@@ -1,0 +1,150 @@
+/** `Settings`: every tunable of a handle in one table, with unit, default, bounds and reason. Plain data; print it as JSON. */
+import { InvalidArgumentError } from "../common/errors.js";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export interface Setting {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  /** True where fractions and `Infinity` are allowed. */
+  readonly real?: boolean;
+  readonly reason: string;
+}
+
+export type SettingName =
+  | "memTableBytes"
+  | "unflushedBytesMax"
+  | "flushIntervalMs"
+  | "walPutsInFlight"
+  | "walPutsPerSecond"
+  | "walPutsBurst"
+  | "uploadsInFlight"
+  | "blockBytes"
+  | "filterBitsPerKey"
+  | "blockCacheBytes"
+  | "readAheadBytes"
+  | "requestsInFlight"
+  | "storeDeadlineMs"
+  | "manifestRetentionMs";
+
+/** Sized for a function with 256 MB, and still good on a server. Names end in their unit. */
+export const settingsTable: Readonly<Record<SettingName, Setting>> = {
+  memTableBytes: {
+    default: 16 * MiB,
+    min: 4 * KiB,
+    max: 1024 * MiB,
+    reason: "A full MemTable becomes one L0 SST: larger means fewer requests and more memory.",
+  },
+  unflushedBytesMax: {
+    default: 64 * MiB,
+    min: 8 * KiB,
+    max: 16 * 1024 * MiB,
+    reason: "Writers wait while MemTables and WAL buffers hold more; at least memTableBytes.",
+  },
+  flushIntervalMs: {
+    default: 100,
+    min: 1,
+    max: 3_600_000,
+    reason: "Writes that nobody waits for are sent to the WAL after this time at the latest.",
+  },
+  walPutsInFlight: {
+    default: 4,
+    min: 1,
+    max: 64,
+    reason: "WAL objects on their way at once; a successor must fence as many ids and one more.",
+  },
+  walPutsPerSecond: {
+    default: 20,
+    min: 0.01,
+    max: Number.POSITIVE_INFINITY,
+    real: true,
+    reason: "The budget of WAL PUTs, where requests cost money. Infinity lifts it.",
+  },
+  walPutsBurst: {
+    default: 200,
+    min: 1,
+    max: 1_000_000,
+    reason: "WAL PUTs that an idle writer has saved up and may spend at once.",
+  },
+  uploadsInFlight: {
+    default: 4,
+    min: 1,
+    max: 64,
+    reason: "SSTs uploaded at once; each is in memory until it is stored.",
+  },
+  blockBytes: {
+    default: 4 * KiB,
+    min: 64,
+    max: 16 * MiB,
+    reason: "Payload of an SST block: the unit of caching and of checksums.",
+  },
+  filterBitsPerKey: {
+    default: 10,
+    min: 0,
+    max: 32,
+    real: true,
+    reason:
+      "Bits of Bloom filter for each key; 10 let about 1 % of absent keys pass. 0: no filter.",
+  },
+  blockCacheBytes: {
+    default: 64 * MiB,
+    min: 0,
+    max: 64 * 1024 * MiB,
+    reason: "Decoded blocks, indexes and filters kept in memory.",
+  },
+  readAheadBytes: {
+    default: 64 * KiB,
+    min: 0,
+    max: 64 * MiB,
+    reason: "The first window of a scan; windows grow from there.",
+  },
+  requestsInFlight: {
+    default: 64,
+    min: 1,
+    max: 1_000,
+    reason: "Requests of one handle at once; the others wait, those of the foreground in front.",
+  },
+  storeDeadlineMs: {
+    default: 60_000,
+    min: 100,
+    max: Number.POSITIVE_INFINITY,
+    real: true,
+    reason: "How long a failing request is tried again before whoever waits gets the error.",
+  },
+  manifestRetentionMs: {
+    default: 30 * 24 * 3_600_000,
+    min: 24 * 3_600_000,
+    max: 10 * 365 * 24 * 3_600_000,
+    reason: "How long old manifests are kept; less than a day would let a sleeper fork history.",
+  },
+};
+
+export type Settings = { readonly [name in SettingName]: number };
+export type SettingsOptions = { [name in SettingName]?: number | undefined };
+
+export const settingNames: readonly SettingName[] = Object.keys(settingsTable) as SettingName[];
+
+/** The table's defaults with the given values in their place. Throws `InvalidArgumentError` for a value out of bounds. */
+export function toSettings(options: SettingsOptions): Settings {
+  const settings: Record<string, number> = {};
+  for (const name of settingNames) {
+    const setting: Setting = settingsTable[name];
+    const value = options[name] ?? setting.default;
+    const whole = setting.real === true || Number.isInteger(value);
+    if (typeof value !== "number" || !whole || !(value >= setting.min && value <= setting.max)) {
+      throw new InvalidArgumentError(
+        `"${name}" must be a ${setting.real === true ? "number" : "whole number"} from ${setting.min} to ${setting.max}, not ${String(value)}. ${setting.reason}`,
+      );
+    }
+    settings[name] = value;
+  }
+  const result = settings as Settings;
+  if (result.memTableBytes > result.unflushedBytesMax) {
+    throw new InvalidArgumentError(
+      `"unflushedBytesMax" (${result.unflushedBytesMax}) must be at least "memTableBytes" (${result.memTableBytes}), or a MemTable could never fill up.`,
+    );
+  }
+  return result;
+}

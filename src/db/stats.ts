@@ -1,0 +1,36 @@
+/** What `stats()` answers: plain data about a handle at this moment. */
+import type { RequestCountsSnapshot } from "../object-store/request-counts.js";
+
+export interface DbStats {
+  /** The writer's epoch. */
+  readonly epoch: number;
+  /** The number of the newest manifest that the handle knows. */
+  readonly manifestNumber: number;
+  /** The last seq given, and the last that is durable. */
+  readonly seq: number;
+  readonly durableSeq: number;
+  /** Bytes of all MemTables, and of those and the WAL buffers together. */
+  readonly memTableBytes: number;
+  readonly unflushedBytes: number;
+  readonly memTableCount: number;
+  /** Writes that wait for memory. */
+  readonly waitingWrites: number;
+  readonly l0Count: number;
+  readonly sstBytes: number;
+  readonly runCount: number;
+  readonly blockCache: { readonly bytes: number; readonly hits: number; readonly misses: number };
+  /** Requests that reached the store, repeated ones included, by kind. */
+  readonly requests: RequestCountsSnapshot;
+}
+
+export interface ReaderStats {
+  readonly manifestNumber: number;
+  /** The newest seq that the reader sees. */
+  readonly seq: number;
+  readonly memTableBytes: number;
+  readonly memTableCount: number;
+  readonly l0Count: number;
+  readonly runCount: number;
+  readonly blockCache: { readonly bytes: number; readonly hits: number; readonly misses: number };
+  readonly requests: RequestCountsSnapshot;
+}

@@ -1,0 +1,204 @@
+/**
+ * `WritePipeline`: the way of a write. Admission is the only wait before it has its seq; then, in one tick and without an
+ * await in between, it takes the next seq, enters the MemTable and the WAL buffer, and freezes the MemTable if that is full.
+ */
+
+import { withSignal } from "../common/abort.js";
+import { copyBytes } from "../common/bytes.js";
+import type { Clock } from "../common/clock.js";
+import { ClosedError, FencedError, type MoraineError } from "../common/errors.js";
+import type { RowKind } from "../common/row.js";
+import type { Flusher } from "../flush/flusher.js";
+import type { WriteAheadLog } from "../wal/write-ahead-log.js";
+import type { DbState } from "./db-state.js";
+import type { Settings } from "./settings.js";
+
+/** What a write answers. */
+export interface WriteResult {
+  /** The seq of the batch; a token for `waitForSeq` only once the write is durable. */
+  readonly seq: number;
+  /** ms since 1970 */
+  readonly createdAt: number;
+  /** Resolves when the write is durable, and sees to it. */
+  durable(): Promise<void>;
+}
+
+export interface WriteRequest {
+  readonly durable: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+interface WaitingWrite {
+  readonly apply: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export interface WritePipelineOptions {
+  state: DbState;
+  wal: WriteAheadLog;
+  flusher: Flusher;
+  clock: Clock;
+  settings: Settings;
+  /** The last seq that has been given. */
+  lastSeq: number;
+}
+
+export class WritePipeline {
+  readonly #state: DbState;
+  readonly #wal: WriteAheadLog;
+  readonly #flusher: Flusher;
+  readonly #clock: Clock;
+  readonly #settings: Settings;
+  #lastSeq: number;
+  /** Writes that wait for memory, in the order of their calls. */
+  #waiting: WaitingWrite[] = [];
+  #closed: MoraineError | undefined;
+
+  constructor(options: WritePipelineOptions) {
+    this.#state = options.state;
+    this.#wal = options.wal;
+    this.#flusher = options.flusher;
+    this.#clock = options.clock;
+    this.#settings = options.settings;
+    this.#lastSeq = options.lastSeq;
+  }
+
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  get unflushedBytes(): number {
+    return this.#state.memTableBytes + this.#wal.bufferedBytes;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  /** One put or delete. Key and value are copied before the call returns. */
+  writeOne(
+    kind: RowKind,
+    key: Uint8Array,
+    value: Uint8Array,
+    request: WriteRequest,
+  ): Promise<WriteResult> {
+    if (this.#admits()) return this.#applyOne(kind, key, value, request);
+    const ownKey = copyBytes(key);
+    const ownValue = copyBytes(value);
+    return this.#wait(request, () => this.#applyOne(kind, ownKey, ownValue, request));
+  }
+
+  /** A batch, as encoded operations; they are copied before the call returns. */
+  writeBatch(operations: Uint8Array, count: number, request: WriteRequest): Promise<WriteResult> {
+    if (this.#admits()) return this.#applyBatch(operations, count, request);
+    const own = copyBytes(operations);
+    return this.#wait(request, () => this.#applyBatch(own, count, request));
+  }
+
+  /** Freezes the active MemTable if it holds anything. */
+  freeze(): void {
+    if (this.#state.active.rowCount > 0) this.#flusher.enqueue(this.#state.freeze());
+  }
+
+  /** Memory has been freed: writes that waited go on, in order. */
+  wake(): void {
+    while (this.#waiting.length > 0 && this.#hasRoom()) this.#waiting.shift()!.apply();
+  }
+
+  /** No write is accepted from now on; those that wait get `error`. */
+  close(error: MoraineError): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = error;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const write of waiting) write.reject(error);
+  }
+
+  #admits(): boolean {
+    return this.#waiting.length === 0 && this.#hasRoom();
+  }
+
+  /** One write may overshoot the limit, so that a batch of any size gets through. */
+  #hasRoom(): boolean {
+    return this.unflushedBytes < this.#settings.unflushedBytesMax;
+  }
+
+  #wait(request: WriteRequest, apply: () => Promise<WriteResult>): Promise<WriteResult> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    return new Promise((resolve, reject) => {
+      const { signal } = request;
+      const onAbort = (): void => {
+        // Aborted before it got its seq: it leaves no trace.
+        this.#waiting = this.#waiting.filter((other) => other !== write);
+        reject(signal!.reason);
+      };
+      const write: WaitingWrite = {
+        apply: () => {
+          signal?.removeEventListener("abort", onAbort);
+          resolve(apply());
+        },
+        reject: (reason) => {
+          signal?.removeEventListener("abort", onAbort);
+          reject(reason);
+        },
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#waiting.push(write);
+    });
+  }
+
+  #applyOne(
+    kind: RowKind,
+    key: Uint8Array,
+    value: Uint8Array,
+    request: WriteRequest,
+  ): Promise<WriteResult> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    const seq = ++this.#lastSeq;
+    const createdAt = this.#clock.now();
+    const record = this.#state.active.applyOne(seq, createdAt, kind, key, value, 0);
+    const durable = this.#wal.append(record, seq, request.durable);
+    return this.#applied(seq, createdAt, durable, request);
+  }
+
+  #applyBatch(operations: Uint8Array, count: number, request: WriteRequest): Promise<WriteResult> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    const seq = ++this.#lastSeq;
+    const createdAt = this.#clock.now();
+    const record = this.#state.active.applyBatch(seq, createdAt, operations, count);
+    const durable = this.#wal.append(record, seq, request.durable);
+    return this.#applied(seq, createdAt, durable, request);
+  }
+
+  #applied(
+    seq: number,
+    createdAt: number,
+    durable: Promise<void> | undefined,
+    request: WriteRequest,
+  ): Promise<WriteResult> {
+    if (this.#state.active.bytes >= this.#settings.memTableBytes) this.freeze();
+    const wal = this.#wal;
+    const result: WriteResult = { seq, createdAt, durable: () => wal.whenDurable(seq) };
+    if (durable === undefined) return Promise.resolve(result);
+    // The write goes on whatever the signal says: from here only the waiting can end.
+    return withSignal(
+      durable.then(() => result),
+      request.signal,
+    );
+  }
+}
+
+/** What every method of a closed handle throws: a fenced writer stays fenced for ever. */
+export function closedError(reason: MoraineError | undefined): MoraineError {
+  if (reason instanceof FencedError) {
+    return new FencedError(reason.message, {
+      ownEpoch: reason.ownEpoch,
+      seenEpoch: reason.seenEpoch,
+      cause: reason,
+    });
+  }
+  if (reason === undefined) return new ClosedError("This handle is closed. Open a new one.");
+  return new ClosedError(`This handle was closed by an error: ${reason.message}`, {
+    cause: reason,
+  });
+}

@@ -1,0 +1,186 @@
+/**
+ * `Writer`: what an open `Db` is made of, and how it ends: closed by its user, or by the error that its parts report.
+ */
+import type { Clock } from "../common/clock.js";
+import { deferred } from "../common/deferred.js";
+import { ClosedError, MoraineError } from "../common/errors.js";
+import type { Flusher } from "../flush/flusher.js";
+import { closeWriter } from "../manifest/transitions.js";
+import type { BlockCache } from "../sst/block-cache.js";
+import type { TableStore } from "../sst/table-store.js";
+import type { WriteAheadLog } from "../wal/write-ahead-log.js";
+import type { Claim } from "./claim.js";
+import type { DbState } from "./db-state.js";
+import type { HintWriter } from "./hint-writer.js";
+import type { ReadView } from "./reads.js";
+import type { Settings } from "./settings.js";
+import type { DbStats } from "./stats.js";
+import type { WrappedStore } from "./wrap-store.js";
+import { closedError, type WritePipeline, type WriteResult } from "./write-pipeline.js";
+
+export interface WriterParts {
+  claim: Claim;
+  clock: Clock;
+  settings: Settings;
+  wrapped: WrappedStore;
+  state: DbState;
+  wal: WriteAheadLog;
+  flusher: Flusher;
+  pipeline: WritePipeline;
+  tables: TableStore;
+  cache: BlockCache;
+  hint: HintWriter;
+  /** Aborts the requests that are still on their way. */
+  abort: AbortController;
+  closeStore: () => void;
+}
+
+export class Writer {
+  readonly pipeline: WritePipeline;
+  readonly #parts: WriterParts;
+  readonly #closed = deferred<MoraineError | undefined>();
+  #failure: MoraineError | undefined;
+  #closing: Promise<void> | undefined;
+  /** Nothing is read or written any more. */
+  #ended = false;
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+    this.pipeline = parts.pipeline;
+  }
+
+  get closed(): Promise<MoraineError | undefined> {
+    return this.#closed.promise;
+  }
+
+  /** Throws when the handle is closed, being closed, or has failed. */
+  readonly requireOpen = (): void => {
+    if (this.#failure !== undefined || this.#closing !== undefined) {
+      throw closedError(this.#failure);
+    }
+  };
+
+  readView(): ReadView {
+    const { state, tables, clock, settings } = this.#parts;
+    return {
+      view: state.view,
+      tables,
+      seq: this.pipeline.lastSeq,
+      durableSeq: this.#durableSeq(),
+      readAheadBytes: settings.readAheadBytes,
+      now: () => clock.now(),
+      requireOpen: this.requireOpen,
+    };
+  }
+
+  async flush(to: "wal" | "l0"): Promise<{ durableSeq: number }> {
+    const seq = this.pipeline.lastSeq;
+    if (to === "l0") this.pipeline.freeze();
+    await this.#parts.wal.whenDurable(seq);
+    if (to === "l0") await this.#parts.flusher.whenFlushed(seq);
+    return { durableSeq: this.#durableSeq() };
+  }
+
+  /** What an empty batch answers: it is a part of every state. */
+  emptyWrite(): WriteResult {
+    const { clock } = this.#parts;
+    return {
+      seq: this.pipeline.lastSeq,
+      createdAt: clock.now(),
+      durable: () => Promise.resolve(),
+    };
+  }
+
+  stats(): DbStats {
+    const { state, wrapped, cache, claim } = this.#parts;
+    const { manifest, tables } = state.view;
+    let sstBytes = 0;
+    for (const entry of manifest.l0) for (const sst of entry.ssts) sstBytes += sst.size;
+    for (const run of manifest.runs) sstBytes += run.size;
+    return {
+      epoch: claim.epoch,
+      manifestNumber: manifest.number,
+      seq: this.pipeline.lastSeq,
+      durableSeq: this.#durableSeq(),
+      memTableBytes: state.memTableBytes,
+      unflushedBytes: this.pipeline.unflushedBytes,
+      memTableCount: tables.length,
+      waitingWrites: this.pipeline.waitingCount,
+      l0Count: manifest.l0.length,
+      sstBytes,
+      runCount: manifest.runs.length,
+      blockCache: { bytes: cache.bytes, hits: cache.hits, misses: cache.misses },
+      requests: wrapped.counts.snapshot(),
+    };
+  }
+
+  /** A part has failed for good: everybody who waits, and every later call, is told. */
+  fail(error: MoraineError): void {
+    if (this.#failure !== undefined || this.#ended) return;
+    this.#failure = error;
+    this.#end(error);
+    this.#closed.resolve(error);
+  }
+
+  close(flush: boolean | "wal"): Promise<void> {
+    this.#closing ??= this.#close(flush);
+    return this.#closing;
+  }
+
+  async #close(flush: boolean | "wal"): Promise<void> {
+    if (this.#failure !== undefined) {
+      // Whoever waited for a write has been told; writes that nobody waited for are only told of here.
+      if (this.pipeline.lastSeq > this.#durableSeq()) throw closedError(this.#failure);
+      return;
+    }
+    this.pipeline.close(closedError(undefined));
+    try {
+      if (flush !== false) await this.#parts.wal.whenDurable(this.pipeline.lastSeq);
+      if (flush === true) {
+        this.pipeline.freeze();
+        await this.#parts.flusher.whenFlushed(this.pipeline.lastSeq);
+        await this.#commitClose();
+      }
+      if (flush !== false) await this.#parts.hint.finish();
+    } catch (error) {
+      const reason = error instanceof MoraineError ? error : undefined;
+      this.#failure ??= reason;
+      this.#end(reason ?? new ClosedError("This handle is closed."));
+      this.#closed.resolve(this.#failure);
+      throw error;
+    }
+    if (this.#failure !== undefined) throw closedError(this.#failure);
+    this.#end(closedError(undefined));
+    this.#closed.resolve(undefined);
+  }
+
+  /** Everything is in L0: the log leaves the chain. Once this is sent, nothing is sent or acknowledged any more. */
+  async #commitClose(): Promise<void> {
+    const { claim, wal } = this.#parts;
+    const lastSeq = this.pipeline.lastSeq;
+    await claim.stored.commit(
+      closeWriter({
+        epoch: claim.epoch,
+        walStart: wal.positionAfter(lastSeq),
+        lastSeq,
+        writerFloor: claim.ids.last,
+        logEnds: claim.logEnds,
+      }),
+      { epoch: claim.epoch },
+    );
+  }
+
+  #end(error: MoraineError): void {
+    this.#ended = true;
+    const { wal, flusher, pipeline, abort, closeStore } = this.#parts;
+    pipeline.close(error);
+    wal.fail(error);
+    flusher.fail(error);
+    abort.abort(error);
+    closeStore();
+  }
+
+  #durableSeq(): number {
+    return Math.max(this.#parts.wal.durableSeq, this.#parts.state.view.manifest.lastL0Seq);
+  }
+}

@@ -1,0 +1,60 @@
+/** The public names of `moraine`. Nothing here loads a cloud SDK. */
+export type { Bytes, KeyLike, ValueLike } from "./common/bytes.js";
+export type { Clock, Timer } from "./common/clock.js";
+export {
+  ClosedError,
+  CorruptionError,
+  type ErrorKind,
+  ExistsError,
+  FencedError,
+  InternalError,
+  InvalidArgumentError,
+  isMoraineError,
+  MoraineError,
+  NotFoundError,
+  SnapshotGoneError,
+  StoreError,
+  type StoreErrorReason,
+  TransactionConflictError,
+  TruncatedError,
+  UnknownOutcomeError,
+  UnsupportedError,
+  UnsupportedStoreError,
+} from "./common/errors.js";
+export type { KeyRange } from "./common/key-range.js";
+export type { Random } from "./common/random.js";
+export type { Entry } from "./common/row.js";
+export { type CloseOptions, Db, type FlushOptions, type WriteOptions } from "./db/db.js";
+export { DbReader } from "./db/db-reader.js";
+export type { Location } from "./db/location.js";
+export type { OpenOptions, ReaderOptions } from "./db/open-options.js";
+export type { ReadOptions, ScanOptions } from "./db/read-options.js";
+export {
+  type SettingName,
+  type Settings,
+  type SettingsOptions,
+  settingsTable,
+} from "./db/settings.js";
+export type { DbStats, ReaderStats } from "./db/stats.js";
+export type {
+  DeleteOperation,
+  PutOperation,
+  WriteBatch,
+  WriteOperation,
+} from "./db/write-batch.js";
+export type { WriteResult } from "./db/write-pipeline.js";
+export { FileObjectStore } from "./object-store/file.js";
+export { MemoryObjectStore } from "./object-store/memory.js";
+export type {
+  ByteRange,
+  CopyOptions,
+  GetOptions,
+  ListedObject,
+  ListOptions,
+  ObjectMeta,
+  ObjectStore,
+  PutSource,
+  RequestOptions,
+  StoredObject,
+} from "./object-store/object-store.js";
+export type { Scan } from "./read/scan-cursor.js";

@@ -151,6 +151,7 @@ export class Block {
       const { keyStart, keyEnd } = row;
       const length = shared + keyEnd - keyStart;
       previousLength = length;
+      if (shared === 0) matched = 0; // a restart says nothing about the row before it
       if (shared > matched) continue; // differs from `key` where the row before did, and is below it
       if (shared < matched) return BlockFind.miss; // grew where the row before agreed: above `key`
       const bytes = this.bytes;

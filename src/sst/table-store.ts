@@ -9,7 +9,7 @@ import { BlockTrailer } from "../format/block-trailer.js";
 import { IndexBlock } from "../format/index-block.js";
 import type { SstInfo } from "../format/manifest.js";
 import { SectionId, topColumnCount } from "../format/sst.js";
-import { readFooter, readProperties, sectionOf } from "../format/sst-tail.js";
+import { checkHeader, readFooter, readProperties, sectionOf } from "../format/sst-tail.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { BlockCache } from "./block-cache.js";
@@ -117,6 +117,7 @@ export class TableStore {
       throw new CorruptionError(object, detail);
     };
     const footer = readFooter(bytes, info.size, object);
+    if (offset === 0) checkHeader(bytes, object);
     if (footer.databaseId !== this.databaseId) {
       fail(`it belongs to database ${footer.databaseId}, expected ${this.databaseId}`);
     }

@@ -26,18 +26,11 @@ export interface PlainRow {
 }
 
 export function toRef(plain: PlainRow): RowRef {
-  const row = new RowRef();
-  Object.assign(row, plain, {
+  return Object.assign(new RowRef(), {
     keyBytes: plain.key,
     keyEnd: plain.key.length,
     valueBytes: plain.value,
     valueEnd: plain.value.length,
-  });
-  return Object.assign(new RowRef(), {
-    keyBytes: row.keyBytes,
-    keyEnd: row.keyEnd,
-    valueBytes: row.valueBytes,
-    valueEnd: row.valueEnd,
     kind: plain.kind,
     seq: plain.seq,
     createdAt: plain.createdAt,
@@ -132,7 +125,7 @@ export const sizes: fc.Arbitrary<Partial<SstBuilderOptions>> = fc.record({
 });
 
 export function probeKeys(rows: PlainRow[]): Uint8Array[] {
-  const all = [new Uint8Array(0), Uint8Array.of(255, 255, 255, 255, 255, 255)];
+  const all: Uint8Array[] = [new Uint8Array(0), Uint8Array.of(255, 255, 255, 255, 255, 255)];
   for (const { key } of rows) {
     all.push(key, Uint8Array.from([...key, 0]));
     if (key.length > 0) all.push(key.subarray(0, key.length - 1));
@@ -190,7 +183,7 @@ export async function storeSst(
 
 export async function drain(
   rows: RowIterator,
-  max = Number.POSITIVE_INFINITY,
+  max: number = Number.POSITIVE_INFINITY,
 ): Promise<PlainRow[]> {
   const all: PlainRow[] = [];
   while (all.length < max) {

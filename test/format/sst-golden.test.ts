@@ -1,0 +1,85 @@
+/**
+ * SSTs of every format version, checked in with a description of their rows. They decode for ever: when the format changes, add
+ * files of the new version and leave these alone. `MORAINE_WRITE_GOLDEN=1` writes files that are missing, and never replaces one.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { RowKind } from "../../src/common/row.js";
+import type { SstBuilderOptions } from "../../src/format/sst-builder.js";
+import { verifySst } from "../../src/format/verify-sst.js";
+import {
+  buildSst,
+  databaseId,
+  type PlainRow,
+  plainRow,
+  sortRows,
+  sstId,
+  toPlain,
+} from "../unit/sst/row-model.js";
+
+const folder = new URL("./golden/", import.meta.url);
+
+function describe(bytes: Uint8Array): unknown {
+  const rows: PlainRow[] = [];
+  const info = verifySst(bytes, {
+    object: "golden",
+    databaseId,
+    id: sstId,
+    onRow: (row) => void rows.push(toPlain(row)),
+  });
+  const hex = (value: unknown) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value;
+  const withHex = (object: object) =>
+    Object.fromEntries(Object.entries(object).map(([name, value]) => [name, hex(value)]));
+  return { info: withHex(info), rows: rows.map(withHex) };
+}
+
+function kindsOfRows(): PlainRow[] {
+  const value = (length: number) => new Uint8Array(length).fill(length);
+  return sortRows([
+    plainRow("", 5, { value: value(0) }),
+    plainRow("a", 4, { expiresAt: 1_800_000_000_000 }),
+    plainRow("a", 3, { kind: RowKind.delete, value: value(0) }),
+    plainRow("a", 9, { kind: RowKind.merge, operatorId: 200, value: value(3) }),
+    plainRow("ab", Number.MAX_SAFE_INTEGER, { createdAt: 0 }),
+    plainRow("ac", 0, { value: value(300) }),
+    plainRow(new Uint8Array(200).fill(255), 7, { expiresAt: 1 }),
+  ]);
+}
+
+function manyRows(): PlainRow[] {
+  return Array.from({ length: 150 }, (_, i) =>
+    plainRow(`user:${String(i >> 1).padStart(4, "0")}`, 500 - i),
+  );
+}
+
+const golden: Record<string, [PlainRow[], Partial<SstBuilderOptions>]> = {
+  "sst-v1-kinds": [kindsOfRows(), {}],
+  "sst-v1-partitions": [manyRows(), { blockBytes: 200, indexPartitionBytes: 60 }],
+  "sst-v1-no-filter": [manyRows().slice(0, 20), { filterBitsPerKey: 0, restartInterval: 4 }],
+};
+
+if (process.env["MORAINE_WRITE_GOLDEN"] === "1") {
+  for (const [name, [rows, options]] of Object.entries(golden)) {
+    if (existsSync(new URL(`${name}.sst`, folder))) continue;
+    const { bytes } = buildSst(rows, options);
+    writeFileSync(new URL(`${name}.sst`, folder), bytes);
+    writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify(describe(bytes), null, 1)}\n`);
+  }
+}
+
+const names = readdirSync(folder).filter((name) => /^sst-.*\.sst$/.test(name));
+
+test.each(names)("%s decodes to what is written beside it", (name) => {
+  const bytes = new Uint8Array(readFileSync(new URL(name, folder)));
+  const expected = JSON.parse(readFileSync(new URL(name.replace(/sst$/, "json"), folder), "utf8"));
+  expect(describe(bytes)).toEqual(expected);
+});
+
+test.each(Object.entries(golden))(
+  "version 1 is still written as %s was",
+  (name, [rows, options]) => {
+    const stored = new Uint8Array(readFileSync(new URL(`${name}.sst`, folder)));
+    expect(buildSst(rows, options).bytes).toEqual(stored);
+  },
+);

@@ -151,7 +151,9 @@ function classify(failure: S3Failure, request: S3Request): [StoreErrorReason, st
       `bucket "${request.bucket}" belongs to another region or endpoint. Set ${region}.`,
     ];
   }
-  if (status === 503 || status === 429 || throttling.has(code)) return ["throttled", said];
+  // The client gives an InternalError in a body of status 200 the status 503; there the server had begun.
+  const busy = status === 429 || (status === 503 && code !== "InternalError");
+  if (busy || throttling.has(code)) return ["throttled", said];
   if (code === "RequestTimeout" || code === "NoSuchUpload" || status === 408) {
     return ["unavailable", said];
   }

@@ -39,13 +39,23 @@ export function addCommit(role, plan) {
       } else win(next, process, found);
       return;
     }
+    // What is found at an old age may be another sleeper's stray, whose creation time is young.
+    if (isOld(next, process) && config.confirmsOldNews) {
+      process.confirming = true;
+      return;
+    }
     process.knownNumber = found;
     process.known = manifest;
     // That a number exists does not prove that it is the newest: the age goes on from its own creation time.
     process.newestSince = plants(config, "exists-renews-the-age")
       ? next.now
       : Math.max(process.newestSince, manifest.createdAt);
-    if (isWriter(name) && process.epoch && manifest.writerEpoch > process.epoch) {
+    if (
+      isWriter(name) &&
+      process.epoch &&
+      manifest.writerEpoch > process.epoch &&
+      !plants(config, "newer-epoch-ignored")
+    ) {
       onFenced(next, process);
     } else if (!transition(manifest, process, next)) onInapplicable?.(next, process);
   }
@@ -54,10 +64,12 @@ export function addCommit(role, plan) {
     add(`lists manifests to confirm ${number}`, (next, process) => {
       process.confirming = false;
       const highest = highestNumber(next.manifests);
-      if (highest > number) {
-        take(next, process, highest);
+      const isMine = next.manifests[number]?.token === tokenOf(process);
+      if (highest === number && isMine) win(next, process, number);
+      else {
         process.newestSince = next.now;
-      } else win(next, process, number);
+        take(next, process, highest);
+      }
     });
     return;
   }
@@ -67,6 +79,14 @@ export function addCommit(role, plan) {
       else process.outcomeUnknown = false; // the same commit goes to the same number again
     });
     return;
+  }
+
+  if (config.polls && !state.manifests[number]) {
+    add(`GETs manifest ${number}, which is absent`, (next, process) => {
+      if (isOld(next, process) && !plants(config, "absence-renews-the-age")) {
+        process.confirming = true;
+      } else process.newestSince = next.now;
+    });
   }
 
   const send = (next, process, deliver) => {

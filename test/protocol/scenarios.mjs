@@ -4,8 +4,17 @@
 import * as worlds from "./worlds.mjs";
 
 const { twoWriters, threeWriters, flushing, threeFlushing, compacting, withoutWal } = worlds;
-const { loading, openersOnly, sleeper, checkpoints, restoring, sweeping, reading, closing } =
-  worlds;
+const {
+  loading,
+  openersOnly,
+  sleeper,
+  twoSleepers,
+  checkpoints,
+  restoring,
+  sweeping,
+  reading,
+  closing,
+} = worlds;
 
 const clean = (id, title, config) => ({ id, title, kind: "clean", config });
 const planted = (id, title, config, extra) => ({
@@ -41,6 +50,8 @@ export const scenarios = [
   clean("manifest-history", "manifests are deleted after the retention", openersOnly),
   clean("sleeper-and-stray", "a sleeper, a hint put late, 2 and 3 gone", sleeper([], 2)),
   clean("sleeper-and-pinned", "a sleeper, a hint put late, 2 pinned, 3 gone", sleeper([2], 2)),
+  clean("two-sleepers", "two sleepers leave strays for each other", twoSleepers([])),
+  clean("two-sleepers-and-pinned", "the same with 2 pinned", twoSleepers([2])),
   clean("checkpoints", "add, drop and copy against compaction and collection", checkpoints),
   clean("restore", "a restore takes its objects off the retired list", restoring),
   clean("sweep-by-floors", "the orphan sweep below the floors of a manifest", sweeping),
@@ -128,6 +139,11 @@ export const scenarios = [
     "an `exists` proves that the number is the newest",
     sleeper([2]),
   ),
+  planted("stray-renews-the-age", "a stray's creation time is taken for news", twoSleepers([]), {
+    confirmsOldNews: false,
+    polls: false,
+  }),
+  planted("absence-renews-the-age", "an absent n + 1 proves n the newest", twoSleepers([])),
   planted("only-own-reply-confirmed", "an outcome learned by GET is not confirmed", sleeper([])),
   planted("unknown-commit-cleaned-up", "the SSTs of an unknown commit are deleted", flushing, {
     faults: { late: 1 },
@@ -137,6 +153,7 @@ export const scenarios = [
     writes: { W1: 1, W2: 1 },
     faults: {},
   }),
+  planted("newer-epoch-ignored", "a writer commits on top of a newer epoch", withoutWal),
   planted("stale-l0-list", "a compactor puts back the L0 list that it read", compacting),
 
   // Fencing.

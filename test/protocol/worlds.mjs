@@ -10,6 +10,8 @@
 // - lastLook, fencesInParallel, ignoresFoundFences: how a writer opens
 // - usesHint, probeAge ("start" | "last-manifest" | "hint-object"), ageRule, claimsOnly, deletesManifests
 // - claimLeavesFloor: an epoch claim does not raise the floor of the writer
+// - confirmsOldNews: a manifest of others that is found at an old age is confirmed by a listing; polls: n + 1 is read
+//   before a commit
 // - sweep ("floors" | "jobs-manifest" | "manifest-jobs" | "manifest-jobs-manifest"), collectorPasses (1), compactorGivesUp
 // - keeperScripts: what each keeper does, one commit after the other
 // - prepare: changes the first state
@@ -110,6 +112,21 @@ export const sleeper = (kept, hintStoredAt = 0) => ({
     Object.assign(state.processes.W1, { step: "claim", knownNumber: 1, known: first });
   },
 });
+
+/** The same with W2 asleep too: what one of them finds may be the stray of the other. */
+export const twoSleepers = (kept) => {
+  const world = sleeper(kept, 2);
+  return {
+    ...world,
+    confirmsOldNews: true,
+    polls: true,
+    prepare: (state) => {
+      world.prepare(state);
+      const known = state.manifests[1];
+      Object.assign(state.processes.W2, { step: "claim", knownNumber: 1, known });
+    },
+  };
+};
 
 export const checkpoints = {
   processes: ["W0", "C0", "G0", "K0", "K1"],

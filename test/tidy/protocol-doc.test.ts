@@ -23,7 +23,7 @@ interface Rule {
 function rulesOf(markdown: string): Rule[] {
   return markdown.split(/\n{2,}/).flatMap((text) => {
     const name = /^\*\*(R\d+) /.exec(text)?.[1];
-    const named = text.matchAll(/`([a-z0-9-]+)` \((clean|planted)/g);
+    const named = text.matchAll(/`([a-z0-9-]+)`\s\((clean|planted)/g);
     return name
       ? [{ name, text, shownBy: new Map([...named].map(([, id, kind]) => [id!, kind!])) }]
       : [];

@@ -52,8 +52,13 @@ test("what a crash left is invisible, and swept by the first write when it is an
   for (const name of ["old.tmp", "young.tmp"]) {
     await fs.writeFile(join(directory, ".moraine-tmp", name), "half");
   }
-  const long = Date.now() / 1_000 - 3_700;
-  await fs.utimes(join(directory, ".moraine-tmp", "old.tmp"), long, long);
+  for (const [name, ageSeconds] of [
+    ["old.tmp", 3_700],
+    ["young.tmp", 3_500],
+  ] as const) {
+    const time = Date.now() / 1_000 - ageSeconds;
+    await fs.utimes(join(directory, ".moraine-tmp", name), time, time);
+  }
   const store = new FileObjectStore({ directory });
   expect(await keysOf(store)).toEqual(["a"]);
   expect(await leftovers()).toEqual(["old.tmp", "young.tmp"]);

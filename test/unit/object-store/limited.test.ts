@@ -124,6 +124,8 @@ for (const requestsInFlight of [1, 2, 4]) {
     const store = limited(memory, { requestsInFlight });
     const copyTo = (key: string): Promise<void> =>
       store.put(key, async function* () {
+        // Until all that may be on their way are: only then could they wait for each other.
+        await turn();
         yield (await store.get("from", { background: true }))!.bytes;
       });
     await Promise.all(Array.from({ length: 10 }, (_, i) => copyTo(`to/${i}`)));

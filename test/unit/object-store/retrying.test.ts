@@ -264,8 +264,31 @@ describe("listings", () => {
     expect(clock.monotonic()).toBe(60_000);
   });
 
-  test("how long the caller thinks is not counted", async () => {
-    const { clock, store } = await filled([{ kind: "after" }]);
+  test("the limit holds when the second attempt comes in another order", async () => {
+    const { clock, store, counting } = await filled([]);
+    let attempt = 0;
+    counting.list = async function* ({ limit }) {
+      const keys = attempt++ === 0 ? all : [...all].reverse();
+      for (const [i, key] of keys.slice(0, limit).entries()) {
+        if (attempt === 1 && i === 2) throw new StoreError("unavailable", "broken off");
+        yield { key, size: 1, lastModified: 0 };
+      }
+    };
+    const keys = await clock.advanceUntil(keysOf(store.list({ prefix: "k/", limit: 7 })));
+    expect(keys).toHaveLength(7);
+    expect(new Set(keys).size).toBe(7);
+  });
+
+  test("a failure after news has a deadline of its own, and thinking is not counted", async () => {
+    const { clock, store, counting } = await filled([]);
+    let attempt = 0;
+    counting.list = async function* () {
+      attempt++;
+      for (const [i, key] of all.entries()) {
+        if (i === attempt * 3) throw new StoreError("unavailable", "broken off");
+        yield { key, size: 1, lastModified: 0 };
+      }
+    };
     const slowly = async (): Promise<string[]> => {
       const keys: string[] = [];
       for await (const { key } of store.list({ prefix: "k/" })) {
@@ -275,5 +298,6 @@ describe("listings", () => {
       return keys;
     };
     expect(await clock.advanceUntil(slowly())).toEqual(all);
+    expect(attempt).toBe(3);
   });
 });

@@ -51,12 +51,14 @@ test("late: it is applied when it is released, with the bytes that were sent", a
   const sent = encodeUtf8("as sent");
   await expect(store.put("a", sent)).rejects.toMatchObject({ reason: "unknown-outcome" });
   await expect(store.create("b", sent)).rejects.toMatchObject({ reason: "unknown-outcome" });
+  await expect(store.create("c", sent)).rejects.toMatchObject({ reason: "unknown-outcome" });
   sent.fill(0);
-  expect([store.pendingLate, await inner.head("a")]).toEqual([2, undefined]);
+  expect([store.pendingLate, await inner.head("a")]).toEqual([3, undefined]);
   await inner.create("b", encodeUtf8("was first"));
   expect(await store.releaseLate(1)).toBe(1);
-  expect(await store.releaseLate()).toBe(1);
+  expect(await store.releaseLate()).toBe(2);
   expect(decodeUtf8((await inner.get("a"))!.bytes)).toBe("as sent");
+  expect(decodeUtf8((await inner.get("c"))!.bytes)).toBe("as sent");
   expect(decodeUtf8((await inner.get("b"))!.bytes)).toBe("was first");
 });
 

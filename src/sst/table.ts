@@ -103,15 +103,20 @@ export class Table {
     if (p === this.#top.count) return Lookup.miss;
     const { index, filter } = this.#partition(p);
     if (!filter.mayContain(keyHash)) return Lookup.miss;
-    let number = this.#firstBlocks[p]! + index.firstAtOrAfter(key);
-    for (; number < this.blockCount; number++) {
-      const block = this.cachedBlock(number);
+    const entry = index.firstAtOrAfter(key);
+    let number = this.#firstBlocks[p]! + entry;
+    let block =
+      this.#residentBlocks === undefined
+        ? this.#cache.get(this.info.id, index.column(entry, IndexColumn.offset))
+        : this.cachedBlock(number);
+    for (;;) {
       if (block === undefined) return Lookup.pending;
       const found = block.find(key, seqMax, row);
       if (found === BlockFind.hit) return Lookup.hit;
       if (found === BlockFind.miss || !this.#separates(number, key)) return Lookup.miss;
+      if (++number === this.blockCount) return Lookup.miss;
+      block = this.cachedBlock(number);
     }
-    return Lookup.miss;
   }
 
   /** `tryGet` that fetches what it needs: one GET for a block. False is a miss. An abort ends only the waiting. */

@@ -59,7 +59,9 @@ const golden: Record<string, [PlainRow[], Partial<SstBuilderOptions>]> = {
   "sst-v1-no-filter": [manyRows().slice(0, 20), { filterBitsPerKey: 0, restartInterval: 4 }],
 };
 
-if (process.env["MORAINE_WRITE_GOLDEN"] === "1") {
+const { MORAINE_WRITE_GOLDEN: writeGolden } = process.env;
+
+if (writeGolden === "1") {
   for (const [name, [rows, options]] of Object.entries(golden)) {
     if (existsSync(new URL(`${name}.sst`, folder))) continue;
     const { bytes } = buildSst(rows, options);

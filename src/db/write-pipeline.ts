@@ -28,6 +28,13 @@ export interface WriteRequest {
   readonly signal: AbortSignal | undefined;
 }
 
+/**
+ * After so many writes or bytes in one turn of the event loop, a write that waits for nothing else waits for the turn to
+ * end: a loop of awaited writes would otherwise never let timers fire or replies come in.
+ */
+const turnWritesMax = 128;
+const turnBytesMax = 256 * 1024;
+
 interface WaitingWrite {
   readonly apply: () => void;
   readonly reject: (reason: unknown) => void;
@@ -53,6 +60,10 @@ export class WritePipeline {
   /** Writes that wait for memory, in the order of their calls. */
   #waiting: WaitingWrite[] = [];
   #closed: MoraineError | undefined;
+  #turnWrites = 0;
+  #turnBytes = 0;
+  /** Resolves when the turn ends in which too much was written. */
+  #turnEnd: Promise<void> | undefined;
 
   constructor(options: WritePipelineOptions) {
     this.#state = options.state;
@@ -158,6 +169,7 @@ export class WritePipeline {
     const createdAt = this.#clock.now();
     const record = this.#state.active.applyOne(seq, createdAt, kind, key, value, 0);
     const durable = this.#wal.append(record, seq, request.durable);
+    this.#turnBytes += record.end - record.start;
     return this.#applied(seq, createdAt, durable, request);
   }
 
@@ -167,6 +179,7 @@ export class WritePipeline {
     const createdAt = this.#clock.now();
     const record = this.#state.active.applyBatch(seq, createdAt, operations, count);
     const durable = this.#wal.append(record, seq, request.durable);
+    this.#turnBytes += record.end - record.start;
     return this.#applied(seq, createdAt, durable, request);
   }
 
@@ -179,12 +192,31 @@ export class WritePipeline {
     if (this.#state.active.bytes >= this.#settings.memTableBytes) this.freeze();
     const wal = this.#wal;
     const result: WriteResult = { seq, createdAt, durable: () => wal.whenDurable(seq) };
-    if (durable === undefined) return Promise.resolve(result);
+    if (durable === undefined) {
+      const turnEnd = this.#endOfTurn();
+      return turnEnd === undefined ? Promise.resolve(result) : turnEnd.then(() => result);
+    }
     // The write goes on whatever the signal says: from here only the waiting can end.
     return withSignal(
       durable.then(() => result),
       request.signal,
     );
+  }
+
+  /** Undefined while there is room in this turn. */
+  #endOfTurn(): Promise<void> | undefined {
+    this.#turnWrites++;
+    if (this.#turnEnd !== undefined) return this.#turnEnd;
+    if (this.#turnWrites < turnWritesMax && this.#turnBytes < turnBytesMax) return undefined;
+    this.#turnEnd = new Promise((resolve) => {
+      this.#clock.endOfTurn(() => {
+        this.#turnEnd = undefined;
+        this.#turnWrites = 0;
+        this.#turnBytes = 0;
+        resolve();
+      });
+    });
+    return this.#turnEnd;
   }
 }
 

@@ -123,10 +123,9 @@ async function* list(
   const limit = request.limit ?? Infinity;
   let attempts: Attempts | undefined;
   while (yielded.size < limit) {
-    // A listing may come in another order next time, so what is left of the limit is counted here.
-    const again: ListOptions = yielded.size === 0 ? request : { ...request, limit: undefined };
+    // With the same limit, also in another order: of `limit` keys, as many are new as are still wanted.
     try {
-      for await (const object of store.list(again)) {
+      for await (const object of store.list(request)) {
         if (yielded.has(object.key)) continue;
         yielded.add(object.key);
         yield object;

@@ -5,7 +5,7 @@
  * never share its block. A partition of index and filter is closed with the block whose entry takes it over its size.
  */
 import { assert } from "../common/assert.js";
-import { allocateBytes, type Bytes, copyBytes, emptyBytes, shortHex } from "../common/bytes.js";
+import { allocateBytes, type Bytes, copyBytes, emptyBytes } from "../common/bytes.js";
 import { InternalError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import { RowKind, type RowRef } from "../common/row.js";
@@ -220,7 +220,7 @@ export class SstBuilder {
     }
     if (isAbove) return;
     throw new InternalError(
-      `Rows of an SST are out of order: a key of ${keyLength} bytes at seq ${row.seq} after a key of ${this.#lastKeyLength} bytes at seq ${this.#lastSeq} (${shortHex(row.key(), 4)})`,
+      `Rows of an SST are out of order: a key of ${keyLength} bytes at seq ${row.seq} after a key of ${this.#lastKeyLength} bytes at seq ${this.#lastSeq}`,
     );
   }
 

@@ -6,7 +6,7 @@
  * passed over. In reverse the newest comes last: a candidate is kept until the source stands at another key, which is
  * then held for the next step.
  */
-import { allocateBytes, type Bytes, compareRanges } from "../common/bytes.js";
+import { allocateBytes, type Bytes } from "../common/bytes.js";
 import { isAboveLower, isBelowUpper, isEmpty, type KeyBounds } from "../common/key-range.js";
 import { RowRef } from "../common/row.js";
 import { type RowIterator, Step } from "./row-iterator.js";
@@ -178,12 +178,14 @@ export class VisibleIterator implements RowIterator {
     return within;
   }
 
+  /** Compares from the end: neighbouring keys share their beginning. */
   #isKeyOf(row: RowRef): boolean {
-    const length = row.keyEnd - row.keyStart;
-    return (
-      length === this.#keyLength &&
-      compareRanges(row.keyBytes, row.keyStart, row.keyEnd, this.#key, 0, length) === 0
-    );
+    const { keyBytes, keyStart } = row;
+    const key = this.#key;
+    let i = row.keyEnd - keyStart;
+    if (i !== this.#keyLength) return false;
+    while (i > 0 && keyBytes[keyStart + i - 1] === key[i - 1]) i--;
+    return i === 0;
   }
 
   /** Copies the key: the source overwrites its own at the next step. */

@@ -52,7 +52,7 @@ export class ViewBuilder {
   #sstCount = 0;
 
   /** SSTs above `smallSstBytes` take one GET to open and one for each block. */
-  constructor(smallSstBytes = 0, cacheBytes = 1 << 20) {
+  constructor(smallSstBytes = 0, cacheBytes: number = 1 << 20) {
     const cache = new BlockCache(cacheBytes);
     this.tables = new TableStore({ store: this.store, databaseId, cache, smallSstBytes });
   }

@@ -82,7 +82,6 @@ export class MergeIterator implements RowIterator {
   seek(key: Uint8Array): void {
     for (const source of this.#sources) source.seek(key);
     this.#behind.fill(1);
-    this.#ended.fill(0);
     this.#ordered = false;
   }
 

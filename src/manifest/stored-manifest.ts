@@ -94,8 +94,11 @@ export class StoredManifest {
       return this.#current;
     }
     const newest = await probeFrom(this.manifests, this.#current, signal);
+    // An absence learned at an old age proves nothing to build on: the number may have been deleted. The age stays old,
+    // and the next commit lists.
+    const young = this.#age(this.#instant()) <= confirmAfterMs;
     if (newest !== this.#current) this.#adopt(newest, epoch);
-    this.#known = started;
+    if (young) this.#known = started;
     return this.#current;
   }
 
@@ -144,32 +147,23 @@ export class StoredManifest {
       else if (!this.#pending!.mayExist) this.#pending = undefined;
       throw error;
     }
-    const age = this.#age(this.#instant());
-    let taken: Manifest | undefined;
-    if (outcome === "exists") {
-      const found = await this.manifests.get(number, signal);
-      // Gone again: numbers up to here have been collected, and only a listing can tell where the database is.
-      if (found === undefined) {
-        this.#pending = undefined;
-        await this.#adoptListed(epoch, signal);
-        return false;
-      }
-      if (!equalBytes(found.bytes, bytes)) taken = found.manifest;
+    const found = outcome === "exists" ? await this.manifests.get(number, signal) : undefined;
+    // Judged after the last reply: what is learned at an old age is not believed, however it was learned.
+    const old = this.#age(this.#instant()) > confirmAfterMs;
+    const gone = outcome === "exists" && found === undefined;
+    if (gone || (old && (await this.manifests.highestNumber(number - 1, signal)) !== number)) {
+      // The number lies in a deleted range, so what was created is a stray; or it has been outrun since. Either way
+      // only the listing tells where the database is.
+      this.#pending = undefined;
+      await this.#adoptListed(epoch, signal);
+      return false;
     }
-    if (age > confirmAfterMs) {
-      const highest = await this.manifests.highestNumber(number - 1, signal);
-      if (highest !== undefined && highest > number) {
-        // What was created is a stray in a deleted range, or was outrun since: the listed one is the database.
-        this.#pending = undefined;
-        await this.#adoptListed(epoch, signal);
-        return false;
-      }
-    }
+    const taken = found !== undefined && !equalBytes(found.bytes, bytes) ? found : undefined;
     this.#pending = undefined;
     if (taken !== undefined) {
-      this.#adopt(taken, epoch);
-      if (age <= confirmAfterMs) this.#renewTo(taken.createdAt);
-      else this.#known = started;
+      this.#adopt(taken.manifest, epoch);
+      if (old) this.#known = started;
+      else this.#renewTo(taken.manifest.createdAt);
       return false;
     }
     this.#current = manifest;

@@ -114,6 +114,7 @@ export class WritePipeline {
   /** Memory has been freed: writes that waited go on, in order. */
   wake(): void {
     while (this.#waiting.length > 0 && this.#hasRoom()) this.#waiting.shift()!.apply();
+    if (this.#waiting.length > 0) this.#hurry();
   }
 
   /** No write is accepted from now on; those that wait get `error`. */
@@ -132,6 +133,11 @@ export class WritePipeline {
   /** One write may overshoot the limit, so that a batch of any size gets through. */
   #hasRoom(): boolean {
     return this.unflushedBytes < this.#settings.unflushedBytesMax;
+  }
+
+  /** Memory is only freed by what is durable: somebody waits now, so the WAL does not wait for its interval. */
+  #hurry(): void {
+    this.#wal.whenDurable(this.#lastSeq).catch(() => undefined);
   }
 
   #wait(request: WriteRequest, apply: () => Promise<WriteResult>): Promise<WriteResult> {
@@ -155,6 +161,7 @@ export class WritePipeline {
       };
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#waiting.push(write);
+      this.#hurry();
     });
   }
 

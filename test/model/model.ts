@@ -1,0 +1,110 @@
+/**
+ * The model of a database: the batches that were written, in order. A state is what the batches up to a seq leave behind, so
+ * that a reader, a read of what is durable, and a database after a crash can each be compared with a prefix.
+ */
+import { compareBytes, encodeUtf8 } from "../../src/common/bytes.js";
+import type { KeyLike, KeyRange } from "../../src/index.js";
+
+/** A value of undefined is a delete. */
+export type Operation = readonly [key: KeyLike, value: Uint8Array | undefined];
+
+export interface Batch {
+  readonly seq: number;
+  readonly operations: readonly Operation[];
+}
+
+export interface ModelRow {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly seq: number;
+}
+
+export class Model {
+  batches: Batch[] = [];
+  /** Everything up to here was acknowledged as durable. */
+  acknowledgedSeq = 0;
+
+  /** The last seq that was given. */
+  lastSeq = 0;
+
+  add(seq: number, operations: readonly Operation[]): void {
+    this.batches.push({ seq, operations });
+    this.lastSeq = seq;
+  }
+
+  acknowledge(seq: number): void {
+    this.acknowledgedSeq = Math.max(this.acknowledgedSeq, seq);
+  }
+
+  /** Rows in key order. */
+  rowsAt(seq: number): ModelRow[] {
+    const rows = new Map<string, ModelRow>();
+    for (const batch of this.batches) {
+      if (batch.seq > seq) break;
+      for (const [key, value] of batch.operations) {
+        const bytes = toBytes(key);
+        const name = nameOf(bytes);
+        if (value === undefined) rows.delete(name);
+        else rows.set(name, { key: bytes, value, seq: batch.seq });
+      }
+    }
+    return [...rows.values()].sort((a, b) => compareBytes(a.key, b.key));
+  }
+
+  rowAt(seq: number, key: KeyLike): ModelRow | undefined {
+    const bytes = toBytes(key);
+    return this.rowsAt(seq).find((row) => compareBytes(row.key, bytes) === 0);
+  }
+
+  /**
+   * After a crash: what is there must be a prefix that holds everything acknowledged; what is beyond it never was. `seq` is
+   * the last that the new handle knows of: above the prefix where a commit told of seqs whose writes were lost.
+   */
+  recover(found: readonly ModelRow[], seq: number): void {
+    const ends = [0, ...this.batches.map((batch) => batch.seq)].filter((end) => end <= seq);
+    const shown = show(found);
+    const end = ends.findLast(
+      (candidate) => candidate >= this.acknowledgedSeq && show(this.rowsAt(candidate)) === shown,
+    );
+    if (end === undefined) {
+      const expected = ends
+        .filter((candidate) => candidate >= this.acknowledgedSeq)
+        .map((candidate) => `  up to seq ${candidate}: ${show(this.rowsAt(candidate))}`);
+      throw new Error(
+        `After the crash there is ${shown}, which is no prefix with seq ${this.acknowledgedSeq}:\n${expected.join("\n")}`,
+      );
+    }
+    this.batches = this.batches.filter((batch) => batch.seq <= end);
+    this.acknowledgedSeq = Math.max(this.acknowledgedSeq, end);
+    this.lastSeq = seq;
+  }
+}
+
+export function toBytes(key: KeyLike): Uint8Array {
+  return typeof key === "string" ? encodeUtf8(key) : key;
+}
+
+export function nameOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("latin1");
+}
+
+export function isWithin(key: Uint8Array, range: KeyRange): boolean {
+  const { gt, gte, lt, lte, prefix } = range;
+  return (
+    (gt === undefined || compareBytes(key, toBytes(gt)) > 0) &&
+    (gte === undefined || compareBytes(key, toBytes(gte)) >= 0) &&
+    (lt === undefined || compareBytes(key, toBytes(lt)) < 0) &&
+    (lte === undefined || compareBytes(key, toBytes(lte)) <= 0) &&
+    (prefix === undefined || nameOf(key).startsWith(nameOf(toBytes(prefix))))
+  );
+}
+
+/** Short, and equal only for equal rows. */
+export function show(rows: readonly ModelRow[]): string {
+  return rows
+    .map(({ key, value, seq }) => {
+      const name = key.length > 8 ? `${nameOf(key.subarray(0, 4))}…${key.length}` : nameOf(key);
+      return `${JSON.stringify(name)}@${seq}=${value.length}:${value[0] ?? ""}`;
+    })
+    .join(" ");
+}

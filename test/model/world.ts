@@ -1,0 +1,63 @@
+/** The real side of the model test: a store that survives, and the handles of processes that come and go on it. */
+import { Db, DbReader, type Entry, type ObjectStore, type OpenOptions } from "../../src/index.js";
+import { FaultyObjectStore } from "../../src/testing/index.js";
+import type { ModelRow } from "./model.js";
+
+export class World {
+  db!: Db;
+  reader: DbReader | undefined;
+  readonly #store: ObjectStore;
+  readonly #options: OpenOptions;
+  #process!: FaultyObjectStore;
+
+  private constructor(store: ObjectStore, options: OpenOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  static async open(store: ObjectStore, options: OpenOptions): Promise<World> {
+    const world = new World(store, options);
+    await world.openDb();
+    return world;
+  }
+
+  async openDb(): Promise<void> {
+    this.#process = new FaultyObjectStore(this.#store);
+    this.db = await Db.open({ store: this.#process, path: "db" }, this.#options);
+  }
+
+  /** The process is gone: none of its requests settles any more, and none of its timers does anything. */
+  crash(): void {
+    this.#process.crash();
+  }
+
+  async openReader(): Promise<DbReader> {
+    const { blockCacheBytes, memTableBytes } = this.#options;
+    this.reader ??= await DbReader.open(
+      { store: this.#store, path: "db" },
+      { blockCacheBytes, memTableBytes, pollIntervalMs: 3_600_000 },
+    );
+    return this.reader;
+  }
+
+  async closeReader(): Promise<void> {
+    await this.reader?.close();
+    this.reader = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.closeReader();
+    this.crash();
+  }
+}
+
+/** Everything that a handle sees, with seqs. */
+export async function allRows(reads: Db | DbReader): Promise<ModelRow[]> {
+  const rows: ModelRow[] = [];
+  for await (const key of reads.keys()) {
+    const entry: Entry | undefined = await reads.getEntry(key);
+    if (entry === undefined) throw new Error(`A scan finds key ${String(key)}, a get does not.`);
+    rows.push({ key: entry.key, value: entry.value, seq: entry.seq });
+  }
+  return rows;
+}

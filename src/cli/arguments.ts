@@ -1,0 +1,38 @@
+/** Arguments and options that several commands share. */
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Command, InvalidArgumentError as InvalidOption, Option } from "commander";
+import { textEncodings } from "./encoding.js";
+
+export const urlHelp = "s3://bucket/path, file:///folder, memory:///name, or the path of a folder";
+
+/** Adds the argument that every command begins with. */
+export function addUrl(command: Command): Command {
+  return command.argument("<url>", urlHelp, toUrl);
+}
+
+/** Paths are a convenience of the command: `./db` is `file:///…/db`. */
+function toUrl(text: string): string {
+  return /^(\/|\.{1,2}(\/|$))/.test(text) ? pathToFileURL(resolve(text)).href : text;
+}
+
+export function keyEncodingOption(): Option {
+  return new Option("--key-encoding <encoding>", "what keys are given in")
+    .choices(textEncodings)
+    .default("utf8");
+}
+
+/** For options that are whole numbers. */
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidOption("It must be a whole number.");
+  return Number(text);
+}
+
+/** For times in seconds. */
+export function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0.1) || text.trim() === "") {
+    throw new InvalidOption("It must be a number of seconds from 0.1.");
+  }
+  return value;
+}

@@ -1,0 +1,94 @@
+/** Collects what `moraine inspect` shows: the newest manifest, and listings. It decides nothing and prints nothing. */
+import { systemClock } from "../common/clock.js";
+import { NotFoundError } from "../common/errors.js";
+import { systemRandom } from "../common/random.js";
+import { openLocation } from "../db/location.js";
+import { type SettingsOptions, toSettings } from "../db/settings.js";
+import { wrapStore } from "../db/wrap-store.js";
+import type { Manifest } from "../format/manifest.js";
+import { encodeManifest } from "../format/manifest-codec.js";
+import { findNewest } from "../manifest/find-newest.js";
+import { ManifestStore } from "../manifest/manifest-store.js";
+import type { ObjectStore } from "../object-store/object-store.js";
+import { inspectWal, type WalLogInspection } from "./inspect-wal.js";
+
+export interface Inspection {
+  readonly manifest: Manifest;
+  readonly manifestBytes: number;
+  /** Logs of the chain, oldest first. */
+  readonly wal: readonly WalLogInspection[];
+  readonly totals: Totals;
+  /** By the first segment of the name; undefined when not asked for. */
+  readonly objects: readonly ObjectKind[] | undefined;
+}
+
+/** What the newest manifest names, and the WAL objects from where replay starts. */
+export interface Totals {
+  readonly rowCount: number;
+  readonly deleteCount: number;
+  readonly sstCount: number;
+  readonly sstBytes: number;
+  readonly walObjectCount: number;
+  readonly walBytes: number;
+}
+
+export interface ObjectKind {
+  readonly kind: string;
+  readonly count: number;
+  readonly bytes: number;
+}
+
+export interface InspectOptions {
+  settings: SettingsOptions;
+  signal: AbortSignal;
+  readWal: boolean;
+  listObjects: boolean;
+}
+
+export async function inspectDatabase(url: string, options: InspectOptions): Promise<Inspection> {
+  const { signal } = options;
+  const settings = toSettings(options.settings);
+  const place = await openLocation(url);
+  try {
+    const clock = systemClock;
+    const { store } = wrapStore(place, { settings, clock, random: systemRandom });
+    const retentionMs = settings.manifestRetentionMs;
+    const manifest = await findNewest(new ManifestStore(store), { clock, retentionMs, signal });
+    if (manifest === undefined) throw new NotFoundError("There is no database at this URL.");
+    const [wal, objects] = await Promise.all([
+      inspectWal(store, manifest, { read: options.readWal, signal }),
+      options.listObjects ? listObjects(store, signal) : undefined,
+    ]);
+    const manifestBytes = encodeManifest(manifest).length;
+    return { manifest, manifestBytes, wal, totals: totalsOf(manifest, wal), objects };
+  } finally {
+    place.close();
+  }
+}
+
+function totalsOf(manifest: Manifest, wal: readonly WalLogInspection[]): Totals {
+  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+  const l0 = manifest.l0.flatMap((entry) => entry.ssts);
+  const inRuns = manifest.runs.flatMap((run) => run.ssts);
+  return {
+    rowCount: sum(l0.map((sst) => sst.rowCount)) + sum(manifest.runs.map((run) => run.rowCount)),
+    // Runs whose list is in an object of its own do not say how many deletes they hold.
+    deleteCount: sum([...l0, ...inRuns].map((sst) => sst.deleteCount)),
+    sstCount: l0.length + sum(manifest.runs.map((run) => run.sstCount)),
+    sstBytes: sum(l0.map((sst) => sst.size)) + sum(manifest.runs.map((run) => run.size)),
+    walObjectCount: sum(wal.map((log) => log.objectCount)),
+    walBytes: sum(wal.map((log) => log.bytes)),
+  };
+}
+
+async function listObjects(store: ObjectStore, signal: AbortSignal): Promise<ObjectKind[]> {
+  const kinds = new Map<string, { count: number; bytes: number }>();
+  for await (const { key, size } of store.list({ prefix: "", signal })) {
+    const kind = key.includes("/") ? key.slice(0, key.indexOf("/")) : key;
+    const known = kinds.get(kind) ?? { count: 0, bytes: 0 };
+    kinds.set(kind, { count: known.count + 1, bytes: known.bytes + size });
+  }
+  return [...kinds]
+    .map(([kind, sizes]) => ({ kind, ...sizes }))
+    .sort((a, b) => (a.kind < b.kind ? -1 : 1));
+}

@@ -1,0 +1,75 @@
+/** An inspection as plain JSON: bytes as text or base64, times in ms since 1970, names of kinds rather than numbers. */
+import {
+  type L0Entry,
+  type Manifest,
+  RetiredKind,
+  type SortedRun,
+  type SstInfo,
+  WalLocation,
+} from "../format/manifest.js";
+import { jsonBytes } from "./encoding.js";
+import type { Inspection } from "./inspect-database.js";
+
+/** Programs rely on the names: add, don't rename. */
+export function toJson(inspection: Inspection): Record<string, unknown> {
+  const { manifest, manifestBytes, wal, totals, objects } = inspection;
+  return {
+    databaseId: manifest.databaseId,
+    manifest: manifestJson(manifest, manifestBytes),
+    wal: { start: manifest.walStart, logs: wal },
+    l0: manifest.l0.map(l0Json),
+    runs: manifest.runs.map(runJson),
+    checkpoints: manifest.checkpoints,
+    externals: manifest.externals,
+    retired: manifest.retired.map(({ kind, ...entry }) => ({
+      kind: retiredKindName(kind),
+      ...entry,
+    })),
+    totals,
+    ...(objects && { objects }),
+  };
+}
+
+function manifestJson(manifest: Manifest, bytes: number): Record<string, unknown> {
+  const { pinned } = manifest;
+  return {
+    number: manifest.number,
+    bytes,
+    createdAt: manifest.createdAt,
+    destroyed: manifest.destroyed,
+    requiredFeatures: manifest.requiredFeatures,
+    optionalFeatures: manifest.optionalFeatures,
+    writerEpoch: manifest.writerEpoch,
+    compactorEpoch: manifest.compactorEpoch,
+    lastSeq: manifest.lastSeq,
+    lastL0Seq: manifest.lastL0Seq,
+    snapshotSeq: manifest.snapshotSeq,
+    writerFloor: manifest.writerFloor,
+    compactorFloor: manifest.compactorFloor,
+    pinned: { ...pinned, walLocation: nameOf(WalLocation, pinned.walLocation) },
+  };
+}
+
+const l0Json = (entry: L0Entry): object => ({ seq: entry.seq, ssts: entry.ssts.map(sstJson) });
+
+function sstJson(sst: SstInfo): Record<string, unknown> {
+  const { firstKey, lastKey, ...numbers } = sst;
+  return { ...numbers, ...jsonBytes("firstKey", firstKey), ...jsonBytes("lastKey", lastKey) };
+}
+
+function runJson(run: SortedRun): Record<string, unknown> {
+  const { firstKey, lastKey, ssts, ...numbers } = run;
+  return {
+    ...numbers,
+    ...jsonBytes("firstKey", firstKey),
+    ...jsonBytes("lastKey", lastKey),
+    ssts: ssts.map(sstJson),
+  };
+}
+
+export const retiredKindName = (kind: number): string => nameOf(RetiredKind, kind);
+
+/** The name of a number, or the number itself when a later version gave it. */
+function nameOf(names: Readonly<Record<string, number>>, value: number): string {
+  return Object.keys(names).find((name) => names[name] === value) ?? String(value);
+}

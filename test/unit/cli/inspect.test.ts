@@ -1,0 +1,73 @@
+import { expect, it } from "vitest";
+import { Db } from "../../../src/db/db.js";
+import { cli } from "./cli-run.js";
+
+let names = 0;
+
+/** One SST in L0, a log that was left open, and the log of a writer that is open. */
+async function madeDatabase(): Promise<{ url: string; db: Db }> {
+  const url = `memory:///cli-inspect-${++names}`;
+  const first = await Db.open(url);
+  await first.put("a\u001b[31m", "1");
+  await first.put(Uint8Array.of(0xff), "2");
+  await first.flush({ to: "l0" });
+  await first.put("c", "3");
+  await first.close({ flush: "wal" });
+  const db = await Db.open(url);
+  await db.put("d", "4");
+  return { url, db };
+}
+
+it("shows manifest, L0 and the WAL as JSON", async () => {
+  const { url, db } = await madeDatabase();
+  const { code, stdout } = await cli(["inspect", url, "--json"]);
+  expect(code).toBe(0);
+  const json = JSON.parse(stdout);
+  expect(Object.keys(json)).toEqual([
+    ...["databaseId", "manifest", "wal", "l0", "runs", "checkpoints"],
+    ...["externals", "retired", "totals"],
+  ]);
+  expect(json.manifest).toMatchObject({
+    ...{ number: 3, writerEpoch: 2, compactorEpoch: 0, lastSeq: 2, lastL0Seq: 2 },
+    pinned: { walLocation: "store", mergeOperators: [] },
+  });
+  expect(json.l0).toHaveLength(1);
+  expect(json.l0[0].ssts[0]).toMatchObject({
+    ...{ rowCount: 2, minSeq: 1, maxSeq: 2, firstKey: "a\u001b[31m", lastKeyBase64: "/w==" },
+  });
+  // In log 1 only what is not in L0: a group and the fence.
+  expect(json.wal.logs).toMatchObject([
+    { epoch: 1, fromId: 3, putsInFlight: 4 },
+    { epoch: 2, fromId: 1, objectCount: 1, lastId: 1 },
+  ]);
+  expect(json.totals).toMatchObject({ rowCount: 2, sstCount: 1 });
+  await db.close();
+});
+
+it("reads the WAL when asked to: records, seqs and fences", async () => {
+  const { url, db } = await madeDatabase();
+  const { stdout } = await cli(["inspect", url, "--json", "--wal", "--objects"]);
+  const json = JSON.parse(stdout);
+  expect(json.wal.logs.map((log: { content: unknown }) => log.content)).toMatchObject([
+    { groupCount: 1, recordCount: 1, firstSeq: 3, lastSeq: 3, fence: { id: 4, closerEpoch: 2 } },
+    { groupCount: 1, recordCount: 1, firstSeq: 4, lastSeq: 4, ignoredCount: 0 },
+  ]);
+  expect(json.wal.logs[1].content).not.toHaveProperty("fence");
+  expect(json.objects.map((entry: { kind: string }) => entry.kind)).toEqual([
+    ...["manifest", "sst", "wal"],
+  ]);
+  await db.close();
+});
+
+it("shows tables without a character that could disturb a terminal, and disturbs no writer", async () => {
+  const { url, db } = await madeDatabase();
+  const { code, stdout } = await cli(["inspect", url, "--wal", "--objects"]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("L0, oldest first");
+  expect(stdout).toContain("a\\u{1b}[31m");
+  expect(stdout).toContain("fence 4 by epoch 2");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that there is none is the point
+  expect(stdout).not.toMatch(/[\0-\x09\x0b-\x1f]/);
+  await db.put("e", "5");
+  await db.close();
+});

@@ -3,6 +3,10 @@ import { systemRandom } from "../../src/common/random.js";
 import { S3ObjectStore, type S3ObjectStoreOptions } from "../../src/object-store/s3.js";
 import { parseS3Url } from "../../src/object-store/s3-settings.js";
 
+const environment: { MORAINE_TEST_S3?: string; AWS_REGION?: string } = process.env;
+
+export const testRegion: string = environment.AWS_REGION || "us-east-1";
+
 export interface TestServer {
   readonly name: string;
   /** A store below a prefix that no other store of this or another run has. */
@@ -12,7 +16,7 @@ export interface TestServer {
 }
 
 export function testServers(): TestServer[] {
-  const urls = (process.env["MORAINE_TEST_S3"] ?? "").split(",").filter((url) => url.trim() !== "");
+  const urls = (environment.MORAINE_TEST_S3 ?? "").split(",").filter((url) => url.trim() !== "");
   if (urls.length === 0) {
     throw new Error(
       "MORAINE_TEST_S3 is empty. Set it to comma-separated URLs, such as s3://bucket/prefix?endpoint=http://127.0.0.1:9000, with credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. CONTRIBUTING.md says how to start servers.",

@@ -7,7 +7,7 @@ import { prefixed } from "../../src/object-store/prefixed.js";
 import { probeConditionalCreate } from "../../src/object-store/probe.js";
 import type { S3ObjectStore } from "../../src/object-store/s3.js";
 import { objectStoreSuite } from "../../src/testing/index.js";
-import { type TestServer, testServers } from "./servers.js";
+import { type TestServer, testRegion, testServers } from "./servers.js";
 
 const mebibyte = 1024 * 1024;
 
@@ -164,7 +164,7 @@ async function* slowPieces(
 
 async function uploadsBelow(server: TestServer, store: S3ObjectStore): Promise<unknown[]> {
   const client = new S3Client({
-    region: process.env["AWS_REGION"] || "us-east-1",
+    region: testRegion,
     ...(server.endpoint !== undefined && { endpoint: server.endpoint, forcePathStyle: true }),
   });
   try {

@@ -36,6 +36,7 @@ export {
   settingsTable,
 } from "./db/settings.js";
 export type { DbStats, ReaderStats } from "./db/stats.js";
+export type { WalOption } from "./db/wal-place.js";
 export type {
   DeleteOperation,
   PutOperation,

@@ -1,11 +1,6 @@
 /** Claiming a database for writing: find or make it, take the next epoch, close and replay the logs that are left. */
 import type { Clock } from "../common/clock.js";
-import {
-  CorruptionError,
-  ExistsError,
-  InvalidArgumentError,
-  NotFoundError,
-} from "../common/errors.js";
+import { CorruptionError, ExistsError, NotFoundError, UnsupportedError } from "../common/errors.js";
 import { UlidFactory } from "../common/ids.js";
 import type { Random } from "../common/random.js";
 import { type Manifest, type PinnedSettings, WalLocation } from "../format/manifest.js";
@@ -21,11 +16,16 @@ import { type ClosedLog, closeLog } from "../wal/close-log.js";
 import { replayLog } from "../wal/replay.js";
 import { WalIndex } from "../wal/wal-index.js";
 import type { Settings } from "./settings.js";
+import { repinWal, type WalPlace } from "./wal-place.js";
 
 export type CreateMode = "if-missing" | "never" | "must";
 
 export interface ClaimOptions {
   store: ObjectStore;
+  /** Where logs are read and closed: the same store, or the WAL's own. */
+  walStore: ObjectStore;
+  /** What the handle asks for; undefined: what is pinned. */
+  walPlace: WalPlace | undefined;
   clock: Clock;
   random: Random;
   settings: Settings;
@@ -59,12 +59,19 @@ export async function claimDatabase(options: ClaimOptions): Promise<Claim> {
   const manifests = new ManifestStore(options.store);
   const ids = new UlidFactory(clock, random);
   const base = await findOrMake(manifests, ids, options);
+  if (options.walStore !== options.store && base.pinned.walLocation !== WalLocation.other) {
+    // The first handle that puts a log there: writers would destroy each other on a store that ignores conditions.
+    await probeConditionalCreate(options.walStore, random, { signal });
+  }
   const stored = new StoredManifest(manifests, base, {
     clock,
     random,
     retentionMs: settings.manifestRetentionMs,
   });
-  const claim = claimWriter({ putsInFlight: settings.walPutsInFlight });
+  const claim = claimWriter({
+    putsInFlight: settings.walPutsInFlight,
+    repin: (newest) => repinWal(newest, options.walPlace),
+  });
   const manifest = await stored.commit(
     (newest) => {
       requireUsable(newest, options);
@@ -108,9 +115,11 @@ function requireUsable(manifest: Manifest, options: ClaimOptions): void {
   if (options.create === "must") {
     throw new ExistsError(`There is a database at ${options.place} already.`);
   }
-  if (manifest.pinned.walLocation !== WalLocation.store || manifest.pinned.encryption !== 0) {
-    throw new InvalidArgumentError(
-      `The database at ${options.place} was made with other settings (WAL location ${manifest.pinned.walLocation}, encryption ${manifest.pinned.encryption}) than this handle has.`,
+  // Before anything is sent: what is pinned and what is asked for must go together.
+  repinWal(manifest, options.walPlace);
+  if (manifest.pinned.encryption !== 0) {
+    throw new UnsupportedError(
+      `The database at ${options.place} is encrypted (mode ${manifest.pinned.encryption}), which this version of Moraine does not know. Use a later version.`,
     );
   }
 }
@@ -120,7 +129,7 @@ async function replayOlderLogs(
   epoch: number,
   options: ClaimOptions,
 ): Promise<Pick<Claim, "tables" | "lastSeq" | "index" | "logEnds">> {
-  const { store, random, signal, settings } = options;
+  const { walStore: store, random, signal, settings } = options;
   const manifest = stored.current;
   const { databaseId } = manifest;
   const older = manifest.walChain.filter((log) => log.epoch < epoch);

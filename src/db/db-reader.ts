@@ -9,9 +9,10 @@ import {
   MoraineError,
   NotFoundError,
   StoreError,
+  UnsupportedError,
 } from "../common/errors.js";
 import { checkOptions, requireInteger, requireSignal } from "../common/options.js";
-import { type Manifest, WalLocation } from "../format/manifest.js";
+import type { Manifest } from "../format/manifest.js";
 import { findNewest } from "../manifest/find-newest.js";
 import { ManifestStore } from "../manifest/manifest-store.js";
 import { StoredManifest } from "../manifest/stored-manifest.js";
@@ -21,11 +22,12 @@ import { BlockCache } from "../sst/block-cache.js";
 import { TableStore } from "../sst/table-store.js";
 import { WalFollower } from "../wal/wal-follower.js";
 import { DbState } from "./db-state.js";
-import { type Location, openLocation } from "./location.js";
+import { type Location, type OpenLocation, openLocation } from "./location.js";
 import { type CheckedOptions, checkReaderOptions, type ReaderOptions } from "./open-options.js";
 import { Reads, type ReadView } from "./reads.js";
 import type { Settings } from "./settings.js";
 import type { ReaderStats } from "./stats.js";
+import { openWalPlace, repinWal, type WalPlace } from "./wal-place.js";
 import { type WrappedStore, wrapStore } from "./wrap-store.js";
 import { closedError } from "./write-pipeline.js";
 
@@ -60,15 +62,18 @@ export class DbReader extends Reads {
   static async open(location: Location, options?: ReaderOptions): Promise<DbReader> {
     const checked = checkReaderOptions(options);
     const place = await openLocation(location);
+    let walPlace: WalPlace | undefined;
     try {
+      walPlace = await openWalPlace(options?.wal, place);
       checked.signal?.throwIfAborted();
       const pollIntervalMs = options?.pollIntervalMs ?? defaultPollIntervalMs;
-      const reader = new DbReader(await openParts(place, checked, pollIntervalMs));
+      const reader = new DbReader(await openParts(place, walPlace, checked, pollIntervalMs));
       await withSignal(reader.#followAll(), checked.signal);
       reader.#schedule();
       return reader;
     } catch (error) {
       place.close();
+      walPlace?.open?.close();
       throw error;
     }
   }
@@ -263,7 +268,8 @@ export class DbReader extends Reads {
 }
 
 async function openParts(
-  place: Awaited<ReturnType<typeof openLocation>>,
+  place: OpenLocation,
+  walPlace: WalPlace | undefined,
   options: CheckedOptions,
   pollIntervalMs: number,
 ): Promise<ReaderParts> {
@@ -278,16 +284,31 @@ async function openParts(
       `There is no database at "${place.path || place.store.id}". A reader makes none: open it with Db.open first.`,
     );
   }
-  if (newest.pinned.encryption !== 0 || newest.pinned.walLocation === WalLocation.other) {
-    throw new InvalidArgumentError(
-      "The database was made with settings (encryption, WAL on another store) that this reader was not given.",
-    );
-  }
+  requireReadable(newest, walPlace);
   const cache = new BlockCache(settings.blockCacheBytes);
   const tables = new TableStore({ store, databaseId: newest.databaseId, cache });
   const stored = new StoredManifest(manifests, newest, { clock, random, retentionMs });
   const state = new DbState(newest, new MemTable(), []);
-  const follower = new WalFollower(store, newest);
+  const walStore = walPlace?.open ? wrapStore(walPlace.open, options, wrapped.counts).store : store;
+  const follower = new WalFollower(walStore, newest);
   const parts = { stored, follower, state, clock, settings, wrapped, tables, cache };
-  return { ...parts, pollIntervalMs, closeStore: place.close };
+  const closeStore = (): void => {
+    place.close();
+    walPlace?.open?.close();
+  };
+  return { ...parts, pollIntervalMs, closeStore };
+}
+
+function requireReadable(manifest: Manifest, walPlace: WalPlace | undefined): void {
+  if (manifest.pinned.encryption !== 0) {
+    throw new UnsupportedError(
+      `The database is encrypted (mode ${manifest.pinned.encryption}), which this version of Moraine does not know. Use a later version.`,
+    );
+  }
+  // A reader changes nothing: it has to be given the place that is pinned.
+  if (repinWal(manifest, walPlace) !== manifest.pinned) {
+    throw new InvalidArgumentError(
+      'The write-ahead log of this database is in another place than this reader was told. Leave "wal" out, or give the place that it has.',
+    );
+  }
 }

@@ -15,6 +15,8 @@ export interface OpenLocation {
   readonly path: string;
   /** Closes the store, where this call made it. */
   readonly close: () => void;
+  /** What a URL says of the WAL's place in `?wal=`. */
+  readonly wal?: string | undefined;
 }
 
 /** Stores of `memory:` URLs live as long as the process, so that a name means the same database each time. */
@@ -34,21 +36,34 @@ export async function openLocation(location: Location): Promise<OpenLocation> {
     requireCanonical(path, path);
     return { store, path, close: () => undefined };
   }
-  const text = String(location);
+  const { text, wal } = takeWal(String(location));
   if (typeof location !== "string" && !(location instanceof URL)) throw notALocation(text);
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   // A URL parser would fold "..", "%2e" and backslashes away before anyone could refuse them.
   const [rawPath = ""] = text.slice((scheme?.length ?? 0) + 3).split(/[?#]/, 1);
   switch (scheme) {
     case "memory":
-      return openMemory(text, rawPath);
+      return { ...openMemory(text, rawPath), wal };
     case "file":
-      return openFile(text, rawPath);
+      return { ...openFile(text, rawPath), wal };
     case "s3":
-      return openS3(text, rawPath);
+      return { ...(await openS3(text, rawPath)), wal };
     default:
       throw notALocation(text);
   }
+}
+
+/** Takes `wal=` out of the query, which every kind of URL may have. */
+function takeWal(location: string): { text: string; wal: string | undefined } {
+  const start = location.indexOf("?");
+  if (start < 0) return { text: location, wal: undefined };
+  const query = new URLSearchParams(location.slice(start + 1));
+  const wal = query.getAll("wal");
+  if (wal.length === 0) return { text: location, wal: undefined };
+  if (wal.length > 1) throw new InvalidArgumentError(`"${location}" has more than one "wal".`);
+  query.delete("wal");
+  const rest = query.toString();
+  return { text: location.slice(0, start) + (rest === "" ? "" : `?${rest}`), wal: wal[0] };
 }
 
 function openMemory(text: string, rawPath: string): OpenLocation {
@@ -89,7 +104,9 @@ async function openS3(text: string, rawPath: string): Promise<OpenLocation> {
 
 function refuseQuery(text: string): void {
   if (/[?#]/.test(text)) {
-    throw new InvalidArgumentError(`"${text}" has a query, which only s3:// URLs take.`);
+    throw new InvalidArgumentError(
+      `"${text}" has a query, of which only s3:// URLs take more than "wal".`,
+    );
   }
 }
 

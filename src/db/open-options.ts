@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "../common/clock.js";
 import { checkOptions, requireInteger, requireOneOf, requireSignal } from "../common/options.js";
 import { type Random, systemRandom } from "../common/random.js";
 import { type Settings, type SettingsOptions, settingNames, toSettings } from "./settings.js";
+import type { WalOption } from "./wal-place.js";
 
 interface ComponentOptions {
   /** Time, for tests. Default: the system's. */
@@ -10,6 +11,11 @@ interface ComponentOptions {
   /** Randomness, for tests. Default: the system's. */
   random?: Random | undefined;
   signal?: AbortSignal | undefined;
+  /**
+   * Where the write-ahead log is: true (in the database's store), false (nowhere: a write is durable once it is in L0), a URL, or
+   * `{ store, path }`. Default: where it is already, and true for a new database. The place is pinned in the database.
+   */
+  wal?: WalOption | undefined;
 }
 
 export interface OpenOptions extends SettingsOptions, ComponentOptions {
@@ -29,7 +35,7 @@ export interface CheckedOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-const componentNames = ["clock", "random", "signal"] as const;
+const componentNames = ["clock", "random", "signal", "wal"] as const;
 
 export function checkOpenOptions(options: OpenOptions | undefined): CheckedOptions {
   checkOptions(options, ["create", ...componentNames, ...settingNames], "Db.open");

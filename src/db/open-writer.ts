@@ -1,13 +1,19 @@
 /** Opening for writing: claims the database and puts the parts of a `Writer` together. */
+import { withSignal } from "../common/abort.js";
+import { seqMax } from "../common/row.js";
 import { Flusher } from "../flush/flusher.js";
+import { L0Log } from "../flush/l0-log.js";
+import { WalLocation } from "../format/manifest.js";
 import { BlockCache } from "../sst/block-cache.js";
 import { TableStore } from "../sst/table-store.js";
 import { WriteAheadLog } from "../wal/write-ahead-log.js";
+import type { WriteLog } from "../wal/write-log.js";
 import { claimDatabase } from "./claim.js";
 import { DbState } from "./db-state.js";
 import { HintWriter } from "./hint-writer.js";
-import { type Location, openLocation } from "./location.js";
+import { type Location, type OpenLocation, openLocation } from "./location.js";
 import { type CheckedOptions, checkOpenOptions, type OpenOptions } from "./open-options.js";
+import { openWalPlace, type WalPlace } from "./wal-place.js";
 import { wrapStore } from "./wrap-store.js";
 import { WritePipeline } from "./write-pipeline.js";
 import { Writer } from "./writer.js";
@@ -18,17 +24,22 @@ export async function openWriter(
 ): Promise<Writer> {
   const checked = checkOpenOptions(options);
   const place = await openLocation(location);
+  let walPlace: WalPlace | undefined;
   try {
+    walPlace = await openWalPlace(options?.wal, place);
     checked.signal?.throwIfAborted();
-    return await claim(place, checked, options?.create ?? "if-missing", describe(location));
+    const create = options?.create ?? "if-missing";
+    return await claim(place, walPlace, checked, create, describe(location));
   } catch (error) {
     place.close();
+    walPlace?.open?.close();
     throw error;
   }
 }
 
 async function claim(
-  place: Awaited<ReturnType<typeof openLocation>>,
+  place: OpenLocation,
+  walPlace: WalPlace | undefined,
   options: CheckedOptions,
   create: NonNullable<OpenOptions["create"]>,
   description: string,
@@ -37,8 +48,9 @@ async function claim(
   const abort = new AbortController();
   const wrapped = wrapStore(place, options);
   const { store } = wrapped;
+  const walStore = walPlace?.open ? wrapStore(walPlace.open, options, wrapped.counts).store : store;
   const claim = await claimDatabase({
-    ...{ store, clock, random, settings, create, signal },
+    ...{ store, walStore, walPlace, clock, random, settings, create, signal },
     place: description,
   });
   const { stored, epoch, tables, lastSeq, index, logEnds, ids } = claim;
@@ -48,21 +60,35 @@ async function claim(
   const state = new DbState(stored.current, active, [...frozen].reverse());
   const hint = new HintWriter(stored, clock);
   hint.committed();
-  const wal = new WriteAheadLog({
-    ...{ store, databaseId, epoch, clock, random, index },
-    putsInFlight: settings.walPutsInFlight,
-    putsPerSecond: settings.walPutsPerSecond,
-    putsBurst: settings.walPutsBurst,
-    flushIntervalMs: settings.flushIntervalMs,
-    durableSeq: lastSeq,
-    signal: abort.signal,
-    proveEpoch: () => stored.refresh({ epoch, signal: abort.signal }),
-    onDurable: () => {
-      flusher.poke();
-      pipeline.wake();
-    },
-    onFailed: (error) => writer.fail(error),
-  });
+  const hasWal = stored.current.pinned.walLocation !== WalLocation.none;
+  const openLog = (): WriteLog => (hasWal ? openWal() : openL0Log());
+  const openL0Log = (): WriteLog =>
+    new L0Log({
+      ...{ epoch, clock },
+      lastL0Seq: () => state.view.manifest.lastL0Seq,
+      flush: (seq) => {
+        pipeline.freeze();
+        return flusher.whenFlushed(seq);
+      },
+      onFailed: (error) => writer.fail(error),
+    });
+  const openWal = (): WriteLog =>
+    new WriteAheadLog({
+      ...{ store: walStore, databaseId, epoch, clock, random, index },
+      putsInFlight: settings.walPutsInFlight,
+      putsPerSecond: settings.walPutsPerSecond,
+      putsBurst: settings.walPutsBurst,
+      flushIntervalMs: settings.flushIntervalMs,
+      durableSeq: lastSeq,
+      signal: abort.signal,
+      proveEpoch: () => stored.refresh({ epoch, signal: abort.signal }),
+      onDurable: () => {
+        flusher.poke();
+        pipeline.wake();
+      },
+      onFailed: (error) => writer.fail(error),
+    });
+  const wal = openLog();
   const flusher: Flusher = new Flusher({
     ...{ store, clock, ids, epoch, logEnds },
     storedManifest: stored,
@@ -72,7 +98,8 @@ async function claim(
       blockBytes: settings.blockBytes,
       filterBitsPerKey: settings.filterBitsPerKey,
     },
-    durableSeq: () => wal.durableSeq,
+    // Without a WAL, L0 is where rows become durable: there is nothing to wait for.
+    durableSeq: () => (hasWal ? wal.durableSeq : seqMax),
     lastSeq: () => pipeline.lastSeq,
     walPositionAfter: (seq) => wal.positionAfter(seq),
     onRetired: (retired, manifest) => {
@@ -91,9 +118,17 @@ async function claim(
   const writer: Writer = new Writer({
     ...{ claim, clock, settings, wrapped, state, wal, flusher, pipeline, cache, hint, abort },
     tables: tableStore,
-    closeStore: place.close,
+    closeStore: () => {
+      place.close();
+      walPlace?.open?.close();
+    },
   });
   for (const table of frozen) flusher.enqueue(table);
+  if (!hasWal && active.rowCount > 0) {
+    // What was left in logs by a handle that had some: from now on nobody would replay it.
+    pipeline.freeze();
+    await withSignal(flusher.whenFlushed(lastSeq), signal);
+  }
   return writer;
 }
 

@@ -16,12 +16,13 @@ export interface WrappedStore {
   readonly counts: RequestCounts;
 }
 
+/** Stores of one handle count together where they are given the same `counts`. */
 export function wrapStore(
   location: OpenLocation,
   options: { settings: Settings; clock: Clock; random: Random },
+  counts: RequestCounts = new RequestCounts(),
 ): WrappedStore {
   const { settings, clock, random } = options;
-  const counts = new RequestCounts();
   const counted = observed(location.store, (request) => counts.add(request), clock);
   const bounded = limited(counted, { requestsInFlight: settings.requestsInFlight });
   // Outside the limit, so that a request that waits for its next attempt holds no place.

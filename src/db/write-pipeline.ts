@@ -9,7 +9,7 @@ import type { Clock } from "../common/clock.js";
 import { ClosedError, FencedError, type MoraineError } from "../common/errors.js";
 import type { RowKind } from "../common/row.js";
 import type { Flusher } from "../flush/flusher.js";
-import type { WriteAheadLog } from "../wal/write-ahead-log.js";
+import type { WriteLog } from "../wal/write-log.js";
 import type { DbState } from "./db-state.js";
 import type { Settings } from "./settings.js";
 
@@ -42,7 +42,7 @@ interface WaitingWrite {
 
 export interface WritePipelineOptions {
   state: DbState;
-  wal: WriteAheadLog;
+  wal: WriteLog;
   flusher: Flusher;
   clock: Clock;
   settings: Settings;
@@ -52,7 +52,7 @@ export interface WritePipelineOptions {
 
 export class WritePipeline {
   readonly #state: DbState;
-  readonly #wal: WriteAheadLog;
+  readonly #wal: WriteLog;
   readonly #flusher: Flusher;
   readonly #clock: Clock;
   readonly #settings: Settings;

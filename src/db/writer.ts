@@ -8,7 +8,7 @@ import type { Flusher } from "../flush/flusher.js";
 import { closeWriter } from "../manifest/transitions.js";
 import type { BlockCache } from "../sst/block-cache.js";
 import type { TableStore } from "../sst/table-store.js";
-import type { WriteAheadLog } from "../wal/write-ahead-log.js";
+import type { WriteLog } from "../wal/write-log.js";
 import type { Claim } from "./claim.js";
 import type { DbState } from "./db-state.js";
 import type { HintWriter } from "./hint-writer.js";
@@ -24,7 +24,7 @@ export interface WriterParts {
   settings: Settings;
   wrapped: WrappedStore;
   state: DbState;
-  wal: WriteAheadLog;
+  wal: WriteLog;
   flusher: Flusher;
   pipeline: WritePipeline;
   tables: TableStore;

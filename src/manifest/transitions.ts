@@ -9,6 +9,7 @@ import {
   type PinnedSettings,
   RetiredKind,
   type RetiredObjects,
+  WalLocation,
   type WalPosition,
 } from "../format/manifest.js";
 import { noUlid } from "../format/manifest-codec.js";
@@ -44,15 +45,19 @@ export function emptyManifest(databaseId: Ulid, pinned: PinnedSettings): Manifes
   };
 }
 
-/** Takes the next writer epoch and puts its log at the end of the chain. */
-export function claimWriter(options: { putsInFlight: number }): Transition {
+/** Takes the next writer epoch and puts its log at the end of the chain, if it is going to have one. */
+export function claimWriter(options: {
+  putsInFlight: number;
+  /** What the handle pins, given what is pinned; throws when the two do not go together. Default: what is pinned. */
+  repin?: ((manifest: Manifest) => PinnedSettings) | undefined;
+}): Transition {
   return (manifest) => {
     const epoch = manifest.writerEpoch + 1;
-    return {
-      ...manifest,
-      writerEpoch: epoch,
-      walChain: [...manifest.walChain, { epoch, putsInFlight: options.putsInFlight }],
-    };
+    const pinned = options.repin?.(manifest) ?? manifest.pinned;
+    const log = { epoch, putsInFlight: options.putsInFlight };
+    const walChain =
+      pinned.walLocation === WalLocation.none ? manifest.walChain : [...manifest.walChain, log];
+    return { ...manifest, writerEpoch: epoch, pinned, walChain };
   };
 }
 

@@ -19,6 +19,7 @@ import { ObjectPaths } from "../object-store/paths.js";
 import { TokenBucket } from "./token-bucket.js";
 import { WalGroup } from "./wal-group.js";
 import type { WalIndex } from "./wal-index.js";
+import type { WriteLog } from "./write-log.js";
 
 /** A writer that was silent for longer proves its epoch before it acknowledges. */
 const silenceMs = 60_000;
@@ -48,7 +49,7 @@ export interface WriteAheadLogOptions {
   onFailed: (error: MoraineError) => void;
 }
 
-export class WriteAheadLog {
+export class WriteAheadLog implements WriteLog {
   readonly #options: WriteAheadLogOptions;
   readonly #bucket: TokenBucket;
   #group = new WalGroup();

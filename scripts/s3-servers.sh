@@ -1,6 +1,6 @@
 #!/bin/bash
 # S3 servers for the tests in test/s3 without Docker, on loopback.
-#   scripts/s3-servers.sh install   builds MinIO (Go 1.24 or newer) and installs LocalStack (Python 3.12 or newer)
+#   scripts/s3-servers.sh install   builds MinIO (Go 1.24 or newer) and installs LocalStack (Python 3.13)
 #   scripts/s3-servers.sh start     installs what is missing, starts both, makes their buckets, prints variables to export
 #   scripts/s3-servers.sh stop      stops, by pid, what start started
 # Everything is kept in MORAINE_S3_DIR, a folder under the temporary directory. MINIO_PORT (9000) and LOCALSTACK_PORT (4566).
@@ -20,16 +20,16 @@ install_minio() {
   mv "$dir/bin.new/minio" "$dir/bin/minio"
 }
 
-# LocalStack says that it runs on Python 3.10, but its S3 has syntax of 3.12.
+# LocalStack says that it runs on Python 3.10, but its S3 needs syntax of 3.12 and modules of 3.13.
 find_python() {
   local python
-  for python in python3.13 python3.12 python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23]*/bin/python3; do
-    if "$python" -c 'import sys; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 13))' 2> /dev/null; then
+  for python in python3.13 python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*/bin/python3; do
+    if "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2> /dev/null; then
       echo "$python"
       return
     fi
   done
-  echo "LocalStack $localstack_version needs Python 3.12 or 3.13, and neither was found" >&2
+  echo "LocalStack $localstack_version needs Python 3.13, which was not found" >&2
   return 1
 }
 

@@ -13,7 +13,7 @@ export interface S3Request {
 }
 
 /** The parts of an error that decide. Fields are undefined where the error has none. */
-export interface S3Failure {
+interface S3Failure {
   /** S3's error code, or Node's. */
   readonly code: string;
   /** The HTTP status; undefined when no answer came. */
@@ -27,7 +27,7 @@ export interface S3Failure {
 }
 
 /** The server's or the client's error, in the fields that decide. */
-export function describeS3Failure(error: unknown): S3Failure {
+function describeS3Failure(error: unknown): S3Failure {
   const fields = (typeof error === "object" && error !== null ? error : {}) as {
     name?: unknown;
     code?: unknown;

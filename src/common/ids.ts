@@ -1,5 +1,11 @@
-/** ULIDs (https://github.com/ulid/spec) from a given clock and random source, always above every id seen so far. */
-import { encodeTime, incrementBase32, isValid } from "ulid";
+/**
+ * ULIDs (https://github.com/ulid/spec) from a given clock and random source, always above every id seen so far.
+ *
+ * Unlike the spec's monotonic ids, the next one is never the last plus one: another process that knows the same last id,
+ * in the same millisecond or with a clock that is behind, would mint it too, and overwrite the object of that name. What
+ * the clock does not raise is raised by a millisecond, and the random part is always drawn anew.
+ */
+import { decodeTime, encodeTime, incrementBase32, isValid } from "ulid";
 import type { Bytes } from "./bytes.js";
 import type { Clock } from "./clock.js";
 import type { Random } from "./random.js";
@@ -31,10 +37,13 @@ export class UlidFactory {
   }
 
   next(): Ulid {
-    const time = Math.min(Math.max(0, Math.floor(this.#clock.now())), timeMax);
+    const now = Math.max(0, Math.floor(this.#clock.now()));
+    const lastTime = this.#last === "" ? -1 : decodeTime(this.#last);
+    const time = Math.min(Math.max(now, lastTime + 1), timeMax);
     let id = encodeTime(time, 10);
     const random = this.#random.bytes(16);
     for (let i = 0; i < 16; i++) id += alphabet[random[i]! & 31];
+    // Only at the end of time, in the year 10889.
     if (id <= this.#last) id = incrementBase32(this.#last);
     this.#last = id;
     return id;

@@ -112,7 +112,7 @@ export class Db extends Reads {
   }
 
   /** Closing twice is harmless. Rejects when accepted writes could not be made durable, with the reason. */
-  close(options?: CloseOptions): Promise<void> {
+  async close(options?: CloseOptions): Promise<void> {
     checkOptions(options, ["flush"], "close");
     if (options?.flush !== "wal") requireBoolean(options?.flush, "flush");
     return this.#writer.close(options?.flush ?? true);

@@ -37,20 +37,26 @@ export async function openLocation(location: Location): Promise<OpenLocation> {
     return { store, path, close: () => undefined };
   }
   const { text, wal } = takeWal(String(location));
-  if (typeof location !== "string" && !(location instanceof URL)) throw notALocation(text);
+  const shown = withoutCredentials(text);
+  if (typeof location !== "string" && !(location instanceof URL)) throw notALocation(shown);
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   // A URL parser would fold "..", "%2e" and backslashes away before anyone could refuse them.
   const [rawPath = ""] = text.slice((scheme?.length ?? 0) + 3).split(/[?#]/, 1);
   switch (scheme) {
     case "memory":
-      return { ...openMemory(text, rawPath), wal };
+      return { ...openMemory(shown, rawPath), wal };
     case "file":
-      return { ...openFile(text, rawPath), wal };
+      return { ...openFile(shown, rawPath), wal };
     case "s3":
-      return { ...(await openS3(text, rawPath)), wal };
+      return { ...(await openS3(text, shown, rawPath)), wal };
     default:
-      throw notALocation(text);
+      throw notALocation(shown);
   }
+}
+
+/** Credentials do not belong in a URL, but a message must not repeat them. */
+export function withoutCredentials(location: string): string {
+  return location.replace(/\/\/[^/@]*@/, "//");
 }
 
 /** Takes `wal=` out of the query, which every kind of URL may have. */
@@ -90,11 +96,11 @@ function openFile(text: string, rawPath: string): OpenLocation {
   };
 }
 
-async function openS3(text: string, rawPath: string): Promise<OpenLocation> {
+async function openS3(text: string, shown: string, rawPath: string): Promise<OpenLocation> {
   const slash = rawPath.indexOf("/");
-  const path = slash < 0 ? "" : decodePath(text, rawPath.slice(slash + 1).replace(/\/$/, ""));
-  if (slash === 0) throw new InvalidArgumentError(`"${text}" names no bucket.`);
-  requireCanonical(path, text);
+  const path = slash < 0 ? "" : decodePath(shown, rawPath.slice(slash + 1).replace(/\/$/, ""));
+  if (slash === 0) throw new InvalidArgumentError(`"${shown}" names no bucket.`);
+  requireCanonical(path, shown);
   const { s3StoreFromUrl } = await import("../object-store/s3.js");
   const url = new URL(text);
   url.pathname = "/";
@@ -118,7 +124,7 @@ function decodePath(text: string, path: string): string {
   }
 }
 
-/** Segments are canonical: no `.`, `..`, empty segment, NUL or backslash, so two spellings never mean one database. */
+/** Segments are canonical: no `.`, `..`, empty segment, NUL, backslash or lone surrogate, so two spellings never mean one database. */
 function requireCanonical(path: string, text: string): void {
   const refuse = (why: string): never => {
     throw new InvalidArgumentError(`The location "${text}" ${why}.`);
@@ -126,6 +132,7 @@ function requireCanonical(path: string, text: string): void {
   if (path === "") refuse("needs a path below its root");
   if (path.includes("\0")) refuse("has a NUL character");
   if (path.includes("\\")) refuse("has a backslash; separate segments with /");
+  if (/\p{Surrogate}/u.test(path)) refuse("has a lone surrogate, which UTF-8 cannot hold");
   for (const segment of path.split("/")) {
     if (segment === "") refuse("has an empty segment");
     if (segment === "." || segment === "..") refuse(`has the segment "${segment}"`);

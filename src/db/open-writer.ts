@@ -134,6 +134,5 @@ async function claim(
 
 function describe(location: Location): string {
   if (typeof location === "object" && "path" in location) return `"${location.path}"`;
-  // Credentials do not belong in a URL, but a message must not repeat them.
-  return `"${String(location).replace(/\/\/[^/@]*@/, "//")}"`;
+  return `"${withoutCredentials(String(location))}"`;
 }

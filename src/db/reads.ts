@@ -1,6 +1,7 @@
 /** `Reads`: the reading methods that every handle has. They check their arguments, take the view once, and delegate. */
 import { throwIfAborted } from "../common/abort.js";
-import { type Bytes, copyBytes, type KeyLike, toKeyBytes } from "../common/bytes.js";
+import { type Bytes, copyBytes, describeType, type KeyLike, toKeyBytes } from "../common/bytes.js";
+import { InvalidArgumentError } from "../common/errors.js";
 import { toKeyBounds } from "../common/key-range.js";
 import type { Entry } from "../common/row.js";
 import { RowRef } from "../common/row.js";
@@ -59,6 +60,7 @@ export abstract class Reads {
   /** The values in the order of the keys, all of the same moment. Keys may repeat. */
   async getMany(keys: Iterable<KeyLike>, options?: ReadOptions): Promise<(Bytes | undefined)[]> {
     checkReadOptions(options, "getMany");
+    requireKeys(keys);
     const own = Array.from(keys, (key) => copyBytes(toKeyBytes(key)));
     const read = this.#view(options);
     return getMany(read.view, read.tables, own, {
@@ -129,6 +131,14 @@ export abstract class Reads {
 
 const seqOf = (read: ReadView, options: ReadOptions | undefined): number =>
   options?.durability === "durable" ? Math.min(read.seq, read.durableSeq) : read.seq;
+
+/** A string is an iterable of strings too, but nobody means its characters. */
+function requireKeys(keys: unknown): void {
+  if (typeof keys === "object" && keys !== null && Symbol.iterator in keys) return;
+  throw new InvalidArgumentError(
+    `getMany() takes an iterable of keys, such as an array, not ${describeType(keys)}.`,
+  );
+}
 
 function toEntry(row: RowRef): Entry {
   const key = copyBytes(row.keyBytes, row.keyStart, row.keyEnd);

@@ -131,7 +131,7 @@ export function toSettings(options: SettingsOptions): Settings {
   const settings: Record<string, number> = {};
   for (const name of settingNames) {
     const setting: Setting = settingsTable[name];
-    const value = options[name] ?? setting.default;
+    const value = options[name] === undefined ? setting.default : options[name];
     const whole = setting.real === true || Number.isInteger(value);
     if (typeof value !== "number" || !whole || !(value >= setting.min && value <= setting.max)) {
       throw new InvalidArgumentError(

@@ -99,6 +99,7 @@ export class StoredManifest {
     const young = this.#age(this.#instant()) <= confirmAfterMs;
     if (newest !== this.#current) this.#adopt(newest, epoch);
     if (young) this.#known = started;
+    this.#requireNewestEpoch(epoch);
     return this.#current;
   }
 
@@ -114,6 +115,8 @@ export class StoredManifest {
         const { clock, random } = this.#options;
         await clock.sleep(random.next() * conflictDelayMaxMs, signal);
       }
+      // Whoever ran before this commit may have found the newer writer; nothing is built on its manifest.
+      this.#requireNewestEpoch(epoch);
       const base = this.#current;
       const changed = transition(base);
       if (changed === base) return base;
@@ -173,16 +176,22 @@ export class StoredManifest {
   }
 
   async #adoptListed(epoch: number | undefined, signal: AbortSignal | undefined): Promise<void> {
-    const started = this.#instant();
-    const highest = await this.manifests.highestNumber(0, signal);
-    if (highest === undefined) {
-      throw new CorruptionError(ObjectPaths.manifestPrefix, "all manifests are gone");
+    for (;;) {
+      const started = this.#instant();
+      const highest = await this.manifests.highestNumber(0, signal);
+      if (highest === undefined) {
+        throw new CorruptionError(ObjectPaths.manifestPrefix, "all manifests are gone");
+      }
+      if (highest > this.#current.number) {
+        const found = await this.manifests.get(highest, signal);
+        // It is only gone when newer ones have come and it was collected meanwhile: look again.
+        if (found === undefined) continue;
+        this.#adopt(found.manifest, epoch);
+      }
+      this.#known = started;
+      this.#requireNewestEpoch(epoch);
+      return;
     }
-    if (highest > this.#current.number) {
-      const found = await this.manifests.get(highest, signal);
-      if (found !== undefined) this.#adopt(found.manifest, epoch);
-    }
-    this.#known = started;
   }
 
   #adopt(manifest: Manifest, epoch: number | undefined): void {
@@ -190,7 +199,17 @@ export class StoredManifest {
     if (this.#current.number > 0) requireSameDatabase(this.#current, manifest);
     this.#current = manifest;
     this.#ownBytes = undefined;
-    if (epoch !== undefined && manifest.writerEpoch > epoch) throw fencedBy(epoch, manifest);
+    // Its number is taken: what was pending there is in this manifest, or is applied again on top of it.
+    if (this.#pending !== undefined && manifest.number >= this.#pending.manifest.number) {
+      this.#pending = undefined;
+    }
+    this.#requireNewestEpoch(epoch);
+  }
+
+  #requireNewestEpoch(epoch: number | undefined): void {
+    if (epoch !== undefined && this.#current.writerEpoch > epoch) {
+      throw fencedBy(epoch, this.#current);
+    }
   }
 
   /** An `exists` proves that a number is taken, not that it is the newest: the age goes on from its creation. */

@@ -90,21 +90,22 @@ async function carryOn(acknowledged, total) {
   heading("Another process carries on, and a reader in this one follows it");
   const follower = await Follower.open(options.url);
   let lastSeq = 0;
-  let gone = 0;
   let opened;
+  const before = acknowledged.size;
   const bar = startProgress("second writer", total, acknowledged.size);
+  let written = 0;
   const startMs = performance.now();
   writer = new WriterProcess(options, {
     onOpen(open) {
       opened = { ...open, afterMs: performance.now() - startMs };
+      bar.update(open.known);
     },
     onPath({ path, seq, digest }) {
       acknowledged.set(path, digest);
       lastSeq = Math.max(lastSeq, seq);
       follower.acknowledged(seq);
-      bar.update(acknowledged.size);
+      bar.update(opened.known + ++written);
     },
-    onGone: () => gone++,
   });
   const ended = await writer.ended;
   bar.stop();
@@ -114,7 +115,7 @@ async function carryOn(acknowledged, total) {
   }
   const followed = await follower.finish(lastSeq);
   line(
-    `process ${writer.pid}: open ${Math.round(opened.afterMs)} ms after its start, epoch ${opened.epoch}, ${count(opened.known)} files found, ${count(total - opened.known - gone)} written`,
+    `process ${writer.pid}: open ${Math.round(opened.afterMs)} ms after its start, epoch ${opened.epoch}, ${count(opened.known)} files found (${count(opened.known - before)} of them durable before the kill, but not acknowledged), ${count(written)} written`,
   );
   const { medianMs, worstMs, samples } = followed;
   line(
@@ -141,10 +142,10 @@ async function proveAll(acknowledged) {
     line(
       `${count(proof.sampleCount)} files hashed again${proof.changed > 0 ? ` (${proof.changed} have changed on disk since)` : ""}; a scan gives ${count(proof.rowCount)} rows in order`,
     );
-    heading('A scan: the first rows under "typescript/lib/", or of all');
-    const prefix = (await reader.keys({ prefix: "typescript/lib/", limit: 1 }).next())
-      ? "typescript/lib/"
+    const prefix = (await reader.keys({ prefix: "typescript/", limit: 1 }).next())
+      ? "typescript/"
       : "";
+    heading(`A scan: the first rows of ${prefix === "" ? "all" : `"${prefix}"`}`);
     showRows(await reader.scan({ prefix, limit: 8 }).nextMany(8));
     return { proof, stats: reader.stats() };
   } finally {

@@ -2,7 +2,7 @@
  * What requests and bytes cost on S3, in US dollars: S3 Standard in US East (N. Virginia), the first 50 TB, from
  * https://aws.amazon.com/s3/pricing/ as of November 2026. DELETE is free, and so is traffic within a region.
  */
-export const prices = {
+const prices = {
   /** PUT, COPY, POST and LIST, for 1,000 requests. */
   putPerThousand: 0.005,
   /** GET and HEAD, for 1,000 requests. */

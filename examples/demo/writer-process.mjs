@@ -14,8 +14,7 @@ export class WriterProcess {
 
   /**
    * @param {{ url: string, root: string, files: number }} options
-   * @param {{ onOpen?: (open: object) => void, onPath?: (ack: { path: string, seq: number, digest: string }) => void,
-   *   onGone?: (path: string) => void }} handlers
+   * @param {{ onOpen?: (open: object) => void, onPath?: (ack: { path: string, seq: number, digest: string }) => void }} handlers
    */
   constructor({ url, root, files }, handlers) {
     // JSON has no Infinity: it arrives as null.
@@ -27,7 +26,6 @@ export class WriterProcess {
       const message = parsed(line);
       if (message?.open) handlers.onOpen?.(message.open);
       else if (message?.path) handlers.onPath?.(message);
-      else if (message?.gone) handlers.onGone?.(message.gone);
       else if (message?.stats) this.stats = message.stats;
     });
     // "close" comes after the last line has been read, "exit" may come before.

@@ -4,7 +4,6 @@
  *
  *   {"open": …}   the database is open; how many files it holds already
  *   {"path": …, "seq": …, "digest": …}   the path is stored; the SHA-256 of its value
- *   {"gone": …}   the file is not there any more
  *   {"stats": …}   requests so far
  */
 import { createHash } from "node:crypto";
@@ -35,7 +34,8 @@ const missing = (await listFiles(root, files ?? Number.POSITIVE_INFINITY)).filte
 );
 await forEachAtOnce(missing, filesAtOnce, async (path) => {
   const record = await readRecord(root, path);
-  if (record === undefined) return say({ gone: path });
+  // Gone since it was listed.
+  if (record === undefined) return;
   const value = JSON.stringify(record);
   const { seq } = await db.put(path, value);
   say({ path, seq, digest: createHash("sha256").update(value).digest("hex") });

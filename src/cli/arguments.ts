@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { type Command, InvalidArgumentError as InvalidOption, Option } from "commander";
 import { textEncodings } from "./encoding.js";
 
-export const urlHelp = "s3://bucket/path, file:///folder, memory:///name, or the path of a folder";
+const urlHelp = "s3://bucket/path, file:///folder, memory:///name, or the path of a folder";
 
 /** Adds the argument that every command begins with. */
 export function addUrl(command: Command): Command {

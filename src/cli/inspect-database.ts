@@ -23,7 +23,7 @@ export interface Inspection {
 }
 
 /** What the newest manifest names, and the WAL objects from where replay starts. */
-export interface Totals {
+interface Totals {
   readonly rowCount: number;
   readonly deleteCount: number;
   readonly sstCount: number;
@@ -32,7 +32,7 @@ export interface Totals {
   readonly walBytes: number;
 }
 
-export interface ObjectKind {
+interface ObjectKind {
   readonly kind: string;
   readonly count: number;
   readonly bytes: number;

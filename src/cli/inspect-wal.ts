@@ -20,7 +20,7 @@ export interface WalLogInspection {
   readonly content: WalLogContent | undefined;
 }
 
-export interface WalLogContent {
+interface WalLogContent {
   readonly groupCount: number;
   /** Batches in them. */
   readonly recordCount: number;

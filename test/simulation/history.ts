@@ -1,0 +1,156 @@
+/**
+ * `History`: the writes of a database with one writer at a time, in the order in which they were called, and which of them
+ * must survive. After a crash the database must hold exactly what the first k of them leave, for a k that is not below
+ * the last acknowledged one: that is durability, order and atomicity in one comparison.
+ */
+import { decodeUtf8 } from "../../src/common/bytes.js";
+import type { Reads } from "../../src/db/reads.js";
+
+export interface Change {
+  readonly key: string;
+  /** Undefined: deleted. */
+  readonly value: string | undefined;
+}
+
+interface PastWrite {
+  readonly changes: readonly Change[];
+  seq: number | undefined;
+}
+
+export type Content = Map<string, string>;
+
+export class History {
+  readonly #writes: PastWrite[] = [];
+  /** How many writes must survive. */
+  #durable = 0;
+  /** Every promise of a live handle that has not settled. */
+  readonly #waiting = new Set<string>();
+
+  get length(): number {
+    return this.#writes.length;
+  }
+
+  /** A write has been called; `wait` settles with its outcome. */
+  add(
+    changes: readonly Change[],
+    options: { durable: boolean },
+    wait: Promise<{ seq: number }>,
+  ): Promise<void> {
+    const write: PastWrite = { changes, seq: undefined };
+    const position = this.#writes.push(write);
+    return this.settles(`write ${position}`, wait, ({ seq }) => {
+      write.seq = seq;
+      if (options.durable) this.#durable = Math.max(this.#durable, position);
+    });
+  }
+
+  /** Everything called before is durable once `wait` resolves. */
+  flushed(wait: Promise<unknown>): Promise<void> {
+    const position = this.#writes.length;
+    return this.settles("flush", wait, () => {
+      this.#durable = Math.max(this.#durable, position);
+    });
+  }
+
+  async settles<T>(name: string, wait: Promise<T>, then: (result: T) => void): Promise<void> {
+    const entry = `${name} (${this.#waiting.size})`;
+    this.#waiting.add(entry);
+    const result = await wait;
+    if (!this.#waiting.delete(entry)) throw new Error(`${entry} settled twice`);
+    then(result);
+  }
+
+  /** Throws when a promise of a live handle has not settled. */
+  requireSettled(): void {
+    if (this.#waiting.size > 0) {
+      throw new Error(`These never settled: ${[...this.#waiting].join(", ")}.`);
+    }
+  }
+
+  /** The process has died: what it waited for waits for ever. */
+  crashed(): void {
+    this.#waiting.clear();
+  }
+
+  /** What the first `count` writes leave. */
+  content(count: number = this.#writes.length): Content {
+    const content: Content = new Map();
+    for (const { changes } of this.#writes.slice(0, count)) applyChanges(content, changes);
+    return content;
+  }
+
+  /**
+   * A new process has found `found`: it must be a prefix with everything acknowledged in it. The writes after the prefix
+   * are gone for good, and those in it stay.
+   */
+  recovered(found: Content, lastSeq: number): void {
+    for (let count = this.#writes.length; count >= this.#durable; count--) {
+      if (!equalContent(this.content(count), found)) continue;
+      this.#writes.length = count;
+      this.#durable = count;
+      const seq = this.#writes.at(-1)?.seq;
+      if (seq !== undefined && lastSeq < seq) {
+        throw new Error(`The last write has seq ${seq}, but the database goes on from ${lastSeq}.`);
+      }
+      return;
+    }
+    throw new Error(
+      `What is found is no prefix of the ${this.#writes.length} writes with the first ${this.#durable}, which were acknowledged: ${difference(this.content(), found)}`,
+    );
+  }
+
+  /** Seqs ascend in the order of the calls, as far as they are known. */
+  checkSeqs(): void {
+    let last = 0;
+    for (const { seq } of this.#writes) {
+      if (seq === undefined) continue;
+      if (seq <= last) throw new Error(`Seq ${seq} follows ${last}.`);
+      last = seq;
+    }
+  }
+
+  /** The seq of the write that a key's value comes from, if it is known. */
+  seqOf(key: string): number | undefined {
+    return this.#writes.findLast(({ changes }) => changes.some((change) => change.key === key))
+      ?.seq;
+  }
+}
+
+export function applyChanges(content: Content, changes: readonly Change[]): void {
+  for (const { key, value } of changes) {
+    if (value === undefined) content.delete(key);
+    else content.set(key, value);
+  }
+}
+
+export function equalContent(a: Content, b: Content): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, value] of a) if (b.get(key) !== value) return false;
+  return true;
+}
+
+/** All rows, in order. */
+export async function scanContent(db: Reads): Promise<Content> {
+  const content: Content = new Map();
+  let last: string | undefined;
+  for await (const { key, value } of db.scan()) {
+    const name = decodeUtf8(key);
+    if (last !== undefined && name <= last)
+      throw new Error(`A scan gave "${name}" after "${last}".`);
+    last = name;
+    content.set(name, decodeUtf8(value));
+  }
+  return content;
+}
+
+export function difference(expected: Content, found: Content): string {
+  const keys = [...new Set([...expected.keys(), ...found.keys()])].sort();
+  const shown = keys
+    .filter((key) => expected.get(key) !== found.get(key))
+    .map((key) => `${key}: ${short(expected.get(key))} expected, ${short(found.get(key))} found`);
+  return shown.slice(0, 8).join("; ") || "no difference";
+}
+
+function short(value: string | undefined): string {
+  return value === undefined ? "nothing" : `"${value.slice(0, 12)}"`;
+}

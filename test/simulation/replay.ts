@@ -1,0 +1,46 @@
+/** Running one case of a simulation, so that a failure says which it was, how to run it again, and what happened last. */
+import type { World } from "./world.js";
+
+const lastEvents = 40;
+
+interface SimulationEnvironment {
+  MORAINE_SIM_SEED?: string;
+  MORAINE_SIM_RUNS?: string;
+  MORAINE_SIM_VERBOSE?: string;
+}
+
+const env: SimulationEnvironment = process.env;
+
+/** Whether to say how many runs there were. */
+export const verbose: boolean = env.MORAINE_SIM_VERBOSE !== undefined;
+
+/** The case to replay, when one was asked for: `MORAINE_SIM_SEED`. */
+export const replayed: string | undefined = env.MORAINE_SIM_SEED;
+
+/** How many seeds to run: `MORAINE_SIM_RUNS`, or what is normal. */
+export function runCount(normal: number): number {
+  return Number(env.MORAINE_SIM_RUNS ?? normal);
+}
+
+export class SimulationFailure extends Error {
+  constructor(name: string, file: string, world: World, cause: unknown) {
+    const what = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    super(
+      `Run ${name} failed: ${what}\n\nReplay it: MORAINE_SIM_SEED=${name} npx vitest run --project unit test/simulation/${file}\n\nThe last events (step, time, what):\n${world.log.slice(-lastEvents).join("\n")}`,
+      { cause },
+    );
+    this.name = "SimulationFailure";
+  }
+}
+
+/** Runs a case in its world. */
+export async function runCase<T>(
+  about: { name: string; file: string; world: World },
+  body: (world: World) => Promise<T>,
+): Promise<T> {
+  try {
+    return await body(about.world);
+  } catch (error) {
+    throw new SimulationFailure(about.name, about.file, about.world, error);
+  }
+}

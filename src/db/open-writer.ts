@@ -11,7 +11,7 @@ import type { WriteLog } from "../wal/write-log.js";
 import { claimDatabase } from "./claim.js";
 import { DbState } from "./db-state.js";
 import { HintWriter } from "./hint-writer.js";
-import { type Location, type OpenLocation, openLocation } from "./location.js";
+import { type Location, type OpenLocation, openLocation, withoutCredentials } from "./location.js";
 import { type CheckedOptions, checkOpenOptions, type OpenOptions } from "./open-options.js";
 import { openWalPlace, type WalPlace } from "./wal-place.js";
 import { wrapStore } from "./wrap-store.js";

@@ -173,7 +173,7 @@ export class WritePipeline {
   ): Promise<WriteResult> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     const seq = ++this.#lastSeq;
-    const createdAt = this.#clock.now();
+    const createdAt = Math.floor(this.#clock.now());
     const record = this.#state.active.applyOne(seq, createdAt, kind, key, value, 0);
     const durable = this.#wal.append(record, seq, request.durable);
     this.#turnBytes += record.end - record.start;
@@ -183,7 +183,7 @@ export class WritePipeline {
   #applyBatch(operations: Uint8Array, count: number, request: WriteRequest): Promise<WriteResult> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     const seq = ++this.#lastSeq;
-    const createdAt = this.#clock.now();
+    const createdAt = Math.floor(this.#clock.now());
     const record = this.#state.active.applyBatch(seq, createdAt, operations, count);
     const durable = this.#wal.append(record, seq, request.durable);
     this.#turnBytes += record.end - record.start;

@@ -129,7 +129,7 @@ export class StoredManifest {
     const manifest: Manifest = {
       ...changed,
       number: base.number + 1,
-      createdAt: this.#options.clock.now(),
+      createdAt: Math.floor(this.#options.clock.now()),
       token: this.#options.random.bytes(16),
     };
     checkStep(base, manifest);

@@ -182,8 +182,16 @@ export class DbReader extends Reads {
     const { stored, follower, state } = this.#parts;
     const signal = this.#abort.signal;
     const known = state.view.manifest;
-    const [newest, object] = await Promise.all([stored.refresh({ signal }), follower.next(signal)]);
+    const [looked, followed] = await Promise.allSettled([
+      stored.refresh({ signal }),
+      follower.next(signal),
+    ]);
+    // The follower has gone past this object and will not read it again, so it counts whatever the manifest's GET did.
+    const object = followed.status === "fulfilled" ? followed.value : undefined;
     if (object !== undefined) this.#apply(object);
+    if (looked.status === "rejected") throw looked.reason;
+    if (followed.status === "rejected") throw followed.reason;
+    const newest = looked.value;
     if (newest !== known) this.#adopt(newest);
     const news = object !== undefined || newest !== known;
     if (news) await this.#followAll();

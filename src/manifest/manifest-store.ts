@@ -34,12 +34,16 @@ export class ManifestStore {
   async getHint(signal?: AbortSignal): Promise<Manifest | undefined> {
     const object = await this.store.get(ObjectPaths.manifestHint, { signal });
     if (object === undefined) return undefined;
+    let hint: Manifest;
     try {
-      return decodeManifest(object.bytes, ObjectPaths.manifestHint);
+      hint = decodeManifest(object.bytes, ObjectPaths.manifestHint);
     } catch (error) {
       if (error instanceof CorruptionError) return undefined;
       throw error;
     }
+    // It is the newest manifest itself when no number follows it.
+    requireKnownFeatures(hint);
+    return hint;
   }
 
   putHint(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {

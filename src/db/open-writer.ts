@@ -64,7 +64,7 @@ async function claim(
   const openLog = (): WriteLog => (hasWal ? openWal() : openL0Log());
   const openL0Log = (): WriteLog =>
     new L0Log({
-      ...{ epoch, clock },
+      ...{ epoch, clock, index },
       lastL0Seq: () => state.view.manifest.lastL0Seq,
       flush: (seq) => {
         pipeline.freeze();
@@ -124,10 +124,16 @@ async function claim(
     },
   });
   for (const table of frozen) flusher.enqueue(table);
-  if (!hasWal && active.rowCount > 0) {
+  // A full one that no write freezes would hold the memory that all writes wait for.
+  if (!hasWal || active.bytes >= settings.memTableBytes) pipeline.freeze();
+  if (!hasWal) {
     // What was left in logs by a handle that had some: from now on nobody would replay it.
-    pipeline.freeze();
-    await withSignal(flusher.whenFlushed(lastSeq), signal);
+    try {
+      await withSignal(flusher.whenFlushed(lastSeq), signal);
+    } catch (error) {
+      await writer.close(false).catch(() => undefined);
+      throw error;
+    }
   }
   return writer;
 }

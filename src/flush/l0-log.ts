@@ -7,11 +7,14 @@ import { type Deferred, deferred } from "../common/deferred.js";
 import { type MoraineError, StoreError, UnknownOutcomeError } from "../common/errors.js";
 import type { WalPosition } from "../format/manifest.js";
 import type { RecordSlice } from "../memtable/mem-table.js";
+import type { WalIndex } from "../wal/wal-index.js";
 import type { WriteLog } from "../wal/write-log.js";
 
 export interface L0LogOptions {
   epoch: number;
   clock: Clock;
+  /** What older logs hold that L0 does not hold yet. */
+  index: WalIndex;
   /** The last seq that L0 holds. */
   lastL0Seq: () => number;
   /** Freezes what has been written and resolves when L0 holds everything up to `seq`. */
@@ -52,9 +55,9 @@ export class L0Log implements WriteLog {
     return done.promise;
   }
 
-  /** No log of this epoch is ever written, so replay of older ones is over once L0 holds what they held. */
-  positionAfter(): WalPosition {
-    return { epoch: this.#options.epoch, id: 1 };
+  /** No log of this epoch is ever written, so replay is over once L0 holds all that older ones held. */
+  positionAfter(seq: number): WalPosition {
+    return this.#options.index.firstAfter(seq, { epoch: this.#options.epoch, id: 1 });
   }
 
   fail(error: MoraineError): void {

@@ -152,7 +152,11 @@ export class WritePipeline {
       const write: WaitingWrite = {
         apply: () => {
           signal?.removeEventListener("abort", onAbort);
-          resolve(apply());
+          try {
+            resolve(apply());
+          } catch (error) {
+            reject(error);
+          }
         },
         reject: (reason) => {
           signal?.removeEventListener("abort", onAbort);
@@ -172,9 +176,11 @@ export class WritePipeline {
     request: WriteRequest,
   ): Promise<WriteResult> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    const seq = ++this.#lastSeq;
+    const seq = this.#lastSeq + 1;
     const createdAt = Math.floor(this.#clock.now());
+    // It throws when there is no memory for it, and then the seq has not been given.
     const record = this.#state.active.applyOne(seq, createdAt, kind, key, value, 0);
+    this.#lastSeq = seq;
     const durable = this.#wal.append(record, seq, request.durable);
     this.#turnBytes += record.end - record.start;
     return this.#applied(seq, createdAt, durable, request);
@@ -182,9 +188,10 @@ export class WritePipeline {
 
   #applyBatch(operations: Uint8Array, count: number, request: WriteRequest): Promise<WriteResult> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    const seq = ++this.#lastSeq;
+    const seq = this.#lastSeq + 1;
     const createdAt = Math.floor(this.#clock.now());
     const record = this.#state.active.applyBatch(seq, createdAt, operations, count);
+    this.#lastSeq = seq;
     const durable = this.#wal.append(record, seq, request.durable);
     this.#turnBytes += record.end - record.start;
     return this.#applied(seq, createdAt, durable, request);
@@ -198,7 +205,15 @@ export class WritePipeline {
   ): Promise<WriteResult> {
     if (this.#state.active.bytes >= this.#settings.memTableBytes) this.freeze();
     const wal = this.#wal;
-    const result: WriteResult = { seq, createdAt, durable: () => wal.whenDurable(seq) };
+    const result: WriteResult = {
+      seq,
+      createdAt,
+      durable() {
+        const promise = wal.whenDurable(seq);
+        promise.catch(() => undefined);
+        return promise;
+      },
+    };
     if (durable === undefined) {
       const turnEnd = this.#endOfTurn();
       return turnEnd === undefined ? Promise.resolve(result) : turnEnd.then(() => result);

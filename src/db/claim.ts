@@ -189,6 +189,7 @@ async function missingWal(
 function raiseAboveAll(ids: UlidFactory, manifest: Manifest): void {
   ids.raiseAbove(manifest.writerFloor);
   ids.raiseAbove(manifest.compactorFloor);
+  for (const entry of manifest.retired) for (const id of entry.ids) ids.raiseAbove(id);
   for (const entry of manifest.l0) for (const sst of entry.ssts) ids.raiseAbove(sst.id);
   for (const run of manifest.runs) {
     ids.raiseAbove(run.id);

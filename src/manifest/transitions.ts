@@ -78,7 +78,7 @@ export interface RetiredBatch {
 /** Appends flushed tables to L0 and moves the start of replay behind what they hold. */
 export function retireBatch(batch: RetiredBatch): Transition {
   return (manifest) => {
-    const entries = batch.entries.filter((entry) => !isNamed(manifest, entry));
+    const entries = batch.entries.filter((entry) => !wasAppended(manifest, entry));
     const walMoves = comparePositions(batch.walStart, manifest.walStart) > 0;
     const floorRises = batch.writerFloor > manifest.writerFloor;
     if (entries.length === 0 && !walMoves && !floorRises) return manifest;
@@ -127,10 +127,13 @@ export function firstWalId(manifest: Manifest, epoch: number): number {
   return epoch === manifest.walStart.epoch ? manifest.walStart.id : 1;
 }
 
-/** Loads put several SSTs in an entry; the first one's id names it. */
-function isNamed(manifest: Manifest, entry: L0Entry): boolean {
-  const id = entry.ssts[0]!.id;
-  return manifest.l0.some((other) => other.ssts[0]!.id === id);
+/**
+ * Entries come in seq order, so all up to the last L0 seq have been appended: also those that a compaction has taken out
+ * of L0 since, while the outcome of the commit that appended them was not known.
+ */
+function wasAppended(manifest: Manifest, entry: L0Entry): boolean {
+  const last = entry.seq > 0 ? entry.seq : Math.max(...entry.ssts.map((sst) => sst.maxSeq));
+  return last <= manifest.lastL0Seq;
 }
 
 /** Logs before the new start leave the chain, and the objects that replay no longer reads are retired; fences stay. */

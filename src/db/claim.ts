@@ -6,7 +6,7 @@ import type { Random } from "../common/random.js";
 import { type Manifest, type PinnedSettings, WalLocation } from "../format/manifest.js";
 import { findNewest } from "../manifest/find-newest.js";
 import { ManifestStore } from "../manifest/manifest-store.js";
-import { StoredManifest } from "../manifest/stored-manifest.js";
+import { instantOf, StoredManifest } from "../manifest/stored-manifest.js";
 import { claimWriter, emptyManifest, firstWalId } from "../manifest/transitions.js";
 import { MemTable } from "../memtable/mem-table.js";
 import type { ObjectStore } from "../object-store/object-store.js";
@@ -58,14 +58,14 @@ export async function claimDatabase(options: ClaimOptions): Promise<Claim> {
   const { clock, random, settings, signal } = options;
   const manifests = new ManifestStore(options.store);
   const ids = new UlidFactory(clock, random);
+  const searchedAt = instantOf(clock);
   const base = await findOrMake(manifests, ids, options);
   if (options.walStore !== options.store && base.pinned.walLocation !== WalLocation.other) {
     // The first handle that puts a log there: writers would destroy each other on a store that ignores conditions.
     await probeConditionalCreate(options.walStore, random, { signal });
   }
   const stored = new StoredManifest(manifests, base, {
-    clock,
-    random,
+    ...{ clock, random, searchedAt },
     retentionMs: settings.manifestRetentionMs,
   });
   const claim = claimWriter({

@@ -15,7 +15,7 @@ import { checkOptions, requireInteger, requireSignal } from "../common/options.j
 import type { Manifest } from "../format/manifest.js";
 import { findNewest } from "../manifest/find-newest.js";
 import { ManifestStore } from "../manifest/manifest-store.js";
-import { StoredManifest } from "../manifest/stored-manifest.js";
+import { instantOf, StoredManifest } from "../manifest/stored-manifest.js";
 import { MemTable } from "../memtable/mem-table.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import { BlockCache } from "../sst/block-cache.js";
@@ -286,6 +286,7 @@ async function openParts(
   const { store } = wrapped;
   const manifests = new ManifestStore(store);
   const retentionMs = settings.manifestRetentionMs;
+  const searchedAt = instantOf(clock);
   const newest = await findNewest(manifests, { clock, retentionMs, signal });
   if (newest === undefined || newest.destroyed) {
     throw new NotFoundError(
@@ -295,7 +296,9 @@ async function openParts(
   requireReadable(newest, walPlace);
   const cache = new BlockCache(settings.blockCacheBytes);
   const tables = new TableStore({ store, databaseId: newest.databaseId, cache });
-  const stored = new StoredManifest(manifests, newest, { clock, random, retentionMs });
+  const stored = new StoredManifest(manifests, newest, {
+    ...{ clock, random, retentionMs, searchedAt },
+  });
   const state = new DbState(newest, new MemTable(), []);
   const walStore = walPlace?.open ? wrapStore(walPlace.open, options, wrapped.counts).store : store;
   const follower = new WalFollower(walStore, newest);

@@ -27,6 +27,18 @@ export interface StoredManifestOptions {
   clock: Clock;
   random: Random;
   retentionMs: number;
+  /** When the search that found the newest manifest began; default: now. */
+  searchedAt?: Instant | undefined;
+}
+
+/** A moment by both clocks, in ms. */
+export interface Instant {
+  readonly wall: number;
+  readonly monotonic: number;
+}
+
+export function instantOf(clock: Clock): Instant {
+  return { wall: clock.now(), monotonic: clock.monotonic() };
 }
 
 interface PendingCommit {
@@ -41,7 +53,7 @@ export class StoredManifest {
   readonly #options: StoredManifestOptions;
   #current: Manifest;
   /** Since when `#current` is known to be the newest, by both clocks. */
-  #known: { wall: number; monotonic: number };
+  #known: Instant;
   /** A commit whose outcome is not known: the same bytes go to the same number until that number is taken. */
   #pending: PendingCommit | undefined;
   /** Commits of one process run one at a time. */
@@ -49,12 +61,12 @@ export class StoredManifest {
   /** The bytes of `#current` when this process created them: what the hint is a copy of. */
   #ownBytes: Uint8Array | undefined;
 
-  /** `newest` was just found: the number after it is absent. */
+  /** `newest` was found by a search that began at `searchedAt`: then or later the number after it was absent. */
   constructor(manifests: ManifestStore, newest: Manifest, options: StoredManifestOptions) {
     this.manifests = manifests;
     this.#options = options;
     this.#current = newest;
-    this.#known = this.#instant();
+    this.#known = options.searchedAt ?? this.#instant();
   }
 
   get current(): Manifest {
@@ -221,12 +233,12 @@ export class StoredManifest {
   }
 
   /** How long ago `#current` was known to be the newest, by whichever clock says longer. */
-  #age(now: { wall: number; monotonic: number }): number {
+  #age(now: Instant): number {
     return Math.max(now.wall - this.#known.wall, now.monotonic - this.#known.monotonic);
   }
 
-  #instant(): { wall: number; monotonic: number } {
-    return { wall: this.#options.clock.now(), monotonic: this.#options.clock.monotonic() };
+  #instant(): Instant {
+    return instantOf(this.#options.clock);
   }
 }
 

@@ -1,0 +1,24 @@
+import { drive, latencyFigures } from "../lib/drive.mjs";
+
+export const question = "How many durable puts of 100 B per second on the local disk?";
+
+const engines = ["moraine", "uniffi", "uniffi-10ms", "classic-level", "lmdb"];
+// Files cost nothing, so there is no budget to keep.
+const settings = { walPutsPerSecond: Number.POSITIVE_INFINITY };
+
+export const cases = [
+  { name: "1 at once", engines, store: "file", concurrency: 1, settings },
+  { name: "64 at once", engines, store: "file", concurrency: 64, settings },
+  { name: "1,000 at once", engines, store: "file", concurrency: 1_000, settings },
+];
+
+export const figures = { "puts/s": "higher", "p50 ms": "lower", "p99 ms": "lower" };
+
+export async function measure({ engine, rows, seconds, options }) {
+  const run = await drive({
+    concurrency: options.concurrency,
+    seconds,
+    act: (i) => engine.put(rows.keyAt(i), rows.valueAt(i), true),
+  });
+  return { "puts/s": run.perSecond, ...latencyFigures(run) };
+}

@@ -4,8 +4,9 @@ import { NotFoundError } from "../common/errors.js";
 import { systemRandom } from "../common/random.js";
 import { openLocation } from "../db/location.js";
 import { type SettingsOptions, toSettings } from "../db/settings.js";
+import { openWalPlace, type WalPlace } from "../db/wal-place.js";
 import { wrapStore } from "../db/wrap-store.js";
-import type { Manifest } from "../format/manifest.js";
+import { type Manifest, WalLocation } from "../format/manifest.js";
 import { encodeManifest } from "../format/manifest-codec.js";
 import { findNewest } from "../manifest/find-newest.js";
 import { ManifestStore } from "../manifest/manifest-store.js";
@@ -15,8 +16,8 @@ import { inspectWal, type WalLogInspection } from "./inspect-wal.js";
 export interface Inspection {
   readonly manifest: Manifest;
   readonly manifestBytes: number;
-  /** Logs of the chain, oldest first. */
-  readonly wal: readonly WalLogInspection[];
+  /** Logs of the chain, oldest first; undefined when they are on another store, which the URL does not name. */
+  readonly wal: readonly WalLogInspection[] | undefined;
   readonly totals: Totals;
   /** By the first segment of the name; undefined when not asked for. */
   readonly objects: readonly ObjectKind[] | undefined;
@@ -48,22 +49,38 @@ export interface InspectOptions {
 export async function inspectDatabase(url: string, options: InspectOptions): Promise<Inspection> {
   const { signal } = options;
   const settings = toSettings(options.settings);
+  const clock = systemClock;
+  const components = { settings, clock, random: systemRandom };
   const place = await openLocation(url);
+  let walPlace: WalPlace | undefined;
   try {
-    const clock = systemClock;
-    const { store } = wrapStore(place, { settings, clock, random: systemRandom });
+    walPlace = await openWalPlace(undefined, place);
+    const { store } = wrapStore(place, components);
     const retentionMs = settings.manifestRetentionMs;
     const manifest = await findNewest(new ManifestStore(store), { clock, retentionMs, signal });
     if (manifest === undefined) throw new NotFoundError("There is no database at this URL.");
+    const walOpen = isPinned(manifest, walPlace) ? walPlace?.open : undefined;
+    const walStore = walOpen === undefined ? store : wrapStore(walOpen, components).store;
+    const walIsHere = walOpen !== undefined || manifest.pinned.walLocation !== WalLocation.other;
     const [wal, objects] = await Promise.all([
-      inspectWal(store, manifest, { read: options.readWal, signal }),
+      walIsHere ? inspectWal(walStore, manifest, { read: options.readWal, signal }) : undefined,
       options.listObjects ? listObjects(store, signal) : undefined,
     ]);
     const manifestBytes = encodeManifest(manifest).length;
-    return { manifest, manifestBytes, wal, totals: totalsOf(manifest, wal), objects };
+    return { manifest, manifestBytes, wal, totals: totalsOf(manifest, wal ?? []), objects };
   } finally {
+    walPlace?.open?.close();
     place.close();
   }
+}
+
+/** Whether the log of the database is where the URL says. */
+function isPinned({ pinned }: Manifest, place: WalPlace | undefined): boolean {
+  return (
+    pinned.walLocation === WalLocation.other &&
+    pinned.walStoreId === place?.open?.store.id &&
+    pinned.walPath === place.open.path
+  );
 }
 
 function totalsOf(manifest: Manifest, wal: readonly WalLogInspection[]): Totals {

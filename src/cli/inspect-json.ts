@@ -16,7 +16,7 @@ export function toJson(inspection: Inspection): Record<string, unknown> {
   return {
     databaseId: manifest.databaseId,
     manifest: manifestJson(manifest, manifestBytes),
-    wal: { start: manifest.walStart, logs: wal },
+    wal: { start: manifest.walStart, chain: manifest.walChain, logs: wal ?? null },
     l0: manifest.l0.map(l0Json),
     runs: manifest.runs.map(runJson),
     checkpoints: manifest.checkpoints,

@@ -29,7 +29,7 @@ export function toTables(inspection: Inspection): string {
     table(
       "Write-ahead log",
       ["epoch", "objects", "bytes", "ids", "groups", "records", "seqs", "ends"],
-      inspection.wal.map(logRow),
+      (inspection.wal ?? []).map(logRow),
     ),
     table(
       "Checkpoints",
@@ -64,8 +64,8 @@ export function toTables(inspection: Inspection): string {
   return sections.filter((section) => section !== undefined && section !== "").join("\n");
 }
 
-function overview({ manifest, manifestBytes, totals }: Inspection): string {
-  const { walStart } = manifest;
+function overview({ manifest, manifestBytes, wal, totals }: Inspection): string {
+  const { walStart, pinned } = manifest;
   const state = manifest.destroyed ? ", destroyed" : "";
   const lines: [string, string][] = [
     ["Database", `${manifest.databaseId}${state}`],
@@ -80,7 +80,12 @@ function overview({ manifest, manifestBytes, totals }: Inspection): string {
       "SSTs",
       `${count(totals.sstCount)}, ${count(totals.sstBytes)} bytes, ${count(totals.rowCount)} rows`,
     ],
-    ["WAL", `${count(totals.walObjectCount)} objects, ${count(totals.walBytes)} bytes`],
+    [
+      "WAL",
+      wal === undefined
+        ? `on the store ${pinned.walStoreId} at "${pinned.walPath}": add ?wal=URL to see it`
+        : `${count(totals.walObjectCount)} objects, ${count(totals.walBytes)} bytes`,
+    ],
   ];
   return lines.map(([name, text]) => `${name.padEnd(12)} ${text}\n`).join("");
 }

@@ -4,7 +4,8 @@ import process from "node:process";
 import { run } from "./run.js";
 
 // The SDK's advice on Node versions is not for the users of a command, and would break the one line of an error.
-process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
+const environment: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED?: string } = process.env;
+environment.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 const interrupt = new AbortController();
 let interrupted = 0;
 for (const [name, number] of [

@@ -71,3 +71,18 @@ it("shows tables without a character that could disturb a terminal, and disturbs
   await db.put("e", "5");
   await db.close();
 });
+
+it("lists a log on another store when the URL says where it is", async () => {
+  const url = `memory:///cli-inspect-${++names}`;
+  const walUrl = `${url}-wal`;
+  const db = await Db.open(url, { wal: walUrl });
+  await db.put("a", "1");
+  const elsewhere = JSON.parse((await cli(["inspect", url, "--json"])).stdout);
+  expect(elsewhere.wal).toMatchObject({ chain: [{ epoch: 1 }], logs: null });
+  expect((await cli(["inspect", url])).stdout).toContain("add ?wal=URL to see it");
+  const named = await cli(["inspect", `${url}?wal=${walUrl}`, "--json", "--wal"]);
+  expect(JSON.parse(named.stdout).wal.logs).toMatchObject([
+    { epoch: 1, objectCount: 1, content: { recordCount: 1, lastSeq: 1 } },
+  ]);
+  await db.close();
+});

@@ -5,8 +5,3 @@ import { InternalError } from "./errors.js";
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new InternalError(`A broken invariant: ${message}`);
 }
-
-/** For branches that no value of a type can reach. */
-export function unreachable(value: never): never {
-  throw new InternalError(`A value that no branch handles: ${String(value)}`);
-}

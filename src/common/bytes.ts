@@ -88,6 +88,7 @@ export function encodeUtf8(text: string): Bytes {
   return encoder.encode(text);
 }
 
+/** @internal For tests. */
 export function decodeUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
@@ -144,13 +145,4 @@ export function describeType(input: unknown): string {
   if (Array.isArray(input)) return "an array";
   if (typeof input === "object") return `an object (${Object.prototype.toString.call(input)})`;
   return typeof input;
-}
-
-/** The first bytes in hexadecimal, for messages about stored objects. User data is never shown this way. */
-export function shortHex(bytes: Uint8Array, lengthMax = 16): string {
-  let text = "";
-  for (let i = 0; i < Math.min(bytes.length, lengthMax); i++) {
-    text += bytes[i]!.toString(16).padStart(2, "0");
-  }
-  return bytes.length > lengthMax ? `${text}…` : text;
 }

@@ -5,7 +5,7 @@
  * in the same millisecond or with a clock that is behind, would mint it too, and overwrite the object of that name. What
  * the clock does not raise is raised by a millisecond, and the random part is always drawn anew.
  */
-import { decodeTime, encodeTime, incrementBase32, isValid } from "ulid";
+import { decodeTime, encodeTime, incrementBase32 } from "ulid";
 import type { Bytes } from "./bytes.js";
 import type { Clock } from "./clock.js";
 import type { Random } from "./random.js";
@@ -48,10 +48,6 @@ export class UlidFactory {
     this.#last = id;
     return id;
   }
-}
-
-export function isUlid(text: unknown): text is Ulid {
-  return typeof text === "string" && text.length === 26 && isValid(text) && text[0]! <= "7";
 }
 
 /** The sixteen bytes of an id, most significant first. */

@@ -28,6 +28,7 @@ export interface KeyBounds {
   readonly upperInclusive: boolean;
 }
 
+/** Every key. @internal For tests. */
 export const allKeys: KeyBounds = {
   lower: undefined,
   lowerInclusive: true,

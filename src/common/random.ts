@@ -33,7 +33,7 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** An integer in [0, below). */
+/** An integer in [0, below). @internal For tests. */
 export function randomBelow(random: Random, below: number): number {
   return Math.floor(random.next() * below);
 }

@@ -53,7 +53,7 @@ export class RowRef {
   }
 }
 
-/** The order of rows in storage: key up, then seq down, so that the newest version of a key comes first. */
+/** The order of rows in storage: key up, then seq down, so that the newest version of a key comes first. @internal For tests. */
 export function compareRows(a: RowRef, b: RowRef): number {
   return (
     compareRanges(a.keyBytes, a.keyStart, a.keyEnd, b.keyBytes, b.keyStart, b.keyEnd) ||

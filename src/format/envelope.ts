@@ -11,6 +11,7 @@
  *       28     n   payload
  *   28 + n     4   CRC-32 of everything before
  */
+import { assert } from "../common/assert.js";
 import { readU32 } from "../common/byte-reader.js";
 import { writeU32 } from "../common/byte-writer.js";
 import { allocateBytes, type Bytes } from "../common/bytes.js";
@@ -34,6 +35,7 @@ export function sealEnvelope(
 ): Bytes {
   let length = 0;
   for (const part of parts) length += part.length;
+  assert(length <= 0xffff_ffff, "a payload is shorter than 4 GiB");
   const object = allocateBytes(overheadBytes + length);
   object.set([0x4d, 0x52, 0x4e, kind, envelopeVersion, 0, 0, 0]);
   object.set(ulidToBytes(databaseId), 8);

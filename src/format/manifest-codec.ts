@@ -92,11 +92,13 @@ export function decodeManifest(bytes: Uint8Array, object: string, number?: numbe
   return manifest;
 }
 
+/** @internal Until compaction writes runs. */
 export function encodeRun(databaseId: Ulid, id: Ulid, ssts: readonly SstInfo[]): Bytes {
   const payload = RunMessage.encode({ id: ulidToBytes(id), ssts: ssts.map(sstMessage) }).finish();
   return sealEnvelope(EnvelopeKind.run, databaseId, [payload]);
 }
 
+/** @internal Until compaction writes runs. */
 export function decodeRun(
   bytes: Uint8Array,
   object: string,

@@ -17,6 +17,7 @@ import type { Bytes } from "../common/bytes.js";
 import { CorruptionError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import { EnvelopeKind, openEnvelope, sealEnvelope } from "./envelope.js";
+import { readRecordHeader } from "./wal-record.js";
 
 const fenceFlag = 1;
 const walHeaderBytes = 1 + 8 + 8 + 16 + 8 + 8 + 8 + 4;
@@ -80,7 +81,10 @@ function encodeHeader(header: WalObjectHeader, token: Bytes): Bytes {
   return writer.view();
 }
 
-/** Checks the object whole and reads its header. `position` is what its name says. */
+/**
+ * Checks the object whole, and its records but for their operations, and reads its header. `position` is what its name
+ * says. Throws `CorruptionError`, or `UnsupportedError` for a record of a later version.
+ */
 export function decodeWalObject(
   bytes: Uint8Array,
   object: string,
@@ -107,6 +111,9 @@ export function decodeWalObject(
   if (fence !== (recordCount === 0) || firstSeq > lastSeq) {
     reader.fail("its header contradicts itself");
   }
+  const recordsStart = reader.offset;
+  if (!fence) checkRecords(reader, recordCount, firstSeq, lastSeq);
+  if (reader.remaining !== 0) reader.fail(`${reader.remaining} bytes follow the last record`);
   return {
     fence,
     epoch,
@@ -116,7 +123,21 @@ export function decodeWalObject(
     closerEpoch,
     recordCount,
     bytes,
-    recordsStart: reader.offset,
+    recordsStart,
     recordsEnd: end,
   };
+}
+
+/** Their seqs ascend from the first to the last that the header names. */
+function checkRecords(reader: ByteReader, count: number, firstSeq: number, lastSeq: number): void {
+  let seq = firstSeq - 1;
+  for (let i = 0; i < count; i++) {
+    const record = readRecordHeader(reader);
+    if (record.seq <= seq || (i === 0 && record.seq !== firstSeq)) {
+      reader.fail(`seq ${record.seq} of record ${i} is out of order`);
+    }
+    seq = record.seq;
+    reader.skip(record.operationBytes);
+  }
+  if (seq !== lastSeq) reader.fail(`its last seq is ${seq}, not ${lastSeq}`);
 }

@@ -22,6 +22,7 @@ import {
   writeU64,
   writeVarint,
 } from "../common/byte-writer.js";
+import { keyBytesMax } from "../common/bytes.js";
 import { UnsupportedError } from "../common/errors.js";
 import { RowKind } from "../common/row.js";
 
@@ -30,6 +31,7 @@ export const recordHeaderBytes = 25;
 export const RecordType = { batch: 1, load: 2 } as const;
 
 const expiresFlag = 0x10;
+const operatorIdMax = 65_535;
 
 /** Writes the header in front of `operationBytes` bytes of operations; gives the offset after it. */
 export function writeRecordHeader(
@@ -158,6 +160,8 @@ export function readOperation(reader: ByteReader, operation: OperationRef): void
   operation.expiresAt = (tag & expiresFlag) !== 0 ? reader.varint() : 0;
   operation.operatorId = kind === RowKind.merge ? reader.varint() : 0;
   operation.valueLength = kind === RowKind.delete ? 0 : reader.varint();
+  if (operation.keyLength > keyBytesMax) reader.fail(`a key of ${operation.keyLength} bytes`);
+  if (operation.operatorId > operatorIdMax) reader.fail(`operator id ${operation.operatorId}`);
   operation.keyStart = reader.offset;
   reader.skip(operation.keyLength);
   reader.skip(operation.valueLength);

@@ -11,9 +11,6 @@ import type {
 import type { RequestObserver, RequestOutcome } from "./observed-request.js";
 import { innerCopy, wrapperOf } from "./wrappers.js";
 
-export type { ObservedRequest, RequestObserver, RequestOutcome } from "./observed-request.js";
-export { RequestCounts } from "./request-counts.js";
-
 /** A listing is one report, however many pages it had. */
 export function observed(store: ObjectStore, observer: RequestObserver, clock: Clock): ObjectStore {
   async function observe<T>(

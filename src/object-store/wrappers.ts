@@ -27,7 +27,7 @@ export function innermost(store: ObjectStore, key: string): { store: ObjectStore
   return location;
 }
 
-/** Whether `target.copy` can read from `source`: both are one namespace, whatever wraps them. */
+/** Whether `target.copy` can read from `source`: both are one namespace, whatever wraps them. @internal Until clones use it. */
 export function canCopyBetween(source: ObjectStore, target: ObjectStore): boolean {
   return (
     target.copy !== undefined && innermost(source, "").store.id === innermost(target, "").store.id

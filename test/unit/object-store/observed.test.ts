@@ -2,11 +2,9 @@
 import { expect, test } from "vitest";
 import { encodeUtf8 } from "../../../src/common/bytes.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
-import {
-  type ObservedRequest,
-  observed,
-  RequestCounts,
-} from "../../../src/object-store/observed.js";
+import { observed } from "../../../src/object-store/observed.js";
+import type { ObservedRequest } from "../../../src/object-store/observed-request.js";
+import { RequestCounts } from "../../../src/object-store/request-counts.js";
 import { FaultyObjectStore } from "../../../src/testing/faulty-object-store.js";
 import { ManualClock } from "../../../src/testing/manual-clock.js";
 

@@ -40,8 +40,9 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
   unflushedBytesMax: {
     default: 64 * MiB,
     min: 8 * KiB,
-    max: 16 * 1024 * MiB,
-    reason: "Writers wait while MemTables and WAL buffers hold more; at least memTableBytes.",
+    max: 4 * 1024 * MiB,
+    reason:
+      "Writers wait while MemTables and WAL buffers hold more; at least memTableBytes. Half of it and a batch fit in one WAL object.",
   },
   flushIntervalMs: {
     default: 100,

@@ -1,11 +1,11 @@
 /** Every request of a workload is cut in every way, for several orders of completion; and then every reopen is cut too. */
 import { afterAll, describe, expect, test } from "vitest";
 import { randomBelow, seededRandom } from "../../src/common/random.js";
-import { replayed, runCount, verbose } from "./replay.js";
+import { replayed, sweepSeedCount, verbose } from "./replay.js";
 import { parseCase, runSweepCase, type SweepCase, type SweepOutcome } from "./sweep.js";
 import type { Fate } from "./world.js";
 
-const seeds = Array.from({ length: runCount(5) }, (_, i) => i + 1);
+const seeds = Array.from({ length: sweepSeedCount }, (_, i) => i + 1);
 const crashes: readonly Fate[] = ["kill-before", "kill-after", "kill-late"];
 const faults: readonly Fate[] = ["lose-reply", "late", "refuse", "throttle", "conflict"];
 let runs = 0;

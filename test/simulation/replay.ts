@@ -17,10 +17,9 @@ export const verbose: boolean = env.MORAINE_SIM_VERBOSE !== undefined;
 /** The case to replay, when one was asked for: `MORAINE_SIM_SEED`. */
 export const replayed: string | undefined = env.MORAINE_SIM_SEED;
 
-/** How many seeds to run: `MORAINE_SIM_RUNS`, or what is normal. */
-export function runCount(normal: number): number {
-  return Number(env.MORAINE_SIM_RUNS ?? normal);
-}
+/** How many duels to run: `MORAINE_SIM_RUNS`, or what is normal; and the seeds of a sweep in proportion. */
+export const duelCount: number = Number(env.MORAINE_SIM_RUNS ?? 300);
+export const sweepSeedCount: number = Math.max(5, Math.floor(duelCount / 60));
 
 export class SimulationFailure extends Error {
   constructor(name: string, file: string, world: World, cause: unknown) {

@@ -1,0 +1,165 @@
+/**
+ * `DuelOracle`: what several writers of one database did, and what the database may hold.
+ *
+ * Each write has a marker, a key of its own that is never deleted. The history is that of the epochs in their order, and
+ * of each a prefix of its writes; so what is found names for each epoch how many of its writes survived, and must then be
+ * equal to what these writes leave. What one observer has seen binds all later ones.
+ */
+import { applyChanges, type Change, type Content, difference, equalContent } from "./history.js";
+
+export interface DuelWrite {
+  readonly changes: readonly Change[];
+  /** When it was called, as a number of the duel's own clock. */
+  readonly calledAt: number;
+  /** It was acknowledged as durable. */
+  durable: boolean;
+  /** Its promise was rejected. */
+  refused: boolean;
+}
+
+export class DuelHandle {
+  readonly name: string;
+  readonly epoch: number;
+  readonly writes: DuelWrite[] = [];
+  /** When a newer handle had opened. */
+  supersededAt: number = Number.POSITIVE_INFINITY;
+
+  constructor(name: string, epoch: number) {
+    this.name = name;
+    this.epoch = epoch;
+  }
+}
+
+/** For each epoch, how many of its writes are there. */
+type Prefixes = Map<number, number>;
+
+const markerName = /^w\/(\d+)\/(\d+)$/;
+
+export const markerOf = (epoch: number, index: number): string =>
+  `w/${String(epoch).padStart(4, "0")}/${String(index).padStart(4, "0")}`;
+
+export class DuelOracle {
+  readonly handles: Map<number, DuelHandle> = new Map();
+  /** What went wrong outside of a script. */
+  violation: Error | undefined;
+  /** A number that rises with everything that happens. */
+  #now = 0;
+  /** Logs that have ended: their prefixes never change again. */
+  readonly #ended: Prefixes = new Map();
+  /** What some observer has seen of a log that may still grow. */
+  readonly #atLeast: Prefixes = new Map();
+
+  tick(): number {
+    return ++this.#now;
+  }
+
+  /** A writer has opened and found `content`: everything before its epoch is history. */
+  opened(name: string, epoch: number, content: Content): DuelHandle {
+    if (this.handles.has(epoch)) throw new Error(`Two writers have epoch ${epoch}.`);
+    const handle = new DuelHandle(name, epoch);
+    const prefixes = this.observe(name, content, epoch);
+    for (const older of this.handles.values()) {
+      if (older.epoch > epoch) continue;
+      older.supersededAt = Math.min(older.supersededAt, this.tick());
+      this.#ended.set(older.epoch, prefixes.get(older.epoch) ?? 0);
+    }
+    for (const newer of this.handles.values()) {
+      if (newer.epoch > epoch) handle.supersededAt = 0;
+    }
+    this.handles.set(epoch, handle);
+    return handle;
+  }
+
+  /** Checks what somebody sees, and remembers it. Gives the prefixes. */
+  observe(who: string, content: Content, epoch = 0): Prefixes {
+    const prefixes = this.prefixesOf(content);
+    const newest = Math.max(epoch, ...prefixes.keys());
+    for (const [seen, count] of prefixes) {
+      const ended = this.#ended.get(seen);
+      if (ended !== undefined && count > ended) {
+        throw new Error(
+          `${who} sees ${count} writes of epoch ${seen}, which ended after ${ended}.`,
+        );
+      }
+      this.#atLeast.set(seen, Math.max(count, this.#atLeast.get(seen) ?? 0));
+    }
+    for (const [older, ended] of this.#ended) {
+      const count = prefixes.get(older) ?? 0;
+      if (older < newest && count !== ended) {
+        throw new Error(
+          `${who} sees epoch ${newest}, but ${count} of ${ended} writes of ${older}.`,
+        );
+      }
+    }
+    const expected = this.fold(prefixes);
+    if (!equalContent(expected, content)) {
+      throw new Error(`${who} sees a torn state: ${difference(expected, content)}`);
+    }
+    return prefixes;
+  }
+
+  /** The whole database after all is over: nothing acknowledged or seen is missing. */
+  checkFinal(who: string, content: Content): void {
+    const prefixes = this.observe(who, content);
+    for (const [epoch, count] of this.#atLeast) this.#requireAtLeast(who, prefixes, epoch, count);
+    this.requireMarkers(who, content, this.durableMarkers());
+  }
+
+  /** The markers of what has been acknowledged so far. */
+  durableMarkers(): string[] {
+    const markers: string[] = [];
+    for (const { epoch, writes } of this.handles.values()) {
+      for (const [index, write] of writes.entries()) {
+        if (write.durable) markers.push(markerOf(epoch, index));
+      }
+    }
+    return markers;
+  }
+
+  requireMarkers(who: string, content: Content, markers: readonly string[]): void {
+    const missing = markers.filter((marker) => !content.has(marker));
+    if (missing.length > 0) {
+      throw new Error(`${who} lacks ${missing.join(", ")}, which had been acknowledged.`);
+    }
+  }
+
+  /** How many writes there are in all; what a reader sees never becomes less. */
+  size(prefixes: Prefixes): number {
+    return [...prefixes.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  fold(prefixes: Prefixes): Content {
+    const content: Content = new Map();
+    for (const epoch of [...prefixes.keys()].sort((a, b) => a - b)) {
+      const { writes } = this.handles.get(epoch)!;
+      for (const write of writes.slice(0, prefixes.get(epoch)))
+        applyChanges(content, write.changes);
+    }
+    return content;
+  }
+
+  prefixesOf(content: Content): Prefixes {
+    const prefixes: Prefixes = new Map();
+    for (const key of [...content.keys()].sort()) {
+      const match = markerName.exec(key);
+      if (match === null) continue;
+      const epoch = Number(match[1]);
+      const index = Number(match[2]);
+      if (index !== (prefixes.get(epoch) ?? 0)) {
+        throw new Error(`Write ${index} of epoch ${epoch} is there, and one before it is not.`);
+      }
+      if (index >= (this.handles.get(epoch)?.writes.length ?? 0)) {
+        throw new Error(`Nobody has written write ${index} of epoch ${epoch}.`);
+      }
+      prefixes.set(epoch, index + 1);
+    }
+    return prefixes;
+  }
+
+  #requireAtLeast(who: string, prefixes: Prefixes, epoch: number, count: number): void {
+    const found = prefixes.get(epoch) ?? 0;
+    if (found < count) {
+      throw new Error(`${who} sees ${found} writes of epoch ${epoch}; ${count} were seen before.`);
+    }
+  }
+}

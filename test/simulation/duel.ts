@@ -1,0 +1,218 @@
+/** A duel: writers that open against each other on one path, readers beside them, and chaos; then peace, and the reckoning. */
+import { isMoraineError } from "../../src/common/errors.js";
+import { randomBelow } from "../../src/common/random.js";
+import { decodeManifest } from "../../src/format/manifest-codec.js";
+import { DuelOracle, markerOf } from "./duel-oracle.js";
+import { DuelReader } from "./duel-reader.js";
+import { DuelWriter } from "./duel-writer.js";
+import { scanContent } from "./history.js";
+import { runCase } from "./replay.js";
+import type { MakeObjects } from "./sweep.js";
+import { openDb } from "./sweep-workload.js";
+import { type Fate, type Script, World } from "./world.js";
+
+export interface DuelOutcome {
+  readonly events: readonly string[];
+  readonly requests: number;
+  readonly fenced: number;
+  readonly handles: number;
+}
+
+export function runDuel(seed: number, makeObjects?: MakeObjects): Promise<DuelOutcome> {
+  const world = new World(seed, makeObjects);
+  return runCase({ name: String(seed), file: "duels.test.ts", world }, () => new Duel(world).run());
+}
+
+const livesMax = 6;
+
+class Duel {
+  readonly #world: World;
+  readonly #oracle = new DuelOracle();
+  readonly #writers: DuelWriter[] = [];
+  readonly #scripts: Script[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  async run(): Promise<DuelOutcome> {
+    const world = this.#world;
+    const slots = 2 + randomBelow(world.random, 2);
+    for (let slot = 0; slot < slots; slot++) this.#spawnWriter();
+    const reader = new DuelReader(world.process("reader"), this.#oracle);
+    this.#scripts.push(world.spawn(reader.process, () => reader.live()));
+    world.chaos = () => this.#chaos();
+    world.fateOf = ({ operation }) => this.#fate(operation === "create");
+    await this.#runScripts();
+
+    world.chaos = () => undefined;
+    world.fateOf = () => "complete";
+    for (const process of world.processes) if (process.state === "paused") world.resume(process);
+    await this.#runScripts();
+    await this.#runUntil(() => this.#alive().every((writer) => writer.pending === 0));
+    await this.#newestIsUsable();
+    await this.#olderAreFenced();
+    await this.#nothingIsLost();
+    return {
+      events: world.log,
+      requests: world.processes.reduce((sum, { store }) => sum + store.requestCount, 0),
+      fenced: world.log.filter((line) => line.endsWith("is fenced")).length,
+      handles: this.#oracle.handles.size,
+    };
+  }
+
+  #spawnWriter(): void {
+    const world = this.#world;
+    const skewMs = world.chance(0.3) ? (world.random.next() - 0.5) * 7_200_000 : 0;
+    const process = world.process(`w${this.#writers.length + 1}`, Math.floor(skewMs));
+    const writer = new DuelWriter(process, this.#oracle, () => newestEpoch(world));
+    this.#writers.push(writer);
+    this.#scripts.push(world.spawn(process, () => writer.live()));
+  }
+
+  #alive(): DuelWriter[] {
+    return this.#writers.filter(({ process }) => process.state !== "dead");
+  }
+
+  #chaos(): void {
+    const world = this.#world;
+    if (this.#oracle.violation !== undefined) throw this.#oracle.violation;
+    const running = world.processes.filter(({ state }) => state === "running");
+    const paused = world.processes.filter(({ state }) => state === "paused");
+    if (running.length > 0 && world.chance(0.012)) world.pause(world.pick(running));
+    if (paused.length > 0 && world.chance(0.03)) world.resume(world.pick(paused));
+    if (paused.length > 0 && world.chance(0.01)) world.jump(world.pick([500, 61_000, 7_200_000]));
+    if (this.#writers.length < livesMax && world.chance(0.006)) {
+      // Whoever is killed is replaced, and sometimes somebody comes who has replaced nobody.
+      if (world.chance(0.7)) world.kill(world.pick(this.#writers).process);
+      this.#spawnWriter();
+    }
+  }
+
+  #fate(isCreate: boolean): Fate {
+    let left = this.#world.random.next();
+    const rates: [Fate, number][] = [
+      ["hold", 0.1],
+      ["refuse", 0.02],
+      ["throttle", 0.01],
+      ["lose-reply", 0.03],
+      ["late", 0.03],
+      ["conflict", isCreate ? 0.03 : 0],
+    ];
+    for (const [fate, rate] of rates) {
+      left -= rate;
+      if (left < 0) return fate;
+    }
+    return "complete";
+  }
+
+  #runScripts(): Promise<void> {
+    return this.#runUntil(() =>
+      this.#scripts.every(({ done, process }) => done || process.state === "dead"),
+    );
+  }
+
+  async #runUntil(until: () => boolean): Promise<void> {
+    await this.#world.run(() => {
+      if (this.#oracle.violation !== undefined) throw this.#oracle.violation;
+      return until();
+    });
+  }
+
+  /** Runs a body in a process of its own to its end. */
+  async #inProcess(
+    name: string,
+    body: (process: DuelWriter["process"]) => Promise<void>,
+  ): Promise<void> {
+    const process = this.#world.process(name);
+    const script = this.#world.spawn(process, () => body(process));
+    await this.#runUntil(() => script.done);
+  }
+
+  /** In peace, whoever has the newest epoch can write, unless it has been told why not. */
+  async #newestIsUsable(): Promise<void> {
+    const epoch = newestEpoch(this.#world);
+    const newest = this.#alive().find(({ handle }) => handle?.epoch === epoch);
+    if (newest === undefined) return;
+    const { db, handle } = newest;
+    let ended = false;
+    void db!.closed.then(() => {
+      ended = true;
+    });
+    await this.#runUntil(() => true);
+    if (ended) return;
+    const script = this.#world.spawn(newest.process, async () => {
+      await newest.write(db!, true, true);
+      const last = handle!.writes.at(-1)!;
+      // A claim that was on its way may have come meanwhile.
+      if (!last.durable && newestEpoch(this.#world) === epoch) {
+        throw new Error("The newest writer cannot write.");
+      }
+    });
+    await this.#runUntil(() => script.done);
+  }
+
+  /** A new writer opens; then nobody else has a write acknowledged, and all are told. */
+  async #olderAreFenced(): Promise<void> {
+    const world = this.#world;
+    await this.#inProcess("umpire", async (process) => {
+      const db = await openDb(process);
+      const content = await scanContent(db);
+      this.#oracle.opened(process.name, db.stats().epoch, content);
+      this.#oracle.checkFinal(process.name, content);
+      await db.close();
+    });
+    world.releaseLate();
+    for (const writer of this.#alive()) {
+      const { db, process } = writer;
+      if (db === undefined) continue;
+      const script = world.spawn(process, async () => {
+        const outcome = await db.put("late", "late").then(
+          () => "acknowledged",
+          (error: unknown) => (isMoraineError(error) ? error.kind : String(error)),
+        );
+        const end = await db.closed;
+        world.note(`${process.name} is ${outcome}`);
+        const expected = end === undefined ? "closed" : end.kind === "fenced" ? "fenced" : "closed";
+        if (outcome !== expected) {
+          throw new Error(`An older writer is "${outcome}" and has ended with "${end?.kind}".`);
+        }
+      });
+      await this.#runUntil(() => script.done);
+    }
+  }
+
+  /** The database has everything that it must, in the order of its seqs, and goes on. */
+  async #nothingIsLost(): Promise<void> {
+    for (const name of ["last", "very last"]) {
+      await this.#inProcess(name, async (process) => {
+        const db = await openDb(process);
+        const content = await scanContent(db);
+        this.#oracle.opened(name, db.stats().epoch, content);
+        this.#oracle.checkFinal(name, content);
+        let last = 0;
+        for (const [epoch, count] of this.#oracle.prefixesOf(content)) {
+          for (let index = 0; index < count; index++) {
+            const { seq } = (await db.getEntry(markerOf(epoch, index)))!;
+            if (seq <= last)
+              throw new Error(`Write ${index} of ${epoch} has seq ${seq} after ${last}.`);
+            last = seq;
+          }
+        }
+        if (db.seq < last) throw new Error(`The database goes on from seq ${db.seq}, not ${last}.`);
+        await db.close();
+      });
+      this.#world.releaseLate();
+    }
+  }
+}
+
+/** The writer epoch of the newest manifest in the store. */
+function newestEpoch(world: World): number {
+  const names = world.objects
+    .list("", "db/manifest/")
+    .filter(({ key }) => key.endsWith(".manifest"));
+  const newest = names.at(-1)?.key;
+  if (newest === undefined) return 0;
+  return decodeManifest(world.objects.get("", newest)!.bytes, newest).writerEpoch;
+}

@@ -6,6 +6,7 @@ import { addCollector } from "./collector.mjs";
 import { addCompactor } from "./compactor.mjs";
 import { addFlusher } from "./flusher.mjs";
 import { addKeeper } from "./keeper.mjs";
+import { addLoader } from "./loader.mjs";
 import { addOpener } from "./opener.mjs";
 import { addReader } from "./reader.mjs";
 import { cloneProcess, plants } from "./state.mjs";
@@ -13,7 +14,7 @@ import { applyLate, describeRequest } from "./store.mjs";
 import { addCrash, addWriter } from "./writer.mjs";
 
 const rolesOf = {
-  W: [addOpener, addWriter, addFlusher, addCloser, addCrash],
+  W: [addOpener, addWriter, addFlusher, addLoader, addCloser, addCrash],
   C: [addCompactor],
   G: [addCollector],
   K: [addKeeper],

@@ -19,15 +19,11 @@ export function addCloser(role) {
   }
   if (self.step !== "closing") return;
   addCommit(role, {
-    transition: (manifest, process, state) => ({
-      ...manifest,
-      walStart: { epoch: process.epoch, id: process.nextWalId },
-      walChain: [],
-      retired: [
-        ...manifest.retired,
-        ...retiredWal(config, manifest, process, state, process.nextWalId),
-      ],
-    }),
+    transition: (manifest, process, state) => {
+      const walStart = { epoch: process.epoch, id: process.nextWalId };
+      const retired = [...manifest.retired, ...retiredWal(config, manifest, state, walStart)];
+      return { ...manifest, walStart, walChain: [], retired };
+    },
     onWin: (_next, process) => {
       process.step = "closed";
     },

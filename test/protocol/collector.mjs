@@ -4,12 +4,13 @@
 import { mintedNumber, plants, walName } from "./state.mjs";
 import { deleteObject } from "./store.mjs";
 
-export function addCollector({ config, state, self, add }) {
+export function addCollector({ config, state, name, self, add }) {
   const { newest } = state.truth;
+  const sweep = config.collectors?.includes(name) ? undefined : config.sweep;
   switch (self.step) {
     case "idle":
       if (self.passCount >= (config.collectorPasses ?? 1)) return;
-      add(`reads ${config.sweep === "jobs-manifest" ? "the jobs" : `manifest ${newest}`}`, begin);
+      add(`reads ${sweep === "jobs-manifest" ? "the jobs" : `manifest ${newest}`}`, begin);
       return;
     case "second-read":
       add(`reads ${secondRead(config, newest)}`, (next, process) => {
@@ -32,7 +33,7 @@ export function addCollector({ config, state, self, add }) {
   }
 
   function begin(next, process) {
-    if (!config.sweep) {
+    if (!sweep) {
       readManifest(next, process);
       startDeleting(process, retiredObjects(config, next, process));
       return;
@@ -99,10 +100,11 @@ function retiredObjects(config, state, { manifest, pinned }) {
 /** What lies below both floors of a manifest read before the listing, and is named by nothing in it. */
 function orphans(config, state, { manifest, pinned, jobs, bound }) {
   const named = new Set([manifest, ...pinned].flatMap(({ l0, runs }) => [...l0, ...runs]));
+  const hasCompactor = config.processes.includes("C0");
   const limit = plants(config, "sweep-by-age")
     ? Number.POSITIVE_INFINITY
     : config.sweep === "floors"
-      ? Math.min(manifest.writerFloor, manifest.compactorFloor)
+      ? Math.min(manifest.writerFloor, hasCompactor ? manifest.compactorFloor : Infinity)
       : Math.min(bound - 1, ...Object.values(jobs).map((start) => start - 1));
   return Object.keys(state.ssts)
     .map(Number)

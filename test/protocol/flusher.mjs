@@ -1,12 +1,11 @@
 // The flush pipeline of a writer: MemTables are frozen into a queue, uploaded in any order, and retired in queue
-// order by one commit for the longest uploaded and durable prefix. Loads join the same queue.
+// order by one commit for the longest uploaded and durable prefix. Loads (loader.mjs) join the same queue.
 
 import { addCommit } from "./commit.mjs";
 import { becomeFenced } from "./opener.mjs";
-import { indexOf, mintedNumber, plants, walKey } from "./state.mjs";
-import { acceptWrite } from "./writer.mjs";
+import { indexOf, mintedNumber, plants, seqsOf, walKey } from "./state.mjs";
 
-const queueMax = 2;
+export const queueMax = 2;
 
 export function addFlusher(role) {
   const { config, name, self, add } = role;
@@ -22,51 +21,25 @@ export function addFlusher(role) {
       next.ssts[id] = process.queue[index].value;
     });
   });
-  if (config.load && name === "W0") addLoad(role);
-  addBatch(role);
+  addBatch(role, self.batch ?? nextBatch(config, self));
+  // One that began before the others were uploaded.
+  const isShort = self.batch ? false : config.shortBatches && nextBatch(config, self)?.count > 1;
+  if (isShort) addBatch(role, { from: 0, count: 1 });
 }
 
 /** Ids are given at dispatch, in queue order, above all that the manifest knows: the slowest clock allowed. */
-function mint(name, process) {
+export function mint(name, process) {
   const { lastId, writerFloor } = process.known;
   process.lastMinted = Math.max(process.lastMinted, lastId, writerFloor) + 1;
   return process.lastMinted * 10 + indexOf(name);
 }
 
-function freeze(name, process) {
+export function freeze(name, process) {
   const value = process.memTable;
-  process.queue.push({
-    id: mint(name, process),
-    value,
-    uploaded: false,
-    walEnd: process.nextWalId,
-    isLoad: false,
-  });
+  const walEnd = { epoch: process.epoch, id: process.nextWalId };
+  const id = mint(name, process);
+  process.queue.push({ id, value, uploaded: false, walEnd, isReplayed: false });
   process.memTable = 0;
-}
-
-/** A bulk load: its rows take no WAL object, and its id is minted when it begins. */
-function addLoad({ config, name, self, add }) {
-  const { load } = self;
-  const writes = config.writes?.[name] ?? 0;
-  if (!load && self.writeCount < writes + 1) {
-    add("load begins, uploads its sst", (next, process) => {
-      process.load = { id: mint(name, process), joined: false };
-      next.ssts[process.load.id] = 0;
-    });
-  }
-  if (!load || load.joined || self.buffered || self.queue.length >= queueMax) return;
-  const seqLast = config.load === "seq-last";
-  if (seqLast && (self.memTable || self.queue.length || self.groups.length)) return;
-  add("load joins the queue", (next, process) => {
-    if (process.memTable) freeze(name, process);
-    const { id } = process.load;
-    const value = acceptWrite(name, next, process);
-    if (next.ssts[id] !== undefined) next.ssts[id] = value;
-    process.load.joined = true;
-    process.queue.push({ id, value, uploaded: true, walEnd: process.nextWalId, isLoad: true });
-    if (seqLast) process.loadHoldsWrites = true;
-  });
 }
 
 /** The batch that may be retired: from the front, or (planted) one table out of order. */
@@ -77,15 +50,14 @@ function nextBatch(config, self) {
     return index < 0 ? null : { from: index, count: 1 };
   }
   const isDurable = (table) =>
-    config.withoutWal || config.withoutWalGate || table.isLoad || !(table.value & ~self.durable);
+    config.withoutWal || config.withoutWalGate || !(table.value & ~self.durable);
   let count = 0;
   while (count < queue.length && queue[count].uploaded && isDurable(queue[count])) count++;
   return count ? { from: 0, count } : null;
 }
 
-function addBatch(role) {
+function addBatch(role, batch) {
   const { config, self, add } = role;
-  const batch = self.batch ?? nextBatch(config, self);
   if (!batch) return;
   const { from, count } = batch;
   addCommit(role, {
@@ -95,9 +67,8 @@ function addBatch(role) {
     },
     onWin: (next, process) => {
       process.batch = null;
-      process.loadHoldsWrites = false;
-      for (const { value, isLoad } of process.queue.splice(from, count)) {
-        if (!config.withoutWal && !isLoad) continue;
+      for (const { value } of process.queue.splice(from, count)) {
+        if (!config.withoutWal) continue;
         next.truth.acknowledged |= value;
         process.durable |= value;
       }
@@ -120,35 +91,50 @@ function retire(config, manifest, process, state, { from, count }) {
   const tables = process.queue.slice(from, from + count);
   const added = tables.filter(({ id }) => !manifest.l0.includes(id)).map(({ id }) => id);
   const { walEnd } = tables[tables.length - 1];
-  const minted = process.queue.filter((table) => !tables.includes(table)).map(({ id }) => id);
-  if (process.load && !process.load.joined) minted.push(process.load.id);
+  const isCounted = (table) =>
+    !tables.includes(table) && !(table.isReplayed && plants(config, "floor-past-a-replayed-load"));
+  const minted = process.queue.filter(isCounted).map(({ id }) => id);
+  if (process.load && !plants(config, "floor-past-a-pending-load")) minted.push(process.load.id);
+  const l0 = [...manifest.l0, ...added];
+  if (plants(config, "l0-in-id-order")) l0.sort((a, b) => a - b);
+  const lastL0Seq = lastSeqOf(state, tables);
   return {
     ...manifest,
-    walStart: { epoch: process.epoch, id: walEnd },
-    walChain: [process.epoch],
-    l0: [...manifest.l0, ...added],
+    walStart: walEnd,
+    walChain: manifest.walChain.filter((epoch) => epoch >= walEnd.epoch),
+    lastL0Seq: Math.max(manifest.lastL0Seq, lastL0Seq),
+    l0,
     retired: config.withoutRetired
       ? manifest.retired
-      : [...manifest.retired, ...retiredWal(config, manifest, process, state, walEnd)],
+      : [...manifest.retired, ...retiredWal(config, manifest, state, walEnd)],
     lastId: Math.max(manifest.lastId, ...tables.map(({ id }) => mintedNumber(id))),
     // Just below the least id that was minted and neither named nor given up.
-    writerFloor: minted.length ? Math.min(...minted.map(mintedNumber)) - 1 : process.lastMinted,
+    writerFloor: minted.length
+      ? Math.min(...minted.map(mintedNumber)) - 1
+      : Math.max(manifest.writerFloor, process.lastMinted),
   };
 }
 
-/** The WAL objects that a manifest stops needing when replay starts at `walEnd` of this writer's log. */
-export function retiredWal(config, { walChain, walStart }, { epoch: ownEpoch }, state, walEnd) {
+function lastSeqOf(state, tables) {
+  const value = tables.reduce((all, table) => all | table.value, 0);
+  return Math.max(...seqsOf(state, value));
+}
+
+/** The WAL objects that a manifest stops needing when replay starts at `walEnd`. */
+export function retiredWal(config, { walChain, walStart }, state, walEnd) {
   if (config.withoutWal) return [];
   const names = [];
   const firstId = (epoch) => (epoch === walStart.epoch ? walStart.id : 0);
   for (const epoch of walChain) {
-    if (epoch >= ownEpoch || epoch < walStart.epoch) continue;
+    if (epoch >= walEnd.epoch || epoch < walStart.epoch) continue;
     for (let id = firstId(epoch); ; id++) {
       const object = state.wal[walKey(epoch, id)];
       if (!object || object.fence) break;
       names.push(`wal/${epoch}.${id}`);
     }
   }
-  for (let id = firstId(ownEpoch); id < walEnd; id++) names.push(`wal/${ownEpoch}.${id}`);
+  for (let id = firstId(walEnd.epoch); id < walEnd.id; id++) {
+    names.push(`wal/${walEnd.epoch}.${id}`);
+  }
   return names;
 }

@@ -1,6 +1,6 @@
 // What must hold in every reachable state: it is checked after each action.
 
-import { indexOf, isWriter, walKey, writesMax, writesOf } from "./state.mjs";
+import { indexOf, isWriter, seqsOf, walKey, writesMax, writesOf } from "./state.mjs";
 
 export class Violation extends Error {}
 
@@ -21,7 +21,7 @@ export function contentOf(state, manifest, who) {
 }
 
 /** The writes of the logs: each in order, to its first fence or first absent id. */
-function loggedWrites(state, { walChain, walStart }) {
+function loggedWrites(state, { walChain, walStart, lastL0Seq }) {
   let value = 0;
   for (const epoch of walChain) {
     if (epoch < walStart.epoch) continue;
@@ -29,9 +29,25 @@ function loggedWrites(state, { walChain, walStart }) {
       const object = state.wal[walKey(epoch, id)];
       if (!object || object.fence) break;
       value |= object.value;
+      for (const { id: tableId, bit } of object.tables) {
+        if (state.ssts[tableId] !== undefined || state.truth.seqs[Math.log2(bit)] <= lastL0Seq) {
+          continue;
+        }
+        violate(`P5: the log names sst ${tableId} of a load, which is not stored`);
+      }
     }
   }
   return value;
+}
+
+/** Runs, then L0 from the oldest to the youngest: whatever comes later has higher seqs. */
+function checkSeqOrder(state, { l0, runs }) {
+  let last = 0;
+  for (const id of [...runs, ...l0]) {
+    const seqs = seqsOf(state, state.ssts[id]);
+    if (Math.min(...seqs) <= last) violate(`sst ${id} is not behind older seqs: L0 is ${l0}`);
+    last = Math.max(last, ...seqs);
+  }
 }
 
 export function checkInvariants(state) {
@@ -39,6 +55,7 @@ export function checkInvariants(state) {
   const newest = manifests[truth.newest];
   if (!newest) violate("the newest manifest was deleted");
   let recovered = contentOf(state, newest, `newest manifest ${truth.newest}`);
+  checkSeqOrder(state, newest);
   for (const { id, number } of newest.checkpoints) {
     if (!manifests[number]) violate(`P5: checkpoint ${id} names deleted manifest ${number}`);
     contentOf(state, manifests[number], `checkpoint ${id}`);

@@ -3,6 +3,7 @@
 
 import { addCommit } from "./commit.mjs";
 import { addFences, firstUnfencedId } from "./fence.mjs";
+import { mint } from "./flusher.mjs";
 import { violate } from "./invariants.mjs";
 import { plants, walKey } from "./state.mjs";
 import { highestNumber } from "./store.mjs";
@@ -11,6 +12,8 @@ export function becomeFenced(_state, process) {
   process.step = "fenced";
   process.groups = [];
   process.queue = [];
+  process.load = null;
+  process.tables = [];
   process.outcomeUnknown = false;
   process.batch = null;
 }
@@ -46,7 +49,7 @@ export function addOpener(role) {
       addFences(role);
       return;
     case "replay":
-      add("replays", (next, process) => replay(config, next, process));
+      add("replays", (next, process) => replay(role, next, process));
       return;
     case "last-look":
       add("GETs the next manifest before it opens", (next, process) => {
@@ -121,8 +124,49 @@ function addClaim(role) {
   });
 }
 
+/**
+ * Rows go into the MemTable. A load goes into the queue, behind what was before it; what the manifest holds already is
+ * skipped by its seq, since the SST of such a load may be compacted and gone. Answers whether every SST is there.
+ */
+function replayObject({ config, name }, next, process, replayed, object, { epoch, id }) {
+  const isInL0 = (bit) => next.truth.seqs[Math.log2(bit)] <= process.known.lastL0Seq;
+  const isDone = (bit) => isInL0(bit) && !plants(config, "replayed-load-not-skipped");
+  let rows = 0;
+  for (let bit = 1; bit <= object.value; bit *= 2) {
+    const isRow = object.value & bit && object.tables.every((table) => table.bit !== bit);
+    if (isRow && !isInL0(bit)) rows |= bit;
+  }
+  replayed.logged |= rows;
+  let isWhole = true;
+  for (const { id: tableId, bit } of object.tables) {
+    if (isDone(bit) || plants(config, "load-record-not-replayed")) continue;
+    if (next.ssts[tableId] === undefined) {
+      isWhole = false;
+      if (next.manifests[next.truth.newest].writerEpoch === process.epoch) {
+        violate(`the newest writer cannot open: sst ${tableId} of a load is gone`);
+      }
+      continue;
+    }
+    const before = rows & (bit - 1);
+    rows &= ~before;
+    replayed.rows |= before;
+    // The load's own object is read again, unless the load is the last in it.
+    if (replayed.rows) {
+      const frozen = { id: mint(name, process), value: replayed.rows, uploaded: false };
+      replayed.queue.push({ ...frozen, walEnd: { epoch, id }, isReplayed: false });
+      replayed.rows = 0;
+    }
+    const walEnd = { epoch, id: rows ? id : id + 1 };
+    replayed.queue.push({ id: tableId, value: bit, uploaded: true, walEnd, isReplayed: true });
+    replayed.logged |= bit;
+  }
+  replayed.rows |= rows;
+  return isWhole;
+}
+
 /** One action for all the GETs: the objects are immutable, and a missing one ends the open. */
-function replay(config, next, process) {
+function replay(role, next, process) {
+  const { config } = role;
   const { known, epoch: ownEpoch, logEnds } = process;
   let stored = 0;
   let missing = false;
@@ -130,7 +174,7 @@ function replay(config, next, process) {
     if (next.ssts[id] === undefined) missing = true;
     else stored |= next.ssts[id];
   }
-  let logged = 0;
+  const replayed = { rows: 0, queue: [], logged: 0 };
   for (const epoch of known.walChain) {
     if (config.withoutWal || epoch >= ownEpoch || epoch < known.walStart.epoch) continue;
     const end = logEnds[epoch];
@@ -142,15 +186,18 @@ function replay(config, next, process) {
         if (!plants(config, "missing-id-is-the-end")) missing = true;
         break;
       }
-      if (!object.fence) logged |= object.value;
-      else if (!plants(config, "replay-past-a-fence")) break;
+      if (!object.fence) {
+        if (!replayObject(role, next, process, replayed, object, { epoch, id })) missing = true;
+      } else if (!plants(config, "replay-past-a-fence")) break;
     }
   }
   if (missing) {
     becomeFenced(next, process);
     return;
   }
-  process.memTable = logged;
+  const { logged } = replayed;
+  process.memTable = replayed.rows;
+  process.queue = replayed.queue;
   process.durable = logged;
   process.view = stored | logged;
   process.groups = [];

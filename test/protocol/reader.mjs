@@ -15,7 +15,12 @@ export function addReader({ config, state, self, add }) {
   }
   const key = walKey(self.epoch, self.id);
   const object = state.wal[key];
-  if (object && !object.fence) {
+  const { lastL0Seq = 0 } = state.manifests[self.number] ?? {};
+  // What the manifest holds is skipped; for anything else the SSTs that a record names must be there.
+  const isReadable = object?.tables?.every(
+    ({ id, bit }) => state.ssts[id] !== undefined || state.truth.seqs[Math.log2(bit)] <= lastL0Seq,
+  );
+  if (isReadable) {
     add(`reads wal ${walName(key)}`, (_next, process) => {
       process.view |= object.value;
       process.id++;

@@ -57,14 +57,62 @@ export const scenarios = [
   clean("sweep-by-floors", "the orphan sweep below the floors of a manifest", sweeping),
   clean("sweep-by-floors-with-load", "the same with a load", {
     ...sweeping,
-    load: "seq-last",
+    loads: { W0: 1 },
     writes: { W0: 2 },
   }),
   clean("reader-follows", "a reader follows two writers", reading),
-  clean("load-seq-last", "a load takes its seq when its rows are stored", {
+  clean("load-and-successor", "a load, its successor dies or not, the sweep", {
     ...loading,
-    load: "seq-last",
-    writes: { W0: 2 },
+    writes: { W0: 1, W1: 1 },
+    faults: { crash: 1 },
+  }),
+  clean("load-and-lost-replies", "a load among lost replies and late requests", {
+    ...loading,
+    flushesMax: 1,
+    shortBatches: false,
+    faults: { lost: 1, late: 1 },
+  }),
+  clean("load-three-writers", "a load that a second successor replays again", {
+    ...loading,
+    processes: ["W0", "W1", "W2", "G0"],
+    flushesMax: 1,
+    shortBatches: false,
+  }),
+  clean("load-by-both-writers", "a load replayed beside one of the successor's own", {
+    ...loading,
+    loads: { W0: 1, W1: 1 },
+  }),
+  clean("load-given-up", "a load may be given up before it takes its seq, and begun again", {
+    ...loading,
+    loads: { W0: 2 },
+    loadsGivenUp: true,
+    faults: { crash: 1 },
+  }),
+  clean("load-non-durable", "a load's record waits in the buffer", {
+    ...loading,
+    writes: { W0: 2, W1: 0 },
+    nonDurableWrites: true,
+  }),
+  clean("load-and-compactor", "a load, its successor, compaction, collector and sweep", {
+    ...loading,
+    processes: ["W0", "W1", "C0", "G0", "G1"],
+    collectors: ["G0"],
+    flushesMax: 1,
+    shortBatches: false,
+  }),
+  clean("load-without-wal", "no WAL: a load is durable with its commit", {
+    ...loading,
+    processes: ["W0", "W1", "C0", "G0"],
+    loads: { W0: 1, W1: 1 },
+    withoutWal: true,
+    withoutRetired: true,
+    faults: { late: 1 },
+  }),
+  clean("load-and-reader", "a reader follows a load's record", {
+    ...loading,
+    processes: ["W0", "W1", "R", "G0"],
+    flushesMax: 1,
+    shortBatches: false,
   }),
   clean("second-fence", "a second fence past the first is harmless: replay stops at the first", {
     ...threeWriters,
@@ -203,10 +251,19 @@ export const scenarios = [
   planted("retired-out-of-order", "a younger table is retired first", withoutWal, {
     processes: ["W0", "W1"],
   }),
-  planted("load-seq-first", "a load takes its seq long before it is durable", loading, {
-    load: "seq-first",
-    writes: { W0: 3 },
+  planted("load-seq-first", "a load takes its seq before its SST is stored", loading, {
+    writes: { W0: 2 },
   }),
+  planted("load-record-before-its-sst", "a load's record may precede its SST", loading),
+  planted("load-acknowledged-at-once", "a load does not wait for its record", loading),
+  planted("load-record-not-replayed", "replay passes over the records of loads", loading),
+  planted("replayed-load-not-skipped", "replay takes a load that L0 has had", loading, {
+    processes: ["W0", "W1", "C0", "G0"],
+    collectors: ["G0"],
+    writes: { W0: 2, W1: 0 },
+    nonDurableWrites: true,
+  }),
+  planted("l0-in-id-order", "L0 is in the order of ids, which a load mints early", loading),
 
   // Readers, collection and checkpoints.
   planted("reader-skips-a-gap", "a reader reads on behind a missing id", reading),
@@ -227,11 +284,16 @@ export const scenarios = [
       faults: { late: 1 },
     },
   ),
-  planted("sweep-against-load", "a load's id is older than published ones", sweeping, {
+  planted("sweep-against-load", "the sweep goes by the highest id that is named", sweeping, {
     processes: ["W0", "G0"],
     sweep: "manifest-jobs-manifest",
-    load: "seq-first",
+    loads: { W0: 1 },
     writes: { W0: 2 },
+  }),
+  planted("floor-past-a-pending-load", "a flush raises the floor past a load's SST", loading),
+  planted("floor-past-a-replayed-load", "a successor does so before it names the load", loading),
+  planted("claim-raises-the-floor", "a claim raises the floor to the highest named id", loading, {
+    claimLeavesFloor: false,
   }),
   planted("checkpoints-joined-by-id", "a stale list of checkpoints is joined in", checkpoints),
   planted(

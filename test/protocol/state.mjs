@@ -32,6 +32,13 @@ export const mintedNumber = (sstId) => Math.floor(sstId / 10);
 
 export const plants = (config, bug) => config.planted?.includes(bug) ?? false;
 
+/** The seqs of the writes of a value. */
+export function seqsOf({ truth }, value) {
+  const seqs = [];
+  for (const bit in truth.seqs) if ((value >> bit) & 1) seqs.push(truth.seqs[bit]);
+  return seqs;
+}
+
 const manifestsByContent = new Map();
 
 /** The one frozen object for a manifest of this content. */
@@ -55,6 +62,7 @@ const firstManifest = freezeManifest({
   retired: [],
   checkpoints: [],
   lastId: 0, // the highest minted number that was ever named
+  lastL0Seq: 0, // replay skips what is at or below it
   writerFloor: 0,
   compactorFloor: 0,
   createdAt: 0,
@@ -93,8 +101,10 @@ const newProcess = {
     queue: [], // frozen MemTables, oldest first
     batch: null, // how much of the queue the commit under way retires
     lastMinted: 0,
-    load: null,
-    loadHoldsWrites: false,
+    load: null, // the load whose SST is being stored
+    loadCount: 0,
+    joinedCount: 0, // loads that have taken their seq
+    tables: [], // the SSTs that a record of the WAL, still to be sent, names instead of its rows, each with its bit
   }),
   C: () => ({ ...committer, jobCount: 0, l0Inputs: [], runInputs: [], output: 0, jobStart: 0 }),
   G: () => ({

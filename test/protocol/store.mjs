@@ -6,10 +6,11 @@ export const manifestRequest = (number, manifest) => ({ kind: "manifest", number
 
 export const fenceRequest = (key) => ({ kind: "wal", key, object: Object.freeze({ fence: true }) });
 
-export const recordRequest = (key, token, value) => ({
+/** `tables` are the loads among the writes of `value`: the record names their SSTs, not their rows. */
+export const recordRequest = (key, token, { value, tables }) => ({
   kind: "wal",
   key,
-  object: Object.freeze({ fence: false, token, value }),
+  object: Object.freeze({ fence: false, token, value, tables }),
 });
 
 /** Create-only: `If-None-Match: *`. */

@@ -6,13 +6,16 @@
 // - faults: how often each fault may happen. lost: applied, but the reply is lost. late: no reply, and it may be applied
 //   at any later time. crash: a writer dies with its PUTs on their way. conflict: a 409 that changes nothing.
 //   tick: half a manifest retention passes. deletion: the collector deletes an old manifest
-// - flush, flushesMax (3), load ("seq-first" | "seq-last"), withoutWal, withoutWalGate, withoutRetired, closes
+// - loads: how many loads each writer may begin; loadsGivenUp: it may give them up before they take their seq;
+//   shortBatches: a commit may retire only the front of the uploaded prefix
+// - flush, flushesMax (3), loads, withoutWal, withoutWalGate, withoutRetired, closes
 // - lastLook, fencesInParallel, ignoresFoundFences: how a writer opens
 // - usesHint, probeAge ("start" | "last-manifest" | "hint-object"), ageRule, claimsOnly, deletesManifests
 // - claimLeavesFloor: an epoch claim does not raise the floor of the writer
 // - confirmsOldNews: a manifest of others that is found at an old age is confirmed by a listing; polls: n + 1 is read
 //   before a commit
-// - sweep ("floors" | "jobs-manifest" | "manifest-jobs" | "manifest-jobs-manifest"), collectorPasses (1), compactorGivesUp
+// - sweep ("floors" | "jobs-manifest" | "manifest-jobs" | "manifest-jobs-manifest"), collectorPasses (1), compactorGivesUp,
+//   collectors: which of the G* collect what is retired when the others sweep
 // - keeperScripts: what each keeper does, one commit after the other
 // - prepare: changes the first state
 // - planted: the rules that are left out
@@ -67,9 +70,17 @@ export const withoutWal = {
   faults: { lost: 1, late: 1 },
 };
 
+/** A load beside writes, its successor, and the sweep by the floor of the writers. */
 export const loading = {
-  processes: ["W0", "W1"],
+  processes: ["W0", "W1", "G0"],
+  writes: { W0: 1, W1: 0 },
+  loads: { W0: 1 },
+  putsInFlight: 1,
   flush: true,
+  flushesMax: 2,
+  sweep: "floors",
+  claimLeavesFloor: true,
+  shortBatches: true,
   lastLook: true,
 };
 

@@ -13,6 +13,14 @@ export function acceptWrite(name, next, process) {
   return 1 << bit;
 }
 
+/** Seals a group; it takes the records of the loads among its writes from the buffer. */
+export function seal(process, value) {
+  const tables = process.tables.filter(({ bit }) => value & bit);
+  process.tables = process.tables.filter(({ bit }) => !(value & bit));
+  process.buffered &= ~value;
+  process.groups.push({ id: process.nextWalId++, value, tables, stored: false });
+}
+
 export function addWriter(role) {
   if (role.self.step === "open") addWrites(role);
   const acknowledges =
@@ -26,9 +34,12 @@ export function addWriter(role) {
 }
 
 function addWrites({ config, name, self, add }) {
-  const writes = config.writes?.[name] ?? 0;
+  if (config.loads && self.buffered && self.groups.length < (config.putsInFlight ?? 2)) {
+    add("sends what is buffered", (_next, process) => seal(process, process.buffered));
+  }
+  const writes = (config.writes?.[name] ?? 0) + self.joinedCount;
   const isFull = self.groups.length >= (config.putsInFlight ?? 2);
-  if (self.writeCount >= writes || isFull || self.loadHoldsWrites) return;
+  if (self.writeCount >= writes || isFull) return;
   const accept = (next, process) => {
     const bit = acceptWrite(name, next, process);
     process.memTable |= bit;
@@ -41,9 +52,8 @@ function addWrites({ config, name, self, add }) {
       // A group takes everything buffered, in seq order.
       if (!plants(config, "durable-overtakes-non-durable")) {
         value |= process.buffered;
-        process.buffered = 0;
       }
-      process.groups.push({ id: process.nextWalId++, value, stored: false });
+      seal(process, value);
     });
   }
   if (config.nonDurableWrites && !self.buffered) {
@@ -57,7 +67,7 @@ function addPut({ config, name, state, self, add }, index) {
   const group = self.groups[index];
   if (group.stored) return;
   const key = walKey(self.epoch, group.id);
-  const request = recordRequest(key, name, group.value);
+  const request = recordRequest(key, name, group);
   const afterNoReply = (process) => {
     if (!plants(config, "group-grows-on-retry")) return;
     process.groups[index].value |= process.buffered;
@@ -110,8 +120,10 @@ export function addCrash({ name, self, state, add }) {
   if (self.step !== "open" || !state.faults.crash) return;
   add("dies; its requests in flight may land later", (next, process) => {
     next.faults.crash--;
-    for (const { id, value, stored } of process.groups) {
-      if (!stored) next.inFlight.push(recordRequest(walKey(process.epoch, id), name, value));
+    for (const group of process.groups) {
+      if (!group.stored) {
+        next.inFlight.push(recordRequest(walKey(process.epoch, group.id), name, group));
+      }
     }
     Object.assign(process, {
       step: "dead",
@@ -120,6 +132,8 @@ export function addCrash({ name, self, state, add }) {
       memTable: 0,
       buffered: 0,
       batch: null,
+      load: null,
+      tables: [],
     });
   });
 }

@@ -1,0 +1,17 @@
+// One thread of run.mjs: it checks one scenario after the other, as they are asked of it.
+
+import { parentPort } from "node:worker_threads";
+import { search, walk } from "./checker.mjs";
+import { scenarios } from "./scenarios.mjs";
+
+const walkMsMax = 5000;
+
+parentPort.on("message", ({ index, msMax, statesMax }) => {
+  const { config } = scenarios[index];
+  const found = search(config, { msMax, statesMax });
+  const isBounded = found.result === "bounded";
+  const walked = isBounded
+    ? walk(config, { msMax: Math.min(msMax, walkMsMax), seed: index + 1 })
+    : undefined;
+  parentPort.postMessage({ index, found, walked });
+});

@@ -170,11 +170,22 @@ export class DbReader extends Reads {
     }
   };
 
-  /** True when there was news. */
+  /** True when there was news. A store that is away comes back, and what is here can still be read. Anything else ends the reader. */
   #refresh(): Promise<boolean> {
-    this.#refreshing ??= this.#lookForNews().finally(() => {
-      this.#refreshing = undefined;
-    });
+    this.#refreshing ??= this.#lookForNews()
+      .catch((error: unknown) => {
+        if (!(error instanceof StoreError) && this.#end === undefined) {
+          this.#finish(
+            error instanceof MoraineError
+              ? error
+              : new InternalError("The reader could not look for news.", { cause: error }),
+          );
+        }
+        throw error;
+      })
+      .finally(() => {
+        this.#refreshing = undefined;
+      });
     return this.#refreshing;
   }
 
@@ -251,15 +262,8 @@ export class DbReader extends Reads {
     try {
       const news = await this.#refresh();
       this.#quietPolls = news ? 0 : Math.min(this.#quietPolls + 1, 20);
-    } catch (error) {
-      // A store that is away comes back; what is here can still be read. Anything else ends the reader.
-      if (!(error instanceof StoreError) && this.#end === undefined) {
-        this.#finish(
-          error instanceof MoraineError
-            ? error
-            : new InternalError("The reader could not look for news.", { cause: error }),
-        );
-      }
+    } catch {
+      // The reader has ended, or tries again after the interval.
     }
     this.#schedule();
   }

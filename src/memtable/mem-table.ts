@@ -127,7 +127,9 @@ export class MemTable implements RowSource {
         continue;
       }
       if (chunkIndex < 0) chunkIndex = this.#rows.arena.adopt(bytes);
+      const operationsEnd = reader.offset + record.operationBytes;
       this.#addOperations(reader, chunkIndex, record.seq, record.createdAt, record.operationCount);
+      if (reader.offset !== operationsEnd) reader.fail("the operations do not fill their record");
       this.#applied(record.seq);
       added++;
     }

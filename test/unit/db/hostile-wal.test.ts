@@ -1,0 +1,183 @@
+/** WAL objects that no version of Moraine, or only a later one, would write: an error that names them, and never an answer. */
+import { describe, expect, test } from "vitest";
+import { ByteWriter } from "../../../src/common/byte-writer.js";
+import { encodeUtf8 } from "../../../src/common/bytes.js";
+import { RowKind } from "../../../src/common/row.js";
+import { decodeManifest } from "../../../src/format/manifest-codec.js";
+import { encodeWalGroup } from "../../../src/format/wal-object.js";
+import { appendOperation, RecordType } from "../../../src/format/wal-record.js";
+import { Db, DbReader } from "../../../src/index.js";
+import { ObjectPaths } from "../../../src/object-store/paths.js";
+import { MemoryObjectStore } from "../../../src/testing/index.js";
+
+interface RecordLike {
+  type?: number;
+  seq: number;
+  operationBytes?: number;
+  operationCount?: number;
+  operations: Uint8Array;
+}
+
+function record({ type, seq, operationBytes, operationCount, operations }: RecordLike): Uint8Array {
+  const writer = new ByteWriter();
+  writer.u8(type ?? RecordType.batch);
+  writer.u32(operationBytes ?? operations.length);
+  writer.u64(seq);
+  writer.u64(1_700_000_000_000);
+  writer.u32(operationCount ?? 1);
+  writer.raw(operations);
+  return writer.copy();
+}
+
+function put(key: string, value: string): Uint8Array {
+  const writer = new ByteWriter();
+  appendOperation(writer, RowKind.put, encodeUtf8(key), encodeUtf8(value), 0, 0);
+  return writer.copy();
+}
+
+/** A database of a dead writer with seq 1 in its log, then an object with these records, then a good one. */
+async function withRecords(
+  records: readonly Uint8Array[],
+  header: { firstSeq?: number; lastSeq?: number; recordCount?: number } = {},
+): Promise<MemoryObjectStore> {
+  const store = new MemoryObjectStore();
+  const db = await Db.open({ store, path: "db" });
+  await db.put("good", "1");
+  const name = `db/${ObjectPaths.manifest(1)}`;
+  const { databaseId } = decodeManifest((await store.get(name))!.bytes, name, 1);
+  const group = (id: number, seq: number, groupRecords: readonly Uint8Array[], over = {}) =>
+    store.create(
+      `db/${ObjectPaths.wal(1, id)}`,
+      encodeWalGroup(databaseId, {
+        ...{ epoch: 1, id, token: new Uint8Array(16), firstSeq: seq, lastSeq: seq },
+        ...{ recordCount: groupRecords.length, records: groupRecords, ...over },
+      }),
+    );
+  await group(2, 2, records, header);
+  await group(3, 5, [record({ seq: 5, operations: put("later", "x") })]);
+  return store;
+}
+
+const hostile: [string, string, readonly Uint8Array[], object?][] = [
+  [
+    "a record of a type of later versions",
+    "unsupported",
+    [record({ type: 2, seq: 2, operations: put("a", "b") })],
+  ],
+  ["a record of type 0", "unsupported", [record({ type: 0, seq: 2, operations: put("a", "b") })]],
+  [
+    "an operation of an unknown kind",
+    "unsupported",
+    [record({ seq: 2, operations: Uint8Array.of(9, 1, 1, 65, 65) })],
+  ],
+  [
+    "a record that is longer than its object",
+    "corruption",
+    [record({ seq: 2, operationBytes: 2 ** 32 - 1, operations: put("a", "b") })],
+  ],
+  [
+    "a record that is shorter than its operations",
+    "corruption",
+    [record({ seq: 2, operationBytes: 2, operations: put("a", "b") })],
+  ],
+  [
+    "a record that is longer than its operations",
+    "corruption",
+    [record({ seq: 2, operations: Uint8Array.from([...put("a", "b"), 0, 0, 0]) })],
+  ],
+  [
+    "more operations than there are",
+    "corruption",
+    [record({ seq: 2, operationCount: 2 ** 32 - 1, operations: put("a", "b") })],
+  ],
+  [
+    "fewer operations than there are",
+    "corruption",
+    [
+      record({
+        seq: 2,
+        operationCount: 1,
+        operations: Uint8Array.from([...put("a", "b"), ...put("c", "d")]),
+      }),
+    ],
+  ],
+  [
+    "a key length near 2^53",
+    "corruption",
+    [
+      record({
+        seq: 2,
+        operations: Uint8Array.of(1, 255, 255, 255, 255, 255, 255, 255, 15, 0, 65),
+      }),
+    ],
+  ],
+  [
+    "a value length near 2^32",
+    "corruption",
+    [record({ seq: 2, operations: Uint8Array.of(1, 1, 255, 255, 255, 255, 15, 65) })],
+  ],
+  [
+    "a number that does not end",
+    "corruption",
+    [record({ seq: 2, operations: new Uint8Array(40).fill(255).fill(1, 0, 1) })],
+  ],
+  [
+    "a key that is longer than keys are",
+    "corruption",
+    [record({ seq: 2, operations: put("k".repeat(65_537), "b") })],
+  ],
+  [
+    "a seq that is not in the object's range",
+    "corruption",
+    [record({ seq: 9, operations: put("a", "b") })],
+  ],
+  [
+    "seqs that do not ascend",
+    "corruption",
+    [record({ seq: 3, operations: put("a", "b") }), record({ seq: 2, operations: put("a", "c") })],
+    { firstSeq: 2, lastSeq: 3 },
+  ],
+  [
+    "fewer records than there are",
+    "corruption",
+    [record({ seq: 2, operations: put("a", "b") }), record({ seq: 3, operations: put("a", "c") })],
+    { recordCount: 1, lastSeq: 3 },
+  ],
+  [
+    "more records than there are",
+    "corruption",
+    [record({ seq: 2, operations: put("a", "b") })],
+    { recordCount: 2 ** 32 - 1 },
+  ],
+  ["no record", "corruption", []],
+];
+
+describe.each(hostile)("%s", (_, kind, records, header) => {
+  test("refuses to open for writing", async () => {
+    const store = await withRecords(records, header);
+    await expect(Db.open({ store, path: "db" })).rejects.toMatchObject({ kind });
+  });
+
+  test("refuses to open for reading", async () => {
+    const store = await withRecords(records, header);
+    await expect(DbReader.open({ store, path: "db" })).rejects.toMatchObject({ kind });
+  });
+});
+
+test.each(hostile.slice(0, 2))(
+  "a reader that comes to %s ends, and never answers with what comes after",
+  async (_, kind, records, header) => {
+    const store = await withRecords(records, header);
+    const path = `db/${ObjectPaths.wal(1, 2)}`;
+    const { bytes } = (await store.get(path))!;
+    await store.delete([path]);
+    const reader = await DbReader.open({ store, path: "db" }, { pollIntervalMs: 3_600_000 });
+    await reader.refresh();
+    expect([await reader.has("good"), await reader.has("later")]).toEqual([true, false]);
+    await store.create(path, bytes);
+    await expect(reader.refresh()).rejects.toMatchObject({ kind });
+    expect(await reader.closed).toMatchObject({ kind });
+    await expect(reader.refresh()).rejects.toMatchObject({ kind: "closed" });
+    await expect(reader.has("later")).rejects.toMatchObject({ kind: "closed" });
+  },
+);

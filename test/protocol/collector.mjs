@@ -88,6 +88,13 @@ function addDeletes({ state, self, add }) {
 function retiredObjects(config, state, { manifest, pinned }) {
   const spared = plants(config, "expired-checkpoint-ignored") ? [] : pinned;
   const used = new Set(spared.flatMap(({ l0, runs }) => [...l0, ...runs].map((id) => `sst/${id}`)));
+  for (const { wal = [], tables = [] } of manifest.checkpoints) {
+    if (!plants(config, "checkpointed-wal-collected")) {
+      for (const key of wal) used.add(`wal/${walName(key)}`);
+    }
+    if (plants(config, "checkpointed-load-collected")) continue;
+    for (const id of tables) used.add(`sst/${id}`);
+  }
   const names = manifest.retired.filter((name) => !used.has(name));
   if (plants(config, "fences-deleted")) {
     for (const key in state.wal) {

@@ -1,6 +1,6 @@
 // What must hold in every reachable state: it is checked after each action.
 
-import { indexOf, isWriter, seqsOf, walKey, writesMax, writesOf } from "./state.mjs";
+import { indexOf, isWriter, seqsOf, walKey, walName, writesMax, writesOf } from "./state.mjs";
 
 export class Violation extends Error {}
 
@@ -56,9 +56,17 @@ export function checkInvariants(state) {
   if (!newest) violate("the newest manifest was deleted");
   let recovered = contentOf(state, newest, `newest manifest ${truth.newest}`);
   checkSeqOrder(state, newest);
-  for (const { id, number } of newest.checkpoints) {
+  for (const { id, number, wal = [], tables = [] } of newest.checkpoints) {
     if (!manifests[number]) violate(`P5: checkpoint ${id} names deleted manifest ${number}`);
     contentOf(state, manifests[number], `checkpoint ${id}`);
+    for (const key of wal) {
+      if (!state.wal[key]) violate(`P5: checkpoint ${id} names deleted wal ${walName(key)}`);
+    }
+    for (const tableId of tables) {
+      if (state.ssts[tableId] === undefined) {
+        violate(`P5: checkpoint ${id} needs deleted sst ${tableId} of a load`);
+      }
+    }
   }
   recovered |= loggedWrites(state, newest);
   const lost = truth.acknowledged & ~recovered;

@@ -2,7 +2,7 @@
 
 import { addCommit } from "./commit.mjs";
 import { contentOf } from "./invariants.mjs";
-import { plants } from "./state.mjs";
+import { plants, walKey } from "./state.mjs";
 
 const sstNames = ({ l0, runs }) => [...l0, ...runs].map((id) => `sst/${id}`);
 
@@ -38,12 +38,29 @@ export function addKeeper(role) {
   addCommit(role, { transition, onWin: end, onFenced: end, onInapplicable: end });
 }
 
+/** The keys of the WAL objects from where replay starts, in the only log of the manifest. */
+function storedRecords(state, { walStart }) {
+  const keys = [];
+  for (let key = walKey(walStart.epoch, walStart.id); state.wal[key]; key++) keys.push(key);
+  return keys;
+}
+
 const operations = {
   /** A checkpoint is attached to the number of the commit that creates it. */
   add: ({ name, manifest, process }) => ({
     ...manifest,
     checkpoints: [...manifest.checkpoints, { id: name, number: process.knownNumber + 1 }],
   }),
+  /** Of scope "durable": it names the WAL objects that are stored, and the SSTs that load records in them name. */
+  addDurable: ({ name, manifest, process, state }) => {
+    const wal = storedRecords(state, manifest);
+    const tables = wal
+      .flatMap((key) => state.wal[key].tables)
+      .filter(({ bit }) => state.truth.seqs[Math.log2(bit)] > manifest.lastL0Seq)
+      .map(({ id }) => id);
+    const checkpoint = { id: name, number: process.knownNumber + 1, wal, tables };
+    return { ...manifest, checkpoints: [...manifest.checkpoints, checkpoint] };
+  },
   addToOldNumber: ({ name, manifest, process }) => ({
     ...manifest,
     checkpoints: [

@@ -10,6 +10,7 @@ const {
   sleeper,
   twoSleepers,
   checkpoints,
+  durableCheckpoints,
   restoring,
   sweeping,
   reading,
@@ -53,6 +54,7 @@ export const scenarios = [
   clean("two-sleepers", "two sleepers leave strays for each other", twoSleepers([])),
   clean("two-sleepers-and-pinned", "the same with 2 pinned", twoSleepers([2])),
   clean("checkpoints", "add, drop and copy against compaction and collection", checkpoints),
+  clean("durable-checkpoint", "it names WAL objects and the loads in them", durableCheckpoints),
   clean("restore", "a restore takes its objects off the retired list", restoring),
   clean("sweep-by-floors", "the orphan sweep below the floors of a manifest", sweeping),
   clean("sweep-by-floors-with-load", "the same with a load", {
@@ -305,5 +307,7 @@ export const scenarios = [
     },
   ),
   planted("expired-checkpoint-ignored", "a listed checkpoint does not protect", checkpoints),
+  planted("checkpointed-wal-collected", "a checkpoint's WAL objects go", durableCheckpoints),
+  planted("checkpointed-load-collected", "the SST of a load in them goes", durableCheckpoints),
   planted("restore-leaves-the-retired-list", "a restore only puts its objects back", restoring),
 ];

@@ -148,6 +148,15 @@ export const checkpoints = {
   keeperScripts: { K0: ["add", "drop"], K1: ["copy"] },
 };
 
+export const durableCheckpoints = {
+  ...checkpoints,
+  processes: ["W0", "C0", "G0", "K0"],
+  loads: { W0: 1 },
+  flushesMax: 2,
+  lastLook: true,
+  keeperScripts: { K0: ["addDurable"] },
+};
+
 export const restoring = {
   ...checkpoints,
   keeperScripts: { K0: ["add"], K1: ["restore", "drop"] },

@@ -55,6 +55,8 @@ export class WriteAheadLog implements WriteLog {
   #group = new WalGroup();
   #inFlight: WalGroup[] = [];
   #nextId = 1;
+  /** The last seq of the last group that was sent. */
+  #sentSeq = 0;
   #durableSeq: number;
   #lastStored: { wall: number; monotonic: number };
   #turnScheduled = false;
@@ -114,7 +116,9 @@ export class WriteAheadLog implements WriteLog {
   /** Resolves when everything up to `seq` is durable, and sees to it. */
   async whenDurable(seq: number): Promise<void> {
     if (seq <= this.#durableSeq) return;
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure !== undefined) {
+      throw seq <= this.#sentSeq ? outcomeOfSent(this.#failure) : this.#failure;
+    }
     const sent = this.#inFlight.find((group) => group.lastSeq >= seq);
     if (sent === undefined) this.#want(this.#group);
     await (sent ?? this.#group).durable.promise;
@@ -163,6 +167,7 @@ export class WriteAheadLog implements WriteLog {
       this.#intervalTimer?.cancel();
       this.#intervalTimer = undefined;
       group.id = this.#nextId++;
+      this.#sentSeq = group.lastSeq;
       this.#inFlight.push(group);
       this.#options.index.add({ epoch: this.#options.epoch, id: group.id }, group.lastSeq);
       this.#store(group).then(

@@ -117,6 +117,12 @@ export class WritePipeline {
     if (this.#waiting.length > 0) this.#hurry();
   }
 
+  /** Resolves when the writes that wait for memory now have their seqs. Rejects when they never will. */
+  admitted(): Promise<void> {
+    // In line behind them.
+    return new Promise((resolve, reject) => this.#waiting.push({ apply: resolve, reject }));
+  }
+
   /** No write is accepted from now on; those that wait get `error`. */
   close(error: MoraineError): void {
     if (this.#closed !== undefined) return;

@@ -18,6 +18,21 @@ import type { DbStats } from "./stats.js";
 import type { WrappedStore } from "./wrap-store.js";
 import { closedError, type WritePipeline, type WriteResult } from "./write-pipeline.js";
 
+/** A durable pin of a state of the database. */
+export interface CheckpointInfo {
+  /** A ULID. */
+  readonly id: string;
+  readonly name?: string | undefined;
+  /** Everything up to this seq is in it. */
+  readonly seq: number;
+  /** The manifest that it pins. */
+  readonly manifestNumber: number;
+  /** ms since 1970 */
+  readonly createdAt: number;
+  /** It expires so many ms after the manifest that added it was stored; undefined: never. */
+  readonly ttlMs?: number | undefined;
+}
+
 export interface WriterParts {
   claim: Claim;
   clock: Clock;
@@ -74,11 +89,32 @@ export class Writer {
   }
 
   async flush(to: "wal" | "l0"): Promise<{ durableSeq: number }> {
+    // Writes that wait for memory were called before too.
+    if (this.pipeline.waitingCount > 0) await this.pipeline.admitted();
     const seq = this.pipeline.lastSeq;
     if (to === "l0") this.pipeline.freeze();
     await this.#parts.wal.whenDurable(seq);
     if (to === "l0") await this.#parts.flusher.whenFlushed(seq);
     return { durableSeq: this.#durableSeq() };
+  }
+
+  /** A checkpoint of everything written so far; it rides on the flush that brings the last of it to L0. */
+  async checkpoint(options: { name: string; ttlMs: number }): Promise<CheckpointInfo> {
+    const { claim, clock, flusher, wal } = this.#parts;
+    const seq = this.pipeline.lastSeq;
+    const id = claim.ids.next();
+    const createdAt = clock.now();
+    this.pipeline.freeze();
+    const [manifest] = await Promise.all([
+      flusher.checkpoint({ id, seq, createdAt, ...options }),
+      wal.whenDurable(seq),
+    ]);
+    const { name, ttlMs } = options;
+    return {
+      ...{ id, createdAt, seq: manifest.lastL0Seq, manifestNumber: manifest.number },
+      ...(name !== "" && { name }),
+      ...(ttlMs > 0 && { ttlMs }),
+    };
   }
 
   /** What an empty batch answers: it is a part of every state. */

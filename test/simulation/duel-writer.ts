@@ -139,13 +139,12 @@ export class DuelWriter {
   }
 
   async #flush(to: "wal" | "l0"): Promise<void> {
-    // What waits for memory is not covered, so this is the writes that have their seq.
     const { handle, db } = this;
     const seq = db!.seq;
-    const accepted = this.#pending === 0 ? [...handle!.writes] : [];
+    const called = [...handle!.writes];
     await this.#settles(db!.flush({ to }), ({ durableSeq }) => {
       if (durableSeq < seq) throw new Error(`A flush to ${seq} answered ${durableSeq}.`);
-      for (const write of accepted) this.#acknowledged(write);
+      for (const write of called) if (!write.refused) this.#acknowledged(write);
     });
   }
 

@@ -55,12 +55,12 @@ export class Recorder {
   }
 
   async flush(to: "wal" | "l0"): Promise<void> {
-    // What waits for memory is not written yet, and no flush waits for it.
-    await Promise.all(this.#later.splice(0));
     await this.#history.flushed(this.#db.flush({ to }));
+    await Promise.all(this.#later.splice(0));
   }
 
   async close(flush: boolean | "wal"): Promise<void> {
+    // A write that still waits for memory is not accepted, and a close refuses it.
     await Promise.all(this.#later.splice(0));
     await this.#history.flushed(this.#db.close({ flush }));
     if ((await this.#db.closed) !== undefined) throw new Error("A clean close gave an error.");

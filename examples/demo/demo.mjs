@@ -119,7 +119,7 @@ async function carryOn(acknowledged, total) {
   );
   const { medianMs, worstMs, samples } = followed;
   line(
-    `the reader saw a write ${Math.round(medianMs)} ms after its acknowledgement (median of ${samples}, at worst ${Math.round(worstMs)} ms), and now sees seq ${count(followed.seq)}`,
+    `the reader saw a write ${medianMs.toFixed(1)} ms after this process had heard of it (median of ${samples}, at worst ${worstMs.toFixed(1)} ms), and now sees seq ${count(followed.seq)}`,
   );
   return { finished: writer.stats, follower: followed };
 }

@@ -1,0 +1,49 @@
+/**
+ * Manifests, runs and WAL objects of every format version, checked in with a description of what they say. They decode for
+ * ever: when a format changes, add files of the new version and leave these alone. `MORAINE_WRITE_GOLDEN=1` writes files that
+ * are missing, and never replaces one.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { samples } from "./envelope-samples.js";
+
+const folder = new URL("./golden/", import.meta.url);
+const asJson = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value, (_, field) =>
+      field instanceof Uint8Array ? Buffer.from(field).toString("hex") : field,
+    ),
+  );
+
+if (process.env["MORAINE_WRITE_GOLDEN"] === "1") {
+  for (const [kind, { encode, decode }] of Object.entries(samples)) {
+    const name = new URL(`${kind}-v1.bin`, folder);
+    if (existsSync(name)) continue;
+    writeFileSync(name, encode());
+    const text = JSON.stringify(asJson(decode(encode())), undefined, 1);
+    writeFileSync(new URL(`${kind}-v1.json`, folder), `${text}\n`);
+  }
+}
+
+const names = readdirSync(folder).filter((name) => name.endsWith(".bin"));
+
+test("there is a golden file of version 1 for each kind of object", () => {
+  expect(names).toEqual(
+    expect.arrayContaining(Object.keys(samples).map((kind) => `${kind}-v1.bin`)),
+  );
+});
+
+test.each(names)("%s decodes to what is written beside it", (name) => {
+  const bytes = new Uint8Array(readFileSync(new URL(name, folder)));
+  const expected = JSON.parse(readFileSync(new URL(name.replace(/bin$/, "json"), folder), "utf8"));
+  const kind = name.replace(/-v\d+\.bin$/, "");
+  expect(asJson(samples[kind]!.decode(bytes))).toEqual(expected);
+});
+
+test.each(Object.entries(samples))(
+  "version 1 of a %s is still written as it was",
+  (kind, sample) => {
+    const stored = new Uint8Array(readFileSync(new URL(`${kind}-v1.bin`, folder)));
+    expect(Buffer.from(sample.encode()).equals(stored)).toBe(true);
+  },
+);

@@ -1,0 +1,155 @@
+/** One object of each kind that is framed by an envelope, with values in every field. */
+import { encodeUtf8 } from "../../src/common/bytes.js";
+import { RowKind } from "../../src/common/row.js";
+import {
+  type Manifest,
+  RetiredKind,
+  type SstInfo,
+  WalLocation,
+} from "../../src/format/manifest.js";
+import {
+  decodeManifest,
+  decodeRun,
+  encodeManifest,
+  encodeRun,
+} from "../../src/format/manifest-codec.js";
+import { decodeWalObject, encodeWalFence, encodeWalGroup } from "../../src/format/wal-object.js";
+import { MemTable } from "../../src/memtable/mem-table.js";
+
+export const databaseId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+export const otherDatabaseId = "01BX5ZZKBKACTAV9WEVGEMMVRZ";
+const ids = [
+  "01CX5ZZKBKACTAV9WEVGEMMVS0",
+  "01CX5ZZKBKACTAV9WEVGEMMVS1",
+  "01CX5ZZKBKACTAV9WEVGEMMVS2",
+] as const;
+const token = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
+
+const sst = (id: string, seq: number): SstInfo => ({
+  ...{ id, size: 5_000_000_000, metaOffset: 4_999_000_000, topOffset: 4_999_900_000 },
+  ...{ firstKey: encodeUtf8("a"), lastKey: Uint8Array.of(255, 0), minSeq: seq, maxSeq: seq + 9 },
+  ...{ rowCount: 10, deleteCount: 2, maxExpiresAt: 1_800_000_000_000 },
+});
+
+export const manifest: Manifest = {
+  number: 7,
+  databaseId,
+  createdAt: 1_700_000_000_000,
+  token,
+  destroyed: false,
+  requiredFeatures: [],
+  optionalFeatures: [3, 300],
+  writerEpoch: 5,
+  compactorEpoch: 2,
+  lastL0Seq: 40,
+  lastSeq: Number.MAX_SAFE_INTEGER,
+  snapshotSeq: 12,
+  walStart: { epoch: 4, id: 9 },
+  walChain: [
+    { epoch: 4, putsInFlight: 4 },
+    { epoch: 5, putsInFlight: 64 },
+  ],
+  l0: [
+    { ssts: [sst(ids[1], 20)], seq: 0 },
+    { ssts: [sst(ids[2], 0)], seq: 40 },
+  ],
+  runs: [
+    {
+      ...{ id: ids[0], ssts: [sst(ids[0], 1)], listBytes: 0, firstKey: encodeUtf8("a") },
+      ...{
+        lastKey: Uint8Array.of(255, 0),
+        sstCount: 1,
+        rowCount: 10,
+        size: 5_000_000_000,
+        level: 1,
+      },
+    },
+  ],
+  checkpoints: [
+    { id: ids[0], name: "día", manifestNumber: 3, createdAt: 1, ttlMs: 60_000, refreshedNumber: 4 },
+  ],
+  externals: [{ databaseId: otherDatabaseId, path: "other/path", checkpointId: ids[1] }],
+  retired: [
+    {
+      kind: RetiredKind.sst,
+      manifestNumber: 6,
+      ids: [ids[0], ids[1]],
+      epoch: 0,
+      fromId: 0,
+      toId: 0,
+    },
+    { kind: RetiredKind.wal, manifestNumber: 7, ids: [], epoch: 4, fromId: 1, toId: 9 },
+  ],
+  writerFloor: ids[2],
+  compactorFloor: "",
+  pinned: {
+    walLocation: WalLocation.store,
+    walStoreId: "",
+    walPath: "",
+    mergeOperators: ["append", "counter"],
+    encryption: 0,
+  },
+};
+
+function records(): Uint8Array[] {
+  const table = new MemTable();
+  const at = 1_700_000_000_000;
+  const put = table.applyOne(41, at, RowKind.put, encodeUtf8("key"), encodeUtf8("value"), 0);
+  const gone = table.applyOne(43, at, RowKind.delete, new Uint8Array(0), new Uint8Array(0), 0);
+  const expires = table.applyOne(44, at, RowKind.put, encodeUtf8("k"), encodeUtf8(""), at + 1);
+  return [put, gone, expires].map(({ chunk, start, end }) => chunk.slice(start, end));
+}
+
+export interface Sample {
+  readonly encode: () => Uint8Array;
+  /** Reads all of it, in a form that prints well. */
+  readonly decode: (bytes: Uint8Array, database?: string) => unknown;
+}
+
+const wal = (bytes: Uint8Array, database: string, id: number): unknown => {
+  const object = decodeWalObject(bytes, "golden", database, { epoch: 5, id });
+  const { recordsStart, recordsEnd, recordCount } = object;
+  const table = new MemTable();
+  const count = table.applyRecords(bytes, recordsStart, recordsEnd, recordCount, 0, "golden");
+  const rows = table.iterator(false);
+  const found: unknown[] = [];
+  while (rows.step() === 1) {
+    const { kind, seq, createdAt, expiresAt } = rows.row;
+    found.push({
+      kind,
+      seq,
+      createdAt,
+      expiresAt,
+      key: Uint8Array.from(rows.row.key()),
+      value: Uint8Array.from(rows.row.value()),
+    });
+  }
+  return { ...object, bytes: undefined, count, rows: found };
+};
+
+export const samples: Record<string, Sample> = {
+  manifest: {
+    encode: () => encodeManifest(manifest),
+    decode: (bytes, database) => {
+      const decoded = decodeManifest(bytes, "golden", 7);
+      if (database !== undefined && decoded.databaseId !== database) throw new Error("foreign");
+      return decoded;
+    },
+  },
+  "wal-group": {
+    encode: () =>
+      encodeWalGroup(databaseId, {
+        ...{ epoch: 5, id: 9, token, firstSeq: 41, lastSeq: 44, recordCount: 3 },
+        records: records(),
+      }),
+    decode: (bytes, database = databaseId) => wal(bytes, database, 9),
+  },
+  "wal-fence": {
+    encode: () => encodeWalFence(databaseId, { epoch: 5, id: 10, token, closerEpoch: 6 }),
+    decode: (bytes, database = databaseId) => wal(bytes, database, 10),
+  },
+  run: {
+    encode: () => encodeRun(databaseId, ids[0], [sst(ids[1], 1), sst(ids[2], 20)]),
+    decode: (bytes, database = databaseId) => decodeRun(bytes, "golden", database, ids[0]),
+  },
+};

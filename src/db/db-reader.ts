@@ -1,51 +1,28 @@
 /** `DbReader`: reads a database without writing to it, and follows its writer through the manifest and the WAL. */
 import { withSignal } from "../common/abort.js";
-import type { Clock, Timer } from "../common/clock.js";
+import type { Timer } from "../common/clock.js";
 import { deferred } from "../common/deferred.js";
 import {
   ClosedError,
   InternalError,
   InvalidArgumentError,
   MoraineError,
-  NotFoundError,
   StoreError,
-  UnsupportedError,
 } from "../common/errors.js";
 import { checkOptions, requireInteger, requireSignal } from "../common/options.js";
 import type { Manifest } from "../format/manifest.js";
-import { findNewest } from "../manifest/find-newest.js";
-import { ManifestStore } from "../manifest/manifest-store.js";
-import { instantOf, StoredManifest } from "../manifest/stored-manifest.js";
-import { MemTable } from "../memtable/mem-table.js";
 import { ObjectPaths } from "../object-store/paths.js";
-import { BlockCache } from "../sst/block-cache.js";
-import { TableStore } from "../sst/table-store.js";
-import { WalFollower } from "../wal/wal-follower.js";
-import { DbState } from "./db-state.js";
-import { type Location, type OpenLocation, openLocation } from "./location.js";
-import { type CheckedOptions, checkReaderOptions, type ReaderOptions } from "./open-options.js";
+import type { WalFollower } from "../wal/wal-follower.js";
+import { type Location, openLocation } from "./location.js";
+import { checkReaderOptions, type ReaderOptions } from "./open-options.js";
+import { openReader, type ReaderParts } from "./open-reader.js";
 import { Reads, type ReadView } from "./reads.js";
-import type { Settings } from "./settings.js";
 import type { ReaderStats } from "./stats.js";
-import { openWalPlace, repinWal, type WalPlace } from "./wal-place.js";
-import { type WrappedStore, wrapStore } from "./wrap-store.js";
+import { openWalPlace, type WalPlace } from "./wal-place.js";
 import { closedError } from "./write-pipeline.js";
 
 const defaultPollIntervalMs = 1_000;
 const idlePollIntervalMs = 10_000;
-
-interface ReaderParts {
-  stored: StoredManifest;
-  follower: WalFollower;
-  state: DbState;
-  clock: Clock;
-  settings: Settings;
-  wrapped: WrappedStore;
-  tables: TableStore;
-  cache: BlockCache;
-  pollIntervalMs: number;
-  closeStore: () => void;
-}
 
 export class DbReader extends Reads {
   readonly #parts: ReaderParts;
@@ -58,7 +35,10 @@ export class DbReader extends Reads {
   #seq: number;
   #seqWaiters: { seq: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
 
-  /** Opens the latest state, WAL included. Writes nothing. `NotFoundError` when there is no database. */
+  /**
+   * Opens the latest state, WAL included, and follows it; or a checkpoint, and stands still. Writes nothing. `NotFoundError` when
+   * there is no database, or no such checkpoint.
+   */
   static async open(location: Location, options?: ReaderOptions): Promise<DbReader> {
     const checked = checkReaderOptions(options);
     const place = await openLocation(location);
@@ -67,8 +47,18 @@ export class DbReader extends Reads {
       walPlace = await openWalPlace(options?.wal, place);
       checked.signal?.throwIfAborted();
       const pollIntervalMs = options?.pollIntervalMs ?? defaultPollIntervalMs;
-      const reader = new DbReader(await openParts(place, walPlace, checked, pollIntervalMs));
-      await withSignal(reader.#followAll(), checked.signal);
+      const reader = new DbReader(
+        await openReader(place, walPlace, checked, {
+          pollIntervalMs,
+          checkpoint: options?.checkpoint,
+        }),
+      );
+      try {
+        await withSignal(reader.#followAll(), checked.signal);
+      } catch (error) {
+        reader.#finish(undefined);
+        throw error;
+      }
       reader.#schedule();
       return reader;
     } catch (error) {
@@ -95,7 +85,12 @@ export class DbReader extends Reads {
     requireSignal(options?.signal);
     this.#requireOpen();
     // One that is under way may have looked already: only one that starts now sees everything.
-    if (this.#refreshing !== undefined) await withSignal(this.#refreshing, options?.signal);
+    if (this.#refreshing !== undefined) {
+      await withSignal(
+        this.#refreshing.catch(() => undefined),
+        options?.signal,
+      );
+    }
     this.#requireOpen();
     await withSignal(this.#refresh(), options?.signal);
   }
@@ -108,6 +103,11 @@ export class DbReader extends Reads {
     requireSignal(options?.signal);
     this.#requireOpen();
     if (seq <= this.#seq) return;
+    if (this.#parts.follower === undefined) {
+      throw new InvalidArgumentError(
+        `This reader stands at a checkpoint with seq ${this.#seq} and will never see ${seq}. Open one without "checkpoint".`,
+      );
+    }
     const waiting = deferred();
     const waiter = { seq, resolve: () => waiting.resolve(), reject: waiting.reject };
     this.#seqWaiters.push(waiter);
@@ -191,6 +191,7 @@ export class DbReader extends Reads {
 
   async #lookForNews(): Promise<boolean> {
     const { stored, follower, state } = this.#parts;
+    if (follower === undefined) return false;
     const signal = this.#abort.signal;
     const known = state.view.manifest;
     const [looked, followed] = await Promise.allSettled([
@@ -213,7 +214,7 @@ export class DbReader extends Reads {
   async #followAll(): Promise<void> {
     const { follower } = this.#parts;
     for (;;) {
-      const object = await follower.next(this.#abort.signal);
+      const object = await follower?.next(this.#abort.signal);
       if (object === undefined) return;
       this.#apply(object);
     }
@@ -237,7 +238,7 @@ export class DbReader extends Reads {
       (table) => table !== state.active && table.lastSeq <= manifest.lastL0Seq,
     );
     state.retire(retired, manifest);
-    follower.adopt(manifest);
+    follower?.adopt(manifest);
     this.#advance(manifest.lastL0Seq);
   }
 
@@ -249,7 +250,7 @@ export class DbReader extends Reads {
 
   /** The next poll: after the interval, doubling to ten seconds while there is no news and nobody waits. */
   #schedule(delayMs?: number): void {
-    if (this.#end !== undefined) return;
+    if (this.#end !== undefined || this.#parts.follower === undefined) return;
     this.#timer?.cancel();
     const { clock, pollIntervalMs } = this.#parts;
     const longest = Math.max(pollIntervalMs, idlePollIntervalMs);
@@ -276,54 +277,5 @@ export class DbReader extends Reads {
     for (const waiter of this.#seqWaiters) waiter.reject(this.#end);
     this.#parts.closeStore();
     this.#closed.resolve(error);
-  }
-}
-
-async function openParts(
-  place: OpenLocation,
-  walPlace: WalPlace | undefined,
-  options: CheckedOptions,
-  pollIntervalMs: number,
-): Promise<ReaderParts> {
-  const { settings, clock, random, signal } = options;
-  const wrapped = wrapStore(place, options);
-  const { store } = wrapped;
-  const manifests = new ManifestStore(store);
-  const retentionMs = settings.manifestRetentionMs;
-  const searchedAt = instantOf(clock);
-  const newest = await findNewest(manifests, { clock, retentionMs, signal });
-  if (newest === undefined || newest.destroyed) {
-    throw new NotFoundError(
-      `There is no database at "${place.path || place.store.id}". A reader makes none: open it with Db.open first.`,
-    );
-  }
-  requireReadable(newest, walPlace);
-  const cache = new BlockCache(settings.blockCacheBytes);
-  const tables = new TableStore({ store, databaseId: newest.databaseId, cache });
-  const stored = new StoredManifest(manifests, newest, {
-    ...{ clock, random, retentionMs, searchedAt },
-  });
-  const state = new DbState(newest, new MemTable(), []);
-  const walStore = walPlace?.open ? wrapStore(walPlace.open, options, wrapped.counts).store : store;
-  const follower = new WalFollower(walStore, newest);
-  const parts = { stored, follower, state, clock, settings, wrapped, tables, cache };
-  const closeStore = (): void => {
-    place.close();
-    walPlace?.open?.close();
-  };
-  return { ...parts, pollIntervalMs, closeStore };
-}
-
-function requireReadable(manifest: Manifest, walPlace: WalPlace | undefined): void {
-  if (manifest.pinned.encryption !== 0) {
-    throw new UnsupportedError(
-      `The database is encrypted (mode ${manifest.pinned.encryption}), which this version of Moraine does not know. Use a later version.`,
-    );
-  }
-  // A reader changes nothing: it has to be given the place that is pinned.
-  if (repinWal(manifest, walPlace) !== manifest.pinned) {
-    throw new InvalidArgumentError(
-      'The write-ahead log of this database is in another place than this reader was told. Leave "wal" out, or give the place that it has.',
-    );
   }
 }

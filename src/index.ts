@@ -24,7 +24,7 @@ export {
 export type { KeyRange } from "./common/key-range.js";
 export type { Random } from "./common/random.js";
 export type { Entry } from "./common/row.js";
-export { type CloseOptions, Db, type FlushOptions, type WriteOptions } from "./db/db.js";
+export { type CheckpointOptions, type CloseOptions, Db, type FlushOptions, type WriteOptions } from "./db/db.js";
 export { DbReader } from "./db/db-reader.js";
 export type { Location } from "./db/location.js";
 export type { OpenOptions, ReaderOptions } from "./db/open-options.js";
@@ -44,6 +44,7 @@ export type {
   WriteOperation,
 } from "./db/write-batch.js";
 export type { WriteResult } from "./db/write-pipeline.js";
+export type { CheckpointInfo } from "./db/writer.js";
 export { FileObjectStore } from "./object-store/file.js";
 export { MemoryObjectStore } from "./object-store/memory.js";
 export type {

@@ -7,8 +7,14 @@ import {
   toValueBytes,
   type ValueLike,
 } from "../common/bytes.js";
-import type { MoraineError } from "../common/errors.js";
-import { checkOptions, requireBoolean, requireOneOf, requireSignal } from "../common/options.js";
+import { InvalidArgumentError, type MoraineError } from "../common/errors.js";
+import {
+  checkOptions,
+  requireBoolean,
+  requireInteger,
+  requireOneOf,
+  requireSignal,
+} from "../common/options.js";
 import { RowKind } from "../common/row.js";
 import type { Location } from "./location.js";
 import type { OpenOptions } from "./open-options.js";
@@ -17,7 +23,7 @@ import { Reads, type ReadView } from "./reads.js";
 import type { DbStats } from "./stats.js";
 import { toWriteBatch, WriteBatch, type WriteOperation } from "./write-batch.js";
 import type { WriteRequest, WriteResult } from "./write-pipeline.js";
-import type { Writer } from "./writer.js";
+import type { CheckpointInfo, Writer } from "./writer.js";
 
 export interface WriteOptions {
   /** Resolve when the write is durable (true, the default), or as soon as it is visible to this process. */
@@ -29,6 +35,17 @@ export interface WriteOptions {
 export interface FlushOptions {
   /** `"wal"` (the default): everything written so far is durable. `"l0"`: and is in SSTs. */
   to?: "wal" | "l0" | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface CheckpointOptions {
+  /** `"all"` (the default): everything accepted before the call. */
+  scope?: "all" | undefined;
+  /** 1 to 256 characters, unique among the checkpoints that are listed. Default: none. */
+  name?: string | undefined;
+  /** How long it is kept, in ms, from 1; default: until it is deleted. */
+  ttlMs?: number | undefined;
+  /** Ends the waiting only: the checkpoint may be made all the same. */
   signal?: AbortSignal | undefined;
 }
 
@@ -97,6 +114,22 @@ export class Db extends Reads {
     return withSignal(this.#writer.flush(options?.to ?? "wal"), options?.signal);
   }
 
+  /**
+   * Pins the state of the database in its manifest, without copying data: everything accepted before the call is in it, and it can be
+   * read for as long as it is listed. `ExistsError` when a checkpoint of that name is.
+   */
+  async checkpoint(options?: CheckpointOptions): Promise<CheckpointInfo> {
+    checkOptions(options, ["scope", "name", "ttlMs", "signal"], "checkpoint");
+    requireOneOf(options?.scope, "scope", ["all"]);
+    requireInteger(options?.ttlMs, "ttlMs", 1, Number.MAX_SAFE_INTEGER);
+    requireSignal(options?.signal);
+    const name = checkpointName(options?.name);
+    this.#writer.requireOpen();
+    throwIfAborted(options?.signal);
+    const ttlMs = options?.ttlMs ?? 0;
+    return withSignal(this.#writer.checkpoint({ name, ttlMs }), options?.signal);
+  }
+
   /** The last seq that this handle has given, or found. */
   get seq(): number {
     return this.#writer.pipeline.lastSeq;
@@ -143,6 +176,14 @@ export class Db extends Reads {
     this.#writer.requireOpen();
     return write(request);
   }
+}
+
+function checkpointName(name: unknown): string {
+  if (name === undefined) return "";
+  if (typeof name !== "string" || name.length < 1 || name.length > 256) {
+    throw new InvalidArgumentError('"name" must be a string of 1 to 256 characters.');
+  }
+  return name;
 }
 
 function encoded(batch: WriteBatch): { count: number; operations: Uint8Array } {

@@ -1,5 +1,6 @@
 /** Options of `Db.open` and `DbReader.open`, checked before anything is opened. */
 import { type Clock, systemClock } from "../common/clock.js";
+import { InvalidArgumentError } from "../common/errors.js";
 import { checkOptions, requireInteger, requireOneOf, requireSignal } from "../common/options.js";
 import { type Random, systemRandom } from "../common/random.js";
 import { type Settings, type SettingsOptions, settingNames, toSettings } from "./settings.js";
@@ -24,6 +25,8 @@ export interface OpenOptions extends SettingsOptions, ComponentOptions {
 }
 
 export interface ReaderOptions extends SettingsOptions, ComponentOptions {
+  /** Id or name of a checkpoint to read; the reader then stands still. Default: the latest state, followed. */
+  checkpoint?: string | undefined;
   /** How often it looks for news: from 10 ms, default 1,000, doubling to 10,000 (or this, if it is more) without any. */
   pollIntervalMs?: number | undefined;
 }
@@ -44,7 +47,15 @@ export function checkOpenOptions(options: OpenOptions | undefined): CheckedOptio
 }
 
 export function checkReaderOptions(options: ReaderOptions | undefined): CheckedOptions {
-  checkOptions(options, ["pollIntervalMs", ...componentNames, ...settingNames], "DbReader.open");
+  checkOptions(
+    options,
+    ["checkpoint", "pollIntervalMs", ...componentNames, ...settingNames],
+    "DbReader.open",
+  );
+  const checkpoint: unknown = options?.checkpoint;
+  if (checkpoint !== undefined && (typeof checkpoint !== "string" || checkpoint === "")) {
+    throw new InvalidArgumentError('"checkpoint" must be the id or the name of a checkpoint.');
+  }
   requireInteger(options?.pollIntervalMs, "pollIntervalMs", 10, 3_600_000);
   return checkComponents(options);
 }

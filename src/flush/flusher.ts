@@ -1,18 +1,16 @@
 /**
- * `Flusher`: frozen MemTables to L0. Several SSTs are built and uploaded at once and finish in any order; one commit at a
- * time retires the longest finished prefix of the queue, so that tables enter the manifest in the order of their seqs.
+ * `Flusher`: frozen MemTables to L0. Several SSTs are built and uploaded at once and finish in any order; the
+ * `ManifestWriter` retires them in queue order.
  *
- * Failing to build an SST, or to agree with the manifest's invariants, is fatal. Failing to reach the store is not: the
- * same id and the same bytes are tried again, while whoever waits is told after each deadline of the store.
+ * Failing to build an SST is fatal. Failing to upload it is not: the same id and the same bytes are sent again.
  */
 import type { Clock } from "../common/clock.js";
-import { type Deferred, deferred } from "../common/deferred.js";
-import { InternalError, MoraineError, StoreError } from "../common/errors.js";
+import { InternalError, MoraineError } from "../common/errors.js";
 import type { UlidFactory } from "../common/ids.js";
 import type { Manifest, WalPosition } from "../format/manifest.js";
 import type { SstBuilderOptions } from "../format/sst-builder.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
-import { retireBatch } from "../manifest/transitions.js";
+import { retireBatch, type Transition } from "../manifest/transitions.js";
 import type { MemTable } from "../memtable/mem-table.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
@@ -22,11 +20,10 @@ import {
   entriesOf,
   floorAfter,
   nextToDispatch,
+  type PendingCheckpoint,
   type QueuedTable,
-  selectBatch,
-} from "./queued-table.js";
-
-const retryDelayMs = 1000;
+} from "./flush-plan.js";
+import { ManifestWriter } from "./manifest-writer.js";
 
 export interface FlusherOptions {
   store: ObjectStore;
@@ -49,71 +46,68 @@ export interface FlusherOptions {
   onFailed: (error: MoraineError) => void;
 }
 
-interface FlushWaiter {
-  readonly seq: number;
-  readonly done: Deferred<void>;
-}
-
 export class Flusher {
   readonly #options: FlusherOptions;
+  readonly #writer: ManifestWriter;
   readonly #abort = new AbortController();
-  #queue: QueuedTable[] = [];
-  #waiters: FlushWaiter[] = [];
   #uploading = 0;
-  #retiring = false;
-  #failure: MoraineError | undefined;
+  #ended = false;
   /** Tables are built one after another: building takes the processor, uploading waits for the network. */
   #build: Promise<unknown> = Promise.resolve();
 
   constructor(options: FlusherOptions) {
     this.#options = options;
-  }
-
-  get queuedBytes(): number {
-    let bytes = 0;
-    for (const queued of this.#queue) bytes += queued.table.bytes;
-    return bytes;
+    const { clock, storedManifest, epoch, durableSeq } = options;
+    this.#writer = new ManifestWriter({
+      ...{ clock, storedManifest, epoch, durableSeq, signal: this.#abort.signal },
+      retirementOf: (batch, queue) => this.#retirementOf(batch, queue),
+      onRetired: (tables, manifest) => {
+        options.onRetired(tables, manifest);
+        this.#dispatch();
+      },
+      onFailed: (error) => this.#failed(error),
+    });
   }
 
   /** Tables join in the order of their seqs. */
   enqueue(table: MemTable): void {
-    this.#queue.push({ table, id: undefined, sst: undefined });
+    this.#writer.enqueue({ table, id: undefined, sst: undefined });
     this.#dispatch();
   }
 
   /** More of the WAL is durable: tables that waited for it may be retired. */
   poke(): void {
-    this.#retire();
+    this.#writer.poke();
   }
 
   /** Resolves when L0 holds every queued row up to `seq`. Rejects when the store has failed for a whole deadline. */
   whenFlushed(seq: number): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    const first = this.#queue[0];
-    if (first === undefined || first.table.firstSeq > seq) return Promise.resolve();
-    const done = deferred();
-    this.#waiters.push({ seq, done });
-    return done.promise;
+    return this.#writer.whenFlushed(seq);
+  }
+
+  /** Resolves with the manifest that the checkpoint names: the one of the commit that satisfies its seq. */
+  checkpoint(pending: PendingCheckpoint): Promise<Manifest> {
+    return this.#writer.checkpoint(pending);
   }
 
   /** Stops everything; whoever waits gets `error`. */
   fail(error: MoraineError): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = error;
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#writer.fail(error);
     this.#abort.abort(error);
-    this.#rejectWaiters(error);
   }
 
   #dispatch(): void {
-    while (this.#failure === undefined && this.#uploading < this.#options.uploadsInFlight) {
-      const queued = nextToDispatch(this.#queue);
+    while (!this.#ended && this.#uploading < this.#options.uploadsInFlight) {
+      const queued = nextToDispatch(this.#writer.queue);
       if (queued === undefined) return;
       queued.id = this.#options.ids.next();
       this.#uploading++;
       this.#upload(queued).then(
         () => {
           this.#uploading--;
-          this.#retire();
+          this.#writer.poke();
           this.#dispatch();
         },
         (error: unknown) => this.#failed(error),
@@ -133,83 +127,26 @@ export class Flusher {
         await writeSst(store, ObjectPaths.sst(id), built.chunks, { signal });
         break;
       } catch (error) {
-        await this.#pause(error);
+        await this.#writer.pause(error);
       }
     }
     queued.sst = built.info;
   }
 
-  #retire(): void {
-    if (this.#retiring || this.#failure !== undefined) return;
-    this.#retiring = true;
-    this.#retireBatches().catch((error: unknown) => this.#failed(error));
-  }
-
-  async #retireBatches(): Promise<void> {
-    for (;;) {
-      const batch = selectBatch(this.#queue, this.#options.durableSeq());
-      if (batch.length === 0) {
-        // In the same tick as the look at the queue, or a poke in between would be lost.
-        this.#retiring = false;
-        return;
-      }
-      let manifest: Manifest;
-      try {
-        manifest = await this.#commit(batch);
-      } catch (error) {
-        await this.#pause(error);
-        continue;
-      }
-      if (this.#failure !== undefined) return;
-      this.#queue = this.#queue.slice(batch.length);
-      this.#options.onRetired(
-        batch.map((queued) => queued.table),
-        manifest,
-      );
-      this.#resolveWaiters();
-      this.#dispatch();
-    }
-  }
-
-  #commit(batch: readonly QueuedTable[]): Promise<Manifest> {
-    const { storedManifest, epoch, ids, logEnds, lastSeq, walPositionAfter } = this.#options;
+  #retirementOf(batch: readonly QueuedTable[], queue: readonly QueuedTable[]): Transition {
+    const { epoch, ids, logEnds, lastSeq, walPositionAfter } = this.#options;
     const lastL0Seq = batch[batch.length - 1]!.table.lastSeq;
-    return storedManifest.commit(
-      retireBatch({
-        epoch,
-        entries: entriesOf(batch),
-        walStart: walPositionAfter(lastL0Seq),
-        lastL0Seq,
-        lastSeq: lastSeq(),
-        writerFloor: floorAfter(this.#queue, batch, ids.last),
-        logEnds,
-      }),
-      { epoch, signal: this.#abort.signal },
-    );
-  }
-
-  /** After a failure of the store: whoever waits is told, and after a while the same is tried again. */
-  async #pause(error: unknown): Promise<void> {
-    if (this.#failure !== undefined || !(error instanceof StoreError)) throw error;
-    this.#rejectWaiters(error);
-    await this.#options.clock.sleep(retryDelayMs, this.#abort.signal);
-  }
-
-  #resolveWaiters(): void {
-    const flushedBelow = this.#queue[0]?.table.firstSeq ?? Number.POSITIVE_INFINITY;
-    const waiting = this.#waiters;
-    this.#waiters = waiting.filter((waiter) => waiter.seq >= flushedBelow);
-    for (const waiter of waiting) if (waiter.seq < flushedBelow) waiter.done.resolve();
-  }
-
-  #rejectWaiters(error: MoraineError): void {
-    const waiting = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiting) waiter.done.reject(error);
+    return retireBatch({
+      ...{ epoch, logEnds, lastL0Seq },
+      entries: entriesOf(batch),
+      walStart: walPositionAfter(lastL0Seq),
+      lastSeq: lastSeq(),
+      writerFloor: floorAfter(queue, batch, ids.last),
+    });
   }
 
   #failed(cause: unknown): void {
-    if (this.#failure !== undefined) return;
+    if (this.#ended) return;
     const error =
       cause instanceof MoraineError
         ? cause

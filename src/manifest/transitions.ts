@@ -4,6 +4,7 @@
  */
 import type { Ulid } from "../common/ids.js";
 import {
+  type Checkpoint,
   type L0Entry,
   type Manifest,
   type PinnedSettings,
@@ -115,6 +116,14 @@ export function closeWriter(closing: {
         closing.writerFloor > manifest.writerFloor ? closing.writerFloor : manifest.writerFloor,
       walChain: manifest.walChain.filter((log) => log.epoch > closing.epoch),
     };
+  };
+}
+
+/** Adds a checkpoint that pins the commit which adds it. */
+export function addCheckpoint(checkpoint: Checkpoint): Transition {
+  return (manifest) => {
+    if (manifest.checkpoints.some((other) => other.id === checkpoint.id)) return manifest;
+    return { ...manifest, checkpoints: [...manifest.checkpoints, checkpoint] };
   };
 }
 

@@ -1,0 +1,117 @@
+/** Opening for reading: finds the state to show and puts the parts of a `DbReader` together. */
+import type { Clock } from "../common/clock.js";
+import {
+  CorruptionError,
+  InvalidArgumentError,
+  NotFoundError,
+  UnsupportedError,
+} from "../common/errors.js";
+import type { Manifest } from "../format/manifest.js";
+import { findNewest } from "../manifest/find-newest.js";
+import { ManifestStore } from "../manifest/manifest-store.js";
+import { instantOf, StoredManifest } from "../manifest/stored-manifest.js";
+import { MemTable } from "../memtable/mem-table.js";
+import { ObjectPaths } from "../object-store/paths.js";
+import { BlockCache } from "../sst/block-cache.js";
+import { TableStore } from "../sst/table-store.js";
+import { WalFollower } from "../wal/wal-follower.js";
+import { DbState } from "./db-state.js";
+import type { OpenLocation } from "./location.js";
+import type { CheckedOptions } from "./open-options.js";
+import type { Settings } from "./settings.js";
+import { repinWal, type WalPlace } from "./wal-place.js";
+import { type WrappedStore, wrapStore } from "./wrap-store.js";
+
+export interface ReaderParts {
+  stored: StoredManifest;
+  /** Undefined at a checkpoint: there is nothing to follow. */
+  follower: WalFollower | undefined;
+  state: DbState;
+  clock: Clock;
+  settings: Settings;
+  wrapped: WrappedStore;
+  tables: TableStore;
+  cache: BlockCache;
+  pollIntervalMs: number;
+  closeStore: () => void;
+}
+
+export async function openReader(
+  place: OpenLocation,
+  walPlace: WalPlace | undefined,
+  options: CheckedOptions,
+  reading: { pollIntervalMs: number; checkpoint: string | undefined },
+): Promise<ReaderParts> {
+  const { settings, clock, random, signal } = options;
+  const wrapped = wrapStore(place, options);
+  const { store } = wrapped;
+  const manifests = new ManifestStore(store);
+  const retentionMs = settings.manifestRetentionMs;
+  const searchedAt = instantOf(clock);
+  const newest = await findNewest(manifests, { clock, retentionMs, signal });
+  if (newest === undefined || newest.destroyed) {
+    throw new NotFoundError(
+      `There is no database at "${place.path || place.store.id}". A reader makes none: open it with Db.open first.`,
+    );
+  }
+  requireReadable(newest, walPlace);
+  const cache = new BlockCache(settings.blockCacheBytes);
+  const tables = new TableStore({ store, databaseId: newest.databaseId, cache });
+  const stored = new StoredManifest(manifests, newest, {
+    ...{ clock, random, retentionMs, searchedAt },
+  });
+  const { pollIntervalMs, checkpoint } = reading;
+  const manifest =
+    checkpoint === undefined ? newest : await checkpointed(manifests, newest, checkpoint, signal);
+  const state = new DbState(manifest, new MemTable(), []);
+  const walStore = walPlace?.open ? wrapStore(walPlace.open, options, wrapped.counts).store : store;
+  const follower = checkpoint === undefined ? new WalFollower(walStore, newest) : undefined;
+  const parts = { stored, follower, state, clock, settings, wrapped, tables, cache };
+  const closeStore = (): void => {
+    place.close();
+    walPlace?.open?.close();
+  };
+  return { ...parts, pollIntervalMs, closeStore };
+}
+
+/** The manifest that a checkpoint, given by id or name, pins. */
+async function checkpointed(
+  manifests: ManifestStore,
+  newest: Manifest,
+  wanted: string,
+  signal: AbortSignal | undefined,
+): Promise<Manifest> {
+  const checkpoint =
+    newest.checkpoints.find((candidate) => candidate.id === wanted) ??
+    newest.checkpoints.find((candidate) => candidate.name === wanted);
+  if (checkpoint === undefined) {
+    const names = newest.checkpoints.map((candidate) => `"${candidate.name || candidate.id}"`);
+    throw new NotFoundError(
+      `There is no checkpoint "${wanted}". ${names.length === 0 ? "The database has none." : `There are ${names.slice(0, 10).join(", ")}.`}`,
+    );
+  }
+  const number = checkpoint.manifestNumber;
+  if (number === newest.number) return newest;
+  const found = await manifests.get(number, signal);
+  if (found === undefined) {
+    throw new CorruptionError(
+      ObjectPaths.manifest(number),
+      `it is missing, and checkpoint "${wanted}" names it`,
+    );
+  }
+  return found.manifest;
+}
+
+function requireReadable(manifest: Manifest, walPlace: WalPlace | undefined): void {
+  if (manifest.pinned.encryption !== 0) {
+    throw new UnsupportedError(
+      `The database is encrypted (mode ${manifest.pinned.encryption}), which this version of Moraine does not know. Use a later version.`,
+    );
+  }
+  // A reader changes nothing: it has to be given the place that is pinned.
+  if (repinWal(manifest, walPlace) !== manifest.pinned) {
+    throw new InvalidArgumentError(
+      'The write-ahead log of this database is in another place than this reader was told. Leave "wal" out, or give the place that it has.',
+    );
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * `ManifestWriter`: the one place where what a writer has uploaded becomes part of the database. One commit at a time
+ * retires the longest uploaded and WAL-durable prefix of the queue; every checkpoint and every flush waiter that the
+ * commit covers rides on it and is answered by it.
+ *
+ * A failure of the store is not the end: whoever waits is told, and the same is tried again. A fence, or a manifest that
+ * would break an invariant, is the end.
+ */
+import type { Clock } from "../common/clock.js";
+import { type Deferred, deferred } from "../common/deferred.js";
+import { InternalError, MoraineError, StoreError } from "../common/errors.js";
+import type { Manifest } from "../format/manifest.js";
+import type { StoredManifest } from "../manifest/stored-manifest.js";
+import type { Transition } from "../manifest/transitions.js";
+import type { MemTable } from "../memtable/mem-table.js";
+import {
+  flushedBelow,
+  type PendingCheckpoint,
+  type QueuedTable,
+  selectBatch,
+  splitBySeq,
+  withCheckpoints,
+} from "./flush-plan.js";
+
+const retryDelayMs = 1000;
+
+export interface ManifestWriterOptions {
+  clock: Clock;
+  storedManifest: StoredManifest;
+  epoch: number;
+  /** The last seq that is durable in the WAL. */
+  durableSeq: () => number;
+  /** What retiring the first tables of the queue changes. */
+  retirementOf: (batch: readonly QueuedTable[], queue: readonly QueuedTable[]) => Transition;
+  /** The tables are in L0: the view lets go of them and adopts the manifest, in one assignment. */
+  onRetired: (tables: readonly MemTable[], manifest: Manifest) => void;
+  /** It has failed for good; called once. */
+  onFailed: (error: MoraineError) => void;
+  signal: AbortSignal;
+}
+
+interface FlushWaiter {
+  readonly seq: number;
+  readonly done: Deferred<void>;
+}
+
+interface CheckpointWaiter extends PendingCheckpoint {
+  readonly done: Deferred<Manifest>;
+}
+
+export class ManifestWriter {
+  readonly #options: ManifestWriterOptions;
+  #queue: QueuedTable[] = [];
+  #waiters: FlushWaiter[] = [];
+  #checkpoints: CheckpointWaiter[] = [];
+  #running = false;
+  #failure: MoraineError | undefined;
+
+  constructor(options: ManifestWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Oldest first. */
+  get queue(): readonly QueuedTable[] {
+    return this.#queue;
+  }
+
+  /** Tables join in the order of their seqs. */
+  enqueue(queued: QueuedTable): void {
+    this.#queue.push(queued);
+  }
+
+  /** A table was uploaded, or more of the WAL is durable. */
+  poke(): void {
+    if (this.#running || this.#failure !== undefined) return;
+    this.#running = true;
+    this.#run().catch((error: unknown) => this.#failed(error));
+  }
+
+  /** Resolves when L0 holds every queued row up to `seq`. Rejects when the store has failed for a whole deadline. */
+  whenFlushed(seq: number): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (seq < flushedBelow(this.#queue, 0)) return Promise.resolve();
+    const done = deferred();
+    this.#waiters.push({ seq, done });
+    return done.promise;
+  }
+
+  /** Resolves with the manifest that the checkpoint names: the one of the commit that satisfies its seq. */
+  checkpoint(pending: PendingCheckpoint): Promise<Manifest> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const done = deferred<Manifest>();
+    this.#checkpoints.push({ ...pending, done });
+    this.poke();
+    return done.promise;
+  }
+
+  /** Nothing is committed from now on; whoever waits gets `error`. */
+  fail(error: MoraineError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#reject(error);
+  }
+
+  /** After a failure of the store: whoever waits is told, and after a while the same is tried again. */
+  async pause(error: unknown): Promise<void> {
+    if (this.#failure !== undefined || !(error instanceof StoreError)) throw error;
+    this.#reject(error);
+    await this.#options.clock.sleep(retryDelayMs, this.#options.signal);
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      const batch = selectBatch(this.#queue, this.#options.durableSeq());
+      const below = flushedBelow(this.#queue, batch.length);
+      const { covered } = splitBySeq(this.#checkpoints, below);
+      if (batch.length === 0 && covered.length === 0) {
+        // In the same tick as the look at the queue, or a poke in between would be lost.
+        this.#running = false;
+        return;
+      }
+      const refused = new Map<PendingCheckpoint, MoraineError>();
+      let manifest: Manifest;
+      try {
+        manifest = await this.#commit(batch, covered, refused);
+      } catch (error) {
+        await this.pause(error);
+        continue;
+      }
+      if (this.#failure !== undefined) return;
+      this.#checkpoints = this.#checkpoints.filter((waiter) => !covered.includes(waiter));
+      this.#queue = this.#queue.slice(batch.length);
+      this.#options.onRetired(
+        batch.map((queued) => queued.table),
+        manifest,
+      );
+      for (const waiter of covered) {
+        const error = refused.get(waiter);
+        if (error === undefined) waiter.done.resolve(manifest);
+        else waiter.done.reject(error);
+      }
+      this.#resolveWaiters();
+    }
+  }
+
+  #commit(
+    batch: readonly QueuedTable[],
+    checkpoints: readonly CheckpointWaiter[],
+    refused: Map<PendingCheckpoint, MoraineError>,
+  ): Promise<Manifest> {
+    const { storedManifest, epoch, signal, retirementOf } = this.#options;
+    const retire = batch.length === 0 ? undefined : retirementOf(batch, this.#queue);
+    return storedManifest.commit(withCheckpoints(retire, checkpoints, refused), { epoch, signal });
+  }
+
+  #resolveWaiters(): void {
+    const { covered, later } = splitBySeq(this.#waiters, flushedBelow(this.#queue, 0));
+    this.#waiters = later;
+    for (const waiter of covered) waiter.done.resolve();
+  }
+
+  #reject(error: MoraineError): void {
+    const waiting = [...this.#waiters, ...this.#checkpoints];
+    this.#waiters = [];
+    this.#checkpoints = [];
+    for (const waiter of waiting) waiter.done.reject(error);
+  }
+
+  #failed(cause: unknown): void {
+    if (this.#failure !== undefined) return;
+    const error =
+      cause instanceof MoraineError
+        ? cause
+        : new InternalError("A manifest could not be committed.", { cause });
+    this.fail(error);
+    this.#options.onFailed(error);
+  }
+}

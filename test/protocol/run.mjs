@@ -11,7 +11,7 @@ import { scenarios } from "./scenarios.mjs";
 const { values: options } = parseArgs({
   options: {
     only: { type: "string", multiple: true },
-    seconds: { type: "string", default: "15" },
+    seconds: { type: "string", default: "10" },
     states: { type: "string", default: "300000" },
     threads: { type: "string", default: "2" },
     trace: { type: "boolean", default: false },
@@ -24,7 +24,6 @@ const largest = [
   "manifest-history",
   "no-wal-gate",
   "parallel-fences-three-writers",
-  "replayed-load-not-skipped",
   "load-non-durable",
   "load-and-successor",
   "load-without-wal",

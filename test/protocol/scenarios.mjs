@@ -262,8 +262,9 @@ export const scenarios = [
   planted("replayed-load-not-skipped", "replay takes a load that L0 has had", loading, {
     processes: ["W0", "W1", "C0", "G0"],
     collectors: ["G0"],
-    writes: { W0: 2, W1: 0 },
+    writes: { W0: 0, W1: 0 },
     nonDurableWrites: true,
+    shortBatches: false,
   }),
   planted("l0-in-id-order", "L0 is in the order of ids, which a load mints early", loading),
 

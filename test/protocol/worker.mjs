@@ -4,7 +4,7 @@ import { parentPort } from "node:worker_threads";
 import { search, walk } from "./checker.mjs";
 import { scenarios } from "./scenarios.mjs";
 
-const walkMsMax = 5000;
+const walkMsMax = 2000;
 
 parentPort.on("message", ({ index, msMax, statesMax }) => {
   const { config } = scenarios[index];

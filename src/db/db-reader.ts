@@ -233,6 +233,8 @@ export class DbReader extends Reads {
   /** What L0 holds now leaves memory in the same assignment that brings the manifest. */
   #adopt(manifest: Manifest): void {
     const { state, follower } = this.#parts;
+    // A writer may have moved the WAL to where this reader does not look.
+    this.#parts.requireReadable(manifest);
     if (state.active.rowCount > 0 && state.active.lastSeq <= manifest.lastL0Seq) state.freeze();
     const retired = state.view.tables.filter(
       (table) => table !== state.active && table.lastSeq <= manifest.lastL0Seq,

@@ -1,8 +1,10 @@
 /** `HintWriter`: puts the hint after confirmed commits, at most once a second, and without a timer. */
+import { withSignal } from "../common/abort.js";
 import type { Clock } from "../common/clock.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 
 const intervalMs = 1000;
+const finishMaxMs = 5000;
 
 export class HintWriter {
   readonly #stored: StoredManifest;
@@ -23,8 +25,18 @@ export class HintWriter {
     this.#put();
   }
 
-  /** Puts what is not put yet and waits for it; a failure is no failure of the database. */
+  /** Puts what is not put yet and waits for it, though not for long: a failure is no failure of the database. */
   async finish(): Promise<void> {
+    const enough = new AbortController();
+    const timer = this.#clock.after(finishMaxMs, () => enough.abort());
+    try {
+      await withSignal(this.#finish(), enough.signal).catch(() => undefined);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async #finish(): Promise<void> {
     await this.#running;
     this.#put();
     await this.#running;

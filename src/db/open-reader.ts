@@ -33,6 +33,8 @@ export interface ReaderParts {
   tables: TableStore;
   cache: BlockCache;
   pollIntervalMs: number;
+  /** Throws when this reader was not told where the manifest's WAL is. */
+  requireReadable: (manifest: Manifest) => void;
   closeStore: () => void;
 }
 
@@ -71,7 +73,12 @@ export async function openReader(
     place.close();
     walPlace?.open?.close();
   };
-  return { ...parts, pollIntervalMs, closeStore };
+  return {
+    ...parts,
+    pollIntervalMs,
+    requireReadable: (later) => requireReadable(later, walPlace),
+    closeStore,
+  };
 }
 
 /** The manifest that a checkpoint, given by id or name, pins. */

@@ -10,6 +10,7 @@ import { ObjectPaths } from "../object-store/paths.js";
 import type { ManifestStore } from "./manifest-store.js";
 
 const hitsBeforeGallop = 4;
+const clockSkewMaxMs = 60 * 60 * 1000;
 
 /** The newest manifest, or undefined when there is no database at the path. */
 export async function findNewest(
@@ -18,8 +19,12 @@ export async function findNewest(
 ): Promise<Manifest | undefined> {
   const { clock, retentionMs, signal } = options;
   const hint = await manifests.getHint(signal);
-  if (hint !== undefined && clock.now() - hint.createdAt <= retentionMs / 2) {
-    return probeFrom(manifests, hint, signal);
+  if (hint !== undefined) {
+    const ageMs = clock.now() - hint.createdAt;
+    // A hint from the future was written by a clock that cannot be relied on, so its age says nothing.
+    if (ageMs <= retentionMs / 2 && ageMs >= -clockSkewMaxMs) {
+      return probeFrom(manifests, hint, signal);
+    }
   }
   if (hint === undefined) {
     const names = await manifests.someObjects(signal);

@@ -194,6 +194,12 @@ export class StoredManifest {
       if (highest === undefined) {
         throw new CorruptionError(ObjectPaths.manifestPrefix, "all manifests are gone");
       }
+      if (highest < this.#current.number) {
+        throw new CorruptionError(
+          ObjectPaths.manifest(this.#current.number),
+          `it is missing, and the highest number that is left is ${highest}`,
+        );
+      }
       if (highest > this.#current.number) {
         const found = await this.manifests.get(highest, signal);
         // It is only gone when newer ones have come and it was collected meanwhile: look again.

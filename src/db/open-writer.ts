@@ -2,10 +2,10 @@
 import { withSignal } from "../common/abort.js";
 import { seqMax } from "../common/row.js";
 import { Flusher } from "../flush/flusher.js";
-import { L0Log } from "../flush/l0-log.js";
 import { WalLocation } from "../format/manifest.js";
 import { BlockCache } from "../sst/block-cache.js";
 import { TableStore } from "../sst/table-store.js";
+import { L0Log } from "../wal/l0-log.js";
 import { WriteAheadLog } from "../wal/write-ahead-log.js";
 import type { WriteLog } from "../wal/write-log.js";
 import { claimDatabase } from "./claim.js";

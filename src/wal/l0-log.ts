@@ -7,8 +7,8 @@ import { type Deferred, deferred } from "../common/deferred.js";
 import { type MoraineError, StoreError, UnknownOutcomeError } from "../common/errors.js";
 import type { WalPosition } from "../format/manifest.js";
 import type { RecordSlice } from "../memtable/mem-table.js";
-import type { WalIndex } from "../wal/wal-index.js";
-import type { WriteLog } from "../wal/write-log.js";
+import type { WalIndex } from "./wal-index.js";
+import type { WriteLog } from "./write-log.js";
 
 export interface L0LogOptions {
   epoch: number;

@@ -24,7 +24,13 @@ export {
 export type { KeyRange } from "./common/key-range.js";
 export type { Random } from "./common/random.js";
 export type { Entry } from "./common/row.js";
-export { type CheckpointOptions, type CloseOptions, Db, type FlushOptions, type WriteOptions } from "./db/db.js";
+export {
+  type CheckpointOptions,
+  type CloseOptions,
+  Db,
+  type FlushOptions,
+  type WriteOptions,
+} from "./db/db.js";
 export { DbReader } from "./db/db-reader.js";
 export type { Location } from "./db/location.js";
 export type { OpenOptions, ReaderOptions } from "./db/open-options.js";

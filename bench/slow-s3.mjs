@@ -115,7 +115,7 @@ class Bucket {
   }
 
   #put({ key, headers, body }) {
-    if (headers["x-amz-copy-source"] !== undefined) return failure(501, "NotImplemented");
+    if (headers["x-amz-copy-source"] !== undefined) return this.#copy(key, headers);
     // Its frames would be stored as if they were the object.
     if (headers["content-encoding"]?.includes("aws-chunked")) return failure(501, "NotImplemented");
     const present = this.#objects.get(key);
@@ -126,6 +126,14 @@ class Bucket {
     if (ifMatch !== undefined && present?.etag !== ifMatch)
       return failure(412, "PreconditionFailed");
     return { status: 200, headers: { etag: this.#store(key, body) } };
+  }
+
+  #copy(key, headers) {
+    const source = decodeURIComponent(headers["x-amz-copy-source"]).replace(/^\/?/, "/");
+    const object = this.#objects.get(source);
+    if (object === undefined) return failure(404, "NoSuchKey");
+    const etag = this.#store(key, object.bytes);
+    return xml(`<CopyObjectResult><ETag>${toXml(etag)}</ETag></CopyObjectResult>`);
   }
 
   #store(key, bytes) {

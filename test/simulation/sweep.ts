@@ -60,8 +60,8 @@ async function sweep(world: World, which: SweepCase): Promise<SweepOutcome> {
     walPutsInFlight: 1 + (which.seed % 4),
     uploadsInFlight: 1 + ((which.seed + 1) % 4),
   };
-  // A late request comes at its worst when a successor has opened.
-  world.lateHeld = which.cut?.fate.startsWith("kill") ?? false;
+  // A late request comes at its worst when a successor has opened; and up to the cut all runs of a seed are the same.
+  world.lateHeld = true;
   const worker = world.process("worker");
   const workerCut = cutProcess(world, worker, which.cut);
   await runToEnd(world, history, worker, () => workload(worker, history, options));
@@ -99,6 +99,7 @@ function cutProcess(
       return "complete";
     }
     state.hit = true;
+    if (!cut.fate.startsWith("kill")) world.lateHeld = false;
     return cut.fate;
   };
   return state;
@@ -111,7 +112,9 @@ async function runToEnd(
   body: () => Promise<void>,
 ): Promise<void> {
   const script = world.spawn(process, body);
-  await world.run(() => script.done || process.state === "dead");
+  // A request that nobody waits for may outlast the script.
+  const ended = (): boolean => script.done && !world.isBusy(process);
+  await world.run(() => ended() || process.state === "dead");
   if (process.state === "dead") history.crashed();
   else history.requireSettled();
 }

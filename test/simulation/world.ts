@@ -73,8 +73,9 @@ export class World {
     this.objects = makeObjects(() => this.timeMs);
   }
 
-  get lateCount(): number {
-    return this.#late.length;
+  /** Whether requests of the process are under way. */
+  isBusy(process: SimulatedProcess): boolean {
+    return this.#held.some((request) => request.process === process);
   }
 
   chance(probability: number): boolean {
@@ -214,11 +215,11 @@ export class World {
   /** Nobody waits for it any more, but it was sent. */
   #abandon(request: HeldRequest): void {
     this.#forget(request);
-    if (request.applied || !request.writes || request.process.state === "dead") return;
+    if (request.applied || request.process.state === "dead") return;
     const fate = this.fateOf(request);
     this.note(`${request}: given up by its caller, ${fate}`);
     if (fate.startsWith("kill")) this.#meet(request, fate);
-    else this.#late.push(request);
+    else if (request.writes) this.#late.push(request);
   }
 
   #applyLate(request: HeldRequest): void {

@@ -5,11 +5,12 @@ import { decodeManifest } from "../../src/format/manifest-codec.js";
 import { DuelOracle, markerOf } from "./duel-oracle.js";
 import { DuelReader } from "./duel-reader.js";
 import { DuelWriter } from "./duel-writer.js";
+import type { Fate } from "./fate.js";
 import { scanContent } from "./history.js";
 import { runCase } from "./replay.js";
 import type { MakeObjects } from "./sweep.js";
 import { openDb } from "./sweep-workload.js";
-import { type Fate, type Script, World } from "./world.js";
+import { type Script, World } from "./world.js";
 
 export interface DuelOutcome {
   readonly events: readonly string[];

@@ -1,6 +1,7 @@
 /** The checks of the sweep and of the duels find planted bugs within a few runs: checks that pass everything prove nothing. */
 import { describe, expect, test } from "vitest";
 import { runDuel } from "./duel.js";
+import type { Fate } from "./fate.js";
 import {
   AcknowledgesFirst,
   CommitsOverExisting,
@@ -13,7 +14,6 @@ import {
 import { SimulationFailure, verbose } from "./replay.js";
 import { SimulatedObjects } from "./simulated-objects.js";
 import { type MakeObjects, runSweepCase } from "./sweep.js";
-import type { Fate } from "./world.js";
 
 const duelsMax = 60;
 

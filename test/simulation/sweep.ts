@@ -1,11 +1,12 @@
 /** The crash sweep: one run of the workload with one request cut, and everything that must hold afterwards. */
 import type { OpenOptions } from "../../src/db/open-options.js";
+import type { Fate } from "./fate.js";
 import { difference, equalContent, History, scanContent } from "./history.js";
 import { runCase } from "./replay.js";
 import type { SimulatedObjects } from "./simulated-objects.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import { checkReads, openDb, Recorder, workload } from "./sweep-workload.js";
-import { type Fate, World } from "./world.js";
+import { World } from "./world.js";
 
 export interface Cut {
   /** Which request of the process, and what becomes of it. */

@@ -5,43 +5,16 @@
  * A step lets every promise settle, then does one thing: decides the fate of one held request, lets a late one happen, or,
  * when nothing else can go on, moves the time to the next timer.
  */
-import { StoreError, type StoreErrorReason } from "../../src/common/errors.js";
 import { type Random, randomBelow, seededRandom } from "../../src/common/random.js";
+import { errorOf, type Fate } from "./fate.js";
 import { SimulatedObjects } from "./simulated-objects.js";
 import { SimulatedProcess, type SimulatedTimer } from "./simulated-process.js";
 import type { HeldRequest } from "./simulated-store.js";
-
-/**
- * What may become of a request:
- * - complete: applied and replied to. hold: applied now, replied to later.
- * - refuse, throttle, conflict: not applied, and the caller is told.
- * - lose-reply: applied, outcome unknown. late: outcome unknown, and applied in a later step or never.
- * - kill-before, kill-after, kill-late: its process dies; it is not applied, applied, or applied later.
- */
-export type Fate =
-  | "complete"
-  | "hold"
-  | "refuse"
-  | "throttle"
-  | "conflict"
-  | "lose-reply"
-  | "late"
-  | "kill-before"
-  | "kill-after"
-  | "kill-late";
 
 export interface Script {
   readonly process: SimulatedProcess;
   done: boolean;
 }
-
-/** What a caller is told; "unavailable" where nothing is said. */
-const reasons: { readonly [fate in Fate]?: StoreErrorReason } = {
-  throttle: "throttled",
-  conflict: "conflict",
-  "lose-reply": "unknown-outcome",
-  late: "unknown-outcome",
-};
 
 /** More steps than any run needs: something goes round in circles. */
 const stepsMax = 30_000;
@@ -258,7 +231,7 @@ export class World {
     }
     if (fate.startsWith("kill")) this.kill(process);
     else if (fate === "complete") request.reply();
-    else request.fail(new StoreError(reasons[fate] ?? "unavailable", `${fate}.`, { object: key }));
+    else request.fail(errorOf(fate, key));
   }
 
   #forget(request: HeldRequest): void {

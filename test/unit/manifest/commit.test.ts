@@ -19,15 +19,13 @@ import { day, hour, putManifest, ulid } from "./manifests.js";
 let seeds = 0;
 
 class Role {
+  readonly clock: ManualClock;
   readonly faulty: FaultyObjectStore;
   readonly store: CountingObjectStore;
   readonly stored: StoredManifest;
 
-  constructor(
-    readonly inner: MemoryObjectStore,
-    readonly clock: ManualClock,
-    newest: Manifest,
-  ) {
+  constructor(inner: MemoryObjectStore, clock: ManualClock, newest: Manifest) {
+    this.clock = clock;
     this.faulty = new FaultyObjectStore(inner);
     this.store = new CountingObjectStore(this.faulty);
     const options = { clock, random: seededRandom(++seeds), retentionMs: 30 * day };

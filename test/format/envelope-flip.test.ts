@@ -80,25 +80,28 @@ describe.each(Object.entries(samples))("a %s", (_, sample: Sample) => {
       for (const length of [4, 8]) isTyped(whole.slice().fill(0xff, at, at + length));
       isTyped(whole.slice(0, at));
     }
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), isTyped), { numRuns: 300 });
+    void fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), isTyped), { numRuns: 300 });
   });
 });
 
-test.each(["wal-group", "wal-fence", "run"])("a %s of another database is corruption", (kind) => {
-  const sample = samples[kind]!;
-  expect(() => sample.decode(sample.encode(), otherDatabaseId)).toThrow(corruption);
-});
+test.each(["wal-group", "wal-fence", "run"] as const)(
+  "a %s of another database is corruption",
+  (kind) => {
+    const sample = samples[kind];
+    expect(() => sample.decode(sample.encode(), otherDatabaseId)).toThrow(corruption);
+  },
+);
 
 test("a manifest whose name says another number is corruption", async () => {
   const { decodeManifest } = await import("../../src/format/manifest-codec.js");
-  const bytes = Uint8Array.from(samples["manifest"]!.encode());
+  const bytes = Uint8Array.from(samples.manifest.encode());
   expect(() => decodeManifest(bytes, "golden", 8)).toThrow(corruption);
   expect(decodeManifest(bytes, "golden").number).toBe(7);
 });
 
 test("a WAL object whose name says another epoch or id is corruption", async () => {
   const { decodeWalObject } = await import("../../src/format/wal-object.js");
-  const bytes = samples["wal-group"]!.encode();
+  const bytes = samples["wal-group"].encode();
   for (const position of [
     { epoch: 5, id: 8 },
     { epoch: 4, id: 9 },
@@ -108,10 +111,10 @@ test("a WAL object whose name says another epoch or id is corruption", async () 
 });
 
 test("a manifest with a field that only later versions know keeps what this one knows", () => {
-  const bytes = Uint8Array.from(samples["manifest"]!.encode());
+  const bytes = Uint8Array.from(samples.manifest.encode());
   const payload = bytes.subarray(28, bytes.length - 4);
   // Field 1000, a varint.
   const longer = Uint8Array.from([...payload, 0xc0, 0x3e, 5]);
-  const { decode } = samples["manifest"]!;
+  const { decode } = samples.manifest;
   expect(decode(withPayload(bytes, longer))).toEqual(decode(bytes));
 });

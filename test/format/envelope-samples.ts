@@ -127,7 +127,7 @@ const wal = (bytes: Uint8Array, database: string, id: number): unknown => {
   return { ...object, bytes: undefined, count, rows: found };
 };
 
-export const samples: Record<string, Sample> = {
+export const samples: Record<"manifest" | "wal-group" | "wal-fence" | "run", Sample> = {
   manifest: {
     encode: () => encodeManifest(manifest),
     decode: (bytes, database) => {

@@ -23,7 +23,7 @@ const keyArbitrary = fc
 
 describe("numbers in bytes", () => {
   test("every one is read as it was written, and takes the room that it said", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.maxSafeNat(), fc.nat(2 ** 32 - 1), fc.nat(65_535), (large, word, half) => {
         const writer = new ByteWriter(1);
         for (const value of [large, word, half]) writer.varint(value);
@@ -72,7 +72,7 @@ describe("ranges of keys", () => {
     }));
 
   test("hold what their bounds say, and two intersect to what both hold", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(rangeArbitrary, rangeArbitrary, keyArbitrary, (one, two, key) => {
         const [a, b] = [toKeyBounds(one), toKeyBounds(two)];
         expect(overlaps(a, key, key)).toBe(isWithin(key, one));
@@ -85,7 +85,7 @@ describe("ranges of keys", () => {
   });
 
   test("the successor of a prefix is the least key above all that begin with it", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(keyArbitrary, keyArbitrary, (prefix, key) => {
         const successor = prefixSuccessor(prefix);
         const begins = compareBytes(key.subarray(0, prefix.length), prefix) === 0;
@@ -99,7 +99,7 @@ describe("ranges of keys", () => {
 
 describe("strings as keys", () => {
   test("two different ones are never one key, and each is its UTF-8", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), fc.string({ unit: "grapheme" }), (a, b) => {
         expect(Buffer.from(toKeyBytes(a)).toString("utf8")).toBe(a);
         expect(compareBytes(toKeyBytes(a), toKeyBytes(b)) === 0).toBe(a === b);
@@ -130,7 +130,7 @@ describe("ids", () => {
 
   test("order as bytes as they do as text, and come back from bytes", () => {
     const bytesArbitrary = fc.uint8Array({ minLength: 16, maxLength: 16 });
-    fc.assert(
+    void fc.assert(
       fc.property(bytesArbitrary, bytesArbitrary, (a, b) => {
         const [one, two] = [ulidFromBytes(a), ulidFromBytes(b)];
         expect(one).toMatch(ulidPattern);

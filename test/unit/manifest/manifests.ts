@@ -11,8 +11,8 @@ import type { ObjectStore } from "../../../src/object-store/object-store.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 
 export const databaseId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-export const hour = 3_600_000;
-export const day = 24 * hour;
+export const hour: number = 3_600_000;
+export const day: number = 24 * hour;
 
 /** Ids that ascend with their number. */
 export const ulid = (number: number): string => `01${String(number).padStart(24, "0")}`;

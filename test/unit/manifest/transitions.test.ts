@@ -53,7 +53,7 @@ const compact: Transition = (manifest) =>
     : { ...manifest, l0: [], compactorFloor: manifest.writerFloor };
 
 test("lives of writers, with every commit applied twice, keep the invariants and name nothing twice", () => {
-  fc.assert(
+  void fc.assert(
     fc.property(fc.array(lifeArbitrary, { minLength: 1, maxLength: 5 }), (lives) => {
       let manifest = empty;
       let seq = 0;

@@ -106,7 +106,7 @@ const batchesArbitrary = fc.array(
 );
 
 test("it finds every version at every seq, and gives all of them in order, both ways", () => {
-  fc.assert(
+  void fc.assert(
     fc.property(batchesArbitrary, fc.array(keyArbitrary, { maxLength: 5 }), (batches, seeks) => {
       const table = new MemTable();
       const model = new ModelTable();
@@ -147,7 +147,7 @@ test("it finds every version at every seq, and gives all of them in order, both 
 });
 
 test("an iterator sees the table as it was, whatever is written meanwhile", () => {
-  fc.assert(
+  void fc.assert(
     fc.property(batchesArbitrary, batchesArbitrary, fc.boolean(), (before, after, reverse) => {
       const table = new MemTable();
       const model = new ModelTable();

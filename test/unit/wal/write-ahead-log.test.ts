@@ -69,9 +69,9 @@ async function turns(count = 5): Promise<void> {
 
 test("an idle log sends at the end of the turn, with everything that was written in it", async () => {
   const log = new Fixture();
-  log.append(false);
+  void log.append(false);
   const durable = log.append(true);
-  log.append(false);
+  void log.append(false);
   expect(log.store.total).toBe(0);
   await durable;
   expect(log.store.counts.create).toBe(1);
@@ -86,7 +86,7 @@ test("an idle log sends at the end of the turn, with everything that was written
 
 test("what nobody waits for is sent after the interval, in one object", async () => {
   const log = new Fixture();
-  for (let i = 0; i < 10; i++) log.append(false);
+  for (let i = 0; i < 10; i++) void log.append(false);
   await log.clock.advance(99);
   expect(log.store.total).toBe(0);
   await log.clock.advance(1);
@@ -97,7 +97,7 @@ test("what nobody waits for is sent after the interval, in one object", async ()
 
 test("what is much is sent though nobody waits for it", async () => {
   const log = new Fixture();
-  log.append(false, 8 * 1024 * 1024);
+  void log.append(false, 8 * 1024 * 1024);
   await turns();
   expect(log.log.durableSeq).toBe(1);
 });
@@ -244,7 +244,7 @@ test("the index answers where replay starts once L0 holds a seq", async () => {
   const log = new Fixture();
   const start = (seq: number) => log.log.positionAfter(seq).id;
   expect(start(0)).toBe(1);
-  log.append(false);
+  void log.append(false);
   await log.append(true);
   await log.append(true);
   expect([0, 1, 2, 3].map(start)).toEqual([1, 1, 2, 3]);

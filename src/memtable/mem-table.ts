@@ -46,7 +46,7 @@ export class MemTable implements RowSource {
 
   /** No batch is added any more. */
   freeze(): void {
-    this.#rows.sortTail(true);
+    this.#rows.sortAll();
     this.#frozen = true;
   }
 
@@ -146,7 +146,7 @@ export class MemTable implements RowSource {
     this.#rows.sortTail(true);
     const rows = this.#rows;
     return mergeRows(
-      rows.segments.map((segment) => new SegmentIterator(rows, segment, reverse)),
+      rows.segments.map((segment) => new SegmentIterator(rows, segment.rows, reverse)),
       reverse,
     );
   }

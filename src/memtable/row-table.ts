@@ -9,15 +9,17 @@
 import { compareRanges } from "../common/bytes.js";
 import type { RowKind, RowRef } from "../common/row.js";
 import { ByteArena } from "./byte-arena.js";
+import type { Segment } from "./segment.js";
 
-const tailRowsMax = 4096;
+/** Rows that are sorted at once: their index in such a chunk has twelve bits. */
+const chunkRowsMax = 4096;
 /** A row that a later operation of its own batch replaced. */
 const deadKind = 0;
 
 export class RowTable {
   readonly arena: ByteArena = new ByteArena();
   rowCount = 0;
-  segments: readonly Uint32Array[] = [];
+  segments: readonly Segment[] = [];
   #capacity = 256;
   #chunk = new Uint32Array(this.#capacity);
   #keyStart = new Uint32Array(this.#capacity);
@@ -32,9 +34,6 @@ export class RowTable {
   /** Row plus 1 of the next older version of the key; 0: none. */
   #previous = new Uint32Array(this.#capacity);
   #hash = new Uint32Array(this.#capacity);
-  /** The first eight key bytes, as two numbers that compare like them. */
-  #prefixHigh = new Uint32Array(this.#capacity);
-  #prefixLow = new Uint32Array(this.#capacity);
   /** Open addressing: row plus 1 of the newest version of a key; 0: free. */
   #slots = new Uint32Array(512);
   #keyCount = 0;
@@ -69,8 +68,6 @@ export class RowTable {
     }
     if (this.#expiresAt !== undefined) this.#expiresAt[row] = expiresAt;
     this.#hash[row] = hash;
-    this.#prefixHigh[row] = prefixWord(bytes, keyStart, keyLength, 0);
-    this.#prefixLow[row] = prefixWord(bytes, keyStart, keyLength, 4);
     this.rowCount = row + 1;
     this.#index(row, hash, bytes, keyStart, keyLength, seq);
   }
@@ -109,20 +106,28 @@ export class RowTable {
 
   /** Sorts what has been added since the last call, when it is much or when `all` is true. Not inside a batch. */
   sortTail(all: boolean): void {
-    const count = this.rowCount - this.#sortedCount;
-    if (count === 0 || (!all && count < tailRowsMax)) return;
-    const rows: number[] = [];
-    for (let row = this.#sortedCount; row < this.rowCount; row++) {
-      if (this.#kind[row] !== deadKind) rows.push(row);
-    }
-    rows.sort((a, b) => this.#compare(a, b));
-    this.#sortedCount = this.rowCount;
-    let segment = Uint32Array.from(rows);
+    if (this.rowCount - this.#sortedCount < (all ? 1 : chunkRowsMax)) return;
     const segments = [...this.segments];
-    while (segments.length > 0 && segments.at(-1)!.length <= segment.length * 2) {
-      segment = this.#mergeSegments(segments.pop()!, segment);
+    while (this.rowCount - this.#sortedCount >= (all ? 1 : chunkRowsMax)) {
+      const end = Math.min(this.rowCount, this.#sortedCount + chunkRowsMax);
+      let segment = this.#sortChunk(this.#sortedCount, end);
+      this.#sortedCount = end;
+      while (segments.length > 0 && segments.at(-1)!.rows.length <= segment.rows.length) {
+        segment = this.#mergeSegments(segments.pop()!, segment);
+      }
+      segments.push(segment);
     }
-    segments.push(segment);
+    this.segments = segments;
+  }
+
+  /** Everything in one segment, for a table that is read in order from now on. */
+  sortAll(): void {
+    this.sortTail(true);
+    const segments = [...this.segments];
+    while (segments.length > 1) {
+      const newer = segments.pop()!;
+      segments.push(this.#mergeSegments(segments.pop()!, newer));
+    }
     this.segments = segments;
   }
 
@@ -141,15 +146,69 @@ export class RowTable {
 
   /** Bytes that the columns and the index take. */
   get columnBytes(): number {
-    return this.#capacity * (this.#expiresAt === undefined ? 49 : 57) + this.#slots.length * 4;
+    return this.#capacity * (this.#expiresAt === undefined ? 41 : 49) + this.#slots.length * 4;
+  }
+
+  /**
+   * Rows [start, end) in order. What their keys have in common is passed over; the five bytes after it and the row's index in
+   * the chunk make one number, which the engine sorts without calling back. Only equal numbers need whole keys.
+   */
+  #sortChunk(start: number, end: number): Segment {
+    const shared = this.#sharedPrefix(start, end);
+    const sortKeys = new Float64Array(end - start);
+    let count = 0;
+    for (let row = start; row < end; row++) {
+      if (this.#kind[row] === deadKind) continue;
+      sortKeys[count++] = this.#keyWord(row, shared, 5) * chunkRowsMax + (row - start);
+    }
+    const live = sortKeys.subarray(0, count).sort();
+    const rows = new Uint32Array(count);
+    for (let i = 0; i < count; i++) rows[i] = start + (live[i]! % chunkRowsMax);
+    const prefixOf = (i: number): number => Math.floor(live[i]! / chunkRowsMax);
+    for (let i = 0; i < count; ) {
+      let next = i + 1;
+      while (next < count && prefixOf(next) === prefixOf(i)) next++;
+      if (next - i > 1) rows.subarray(i, next).sort((a, b) => this.#compare(a, b));
+      i = next;
+    }
+    return { rows, words: this.#wordsOf(rows, shared), wordOffset: shared };
+  }
+
+  #wordsOf(rows: Uint32Array, offset: number): Float64Array<ArrayBuffer> {
+    const words = new Float64Array(rows.length);
+    for (let i = 0; i < rows.length; i++) words[i] = this.#keyWord(rows[i]!, offset, 6);
+    return words;
+  }
+
+  /** How many bytes all keys of rows [start, end) begin with in common. */
+  #sharedPrefix(start: number, end: number): number {
+    const first = this.arena.chunks[this.#chunk[start]!]!;
+    const firstStart = this.#keyStart[start]!;
+    let shared = this.#keyLength[start]!;
+    for (let row = start + 1; row < end && shared > 0; row++) {
+      const bytes = this.arena.chunks[this.#chunk[row]!]!;
+      const keyStart = this.#keyStart[row]!;
+      const most = Math.min(shared, this.#keyLength[row]!);
+      let i = 0;
+      while (i < most && bytes[keyStart + i] === first[firstStart + i]) i++;
+      shared = i;
+    }
+    return shared;
+  }
+
+  /** `length` key bytes from `offset` as a big-endian number; bytes past the end count as zero. */
+  #keyWord(row: number, offset: number, length: number): number {
+    const bytes = this.arena.chunks[this.#chunk[row]!]!;
+    const start = this.#keyStart[row]! + offset;
+    const end = Math.min(start + length, this.#keyStart[row]! + this.#keyLength[row]!);
+    let word = 0;
+    for (let at = start; at < end; at++) word = word * 256 + bytes[at]!;
+    for (let missing = start + length - Math.max(end, start); missing > 0; missing--) word *= 256;
+    return word;
   }
 
   /** Key up, then row down: a later row of a key is a newer version. */
   #compare(a: number, b: number): number {
-    const high = this.#prefixHigh[a]! - this.#prefixHigh[b]!;
-    if (high !== 0) return high;
-    const low = this.#prefixLow[a]! - this.#prefixLow[b]!;
-    if (low !== 0) return low;
     const aStart = this.#keyStart[a]!;
     const bStart = this.#keyStart[b]!;
     const order = compareRanges(
@@ -163,17 +222,54 @@ export class RowTable {
     return order !== 0 ? order : b - a;
   }
 
-  #mergeSegments(a: Uint32Array, b: Uint32Array): Uint32Array<ArrayBuffer> {
-    const merged = new Uint32Array(a.length + b.length);
+  #mergeSegments(a: Segment, b: Segment): Segment {
+    if (a.rows.length === 0) return b;
+    if (b.rows.length === 0) return a;
+    const wordOffset = this.#sharedOf(a.rows, b.rows);
+    const wordsOf = (segment: Segment): Float64Array =>
+      segment.wordOffset === wordOffset ? segment.words : this.#wordsOf(segment.rows, wordOffset);
+    const aRows = a.rows;
+    const bRows = b.rows;
+    const aWords = wordsOf(a);
+    const bWords = wordsOf(b);
+    const rows = new Uint32Array(aRows.length + bRows.length);
+    const words = new Float64Array(rows.length);
     let i = 0;
     let j = 0;
     let at = 0;
-    while (i < a.length && j < b.length) {
-      merged[at++] = this.#compare(a[i]!, b[j]!) < 0 ? a[i++]! : b[j++]!;
+    while (i < aRows.length && j < bRows.length) {
+      const order = aWords[i]! - bWords[j]! || this.#compare(aRows[i]!, bRows[j]!);
+      if (order < 0) {
+        words[at] = aWords[i]!;
+        rows[at++] = aRows[i++]!;
+      } else {
+        words[at] = bWords[j]!;
+        rows[at++] = bRows[j++]!;
+      }
     }
-    merged.set(a.subarray(i), at);
-    merged.set(b.subarray(j), at + a.length - i);
-    return merged;
+    rows.set(aRows.subarray(i), at);
+    words.set(aWords.subarray(i), at);
+    rows.set(bRows.subarray(j), at + aRows.length - i);
+    words.set(bWords.subarray(j), at + aRows.length - i);
+    return { rows, words, wordOffset };
+  }
+
+  /** What all keys of two sorted segments have in common is what their four ends have. */
+  #sharedOf(a: Uint32Array, b: Uint32Array): number {
+    if (a.length === 0 || b.length === 0) return 0;
+    const ends = [a[0]!, a[a.length - 1]!, b[0]!, b[b.length - 1]!];
+    let shared = this.#keyLength[ends[0]!]!;
+    for (const end of ends) {
+      let i = 0;
+      const most = Math.min(shared, this.#keyLength[end]!);
+      while (i < most && this.#keyByte(end, i) === this.#keyByte(ends[0]!, i)) i++;
+      shared = i;
+    }
+    return shared;
+  }
+
+  #keyByte(row: number, offset: number): number {
+    return this.arena.chunks[this.#chunk[row]!]![this.#keyStart[row]! + offset]!;
   }
 
   #index(
@@ -252,24 +348,8 @@ export class RowTable {
     }
     this.#previous = grow(this.#previous, new Uint32Array(capacity));
     this.#hash = grow(this.#hash, new Uint32Array(capacity));
-    this.#prefixHigh = grow(this.#prefixHigh, new Uint32Array(capacity));
-    this.#prefixLow = grow(this.#prefixLow, new Uint32Array(capacity));
     this.#capacity = capacity;
   }
-}
-
-/** Four key bytes as a big-endian number; bytes past the end count as zero, which a full comparison then settles. */
-function prefixWord(bytes: Uint8Array, start: number, length: number, offset: number): number {
-  const at = start + offset;
-  const left = length - offset;
-  if (left >= 4) {
-    return (
-      ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
-    );
-  }
-  let word = 0;
-  for (let i = 0; i < 4; i++) word = (word << 8) | (i < left ? bytes[at + i]! : 0);
-  return word >>> 0;
 }
 
 /** FNV-1a (Fowler, Noll, Vo) with the finaliser of MurmurHash3 (Appleby), so that the low bits are well mixed. */

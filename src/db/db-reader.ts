@@ -31,6 +31,9 @@ export class DbReader extends Reads {
   #end: MoraineError | undefined;
   #timer: Timer | undefined;
   #quietPolls = 0;
+  #polling = false;
+  /** Somebody began to wait while a poll was under way, which may have looked already. */
+  #pollAgain = false;
   #refreshing: Promise<boolean> | undefined;
   #seq: number;
   #seqWaiters: { seq: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
@@ -113,7 +116,8 @@ export class DbReader extends Reads {
     this.#seqWaiters.push(waiter);
     // Somebody waits: news are looked for at once, and at the short interval from now on.
     this.#quietPolls = 0;
-    this.#schedule(0);
+    if (this.#polling) this.#pollAgain = true;
+    else this.#schedule(0);
     try {
       await withSignal(waiting.promise, options?.signal);
     } finally {
@@ -262,13 +266,17 @@ export class DbReader extends Reads {
   }
 
   async #poll(): Promise<void> {
+    this.#polling = true;
     try {
       const news = await this.#refresh();
       this.#quietPolls = news ? 0 : Math.min(this.#quietPolls + 1, 20);
     } catch {
       // The reader has ended, or tries again after the interval.
     }
-    this.#schedule();
+    this.#polling = false;
+    const again = this.#pollAgain;
+    this.#pollAgain = false;
+    this.#schedule(again ? 0 : undefined);
   }
 
   #finish(error: MoraineError | undefined): void {

@@ -122,7 +122,7 @@ export class Writer {
     const { clock } = this.#parts;
     return {
       seq: this.pipeline.lastSeq,
-      createdAt: clock.now(),
+      createdAt: Math.floor(clock.now()),
       durable: () => Promise.resolve(),
     };
   }

@@ -99,6 +99,6 @@ describe("the crash sweep finds", () => {
 
 test("a failure says how to replay it", async () => {
   const message = await cuts((now) => new EndsAtDroppedWalObject(now));
-  expect(message).toMatch(/MORAINE_SIM_SEED=1\/\d+:kill-after npx vitest run --project unit/);
+  expect(message).toMatch(/npm run test:sim -- --seed 1\/\d+:kill-after/);
   expect(message).toMatch(/worker#\d+ create db\/wal/);
 });

@@ -25,7 +25,7 @@ export class SimulationFailure extends Error {
   constructor(name: string, file: string, world: World, cause: unknown) {
     const what = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     super(
-      `Run ${name} failed: ${what}\n\nReplay it: MORAINE_SIM_SEED=${name} npx vitest run --project unit test/simulation/${file}\n\nThe last events (step, time, what):\n${world.log.slice(-lastEvents).join("\n")}`,
+      `Run ${name} failed: ${what}\n\nReplay it: npm run test:sim -- --seed ${name}   (test/simulation/${file})\n\nThe last events (step, time, what):\n${world.log.slice(-lastEvents).join("\n")}`,
       { cause },
     );
     this.name = "SimulationFailure";

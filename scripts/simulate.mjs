@@ -1,0 +1,32 @@
+// Runs the simulations: `npm run test:sim -- --seed N` replays one case, `--runs N` says how many duels there are (default
+// 1500, and the sweep's seeds in proportion). Everything else goes to vitest.
+import { spawnSync } from "node:child_process";
+
+const args = process.argv.slice(2);
+const take = (name) => {
+  const at = args.indexOf(name);
+  return at < 0 ? undefined : args.splice(at, 2)[1];
+};
+const seed = take("--seed");
+const runs = take("--runs") ?? "1500";
+const files = seed === undefined ? ["test/simulation"] : [fileOf(seed)];
+const env = { ...process.env, MORAINE_SIM_RUNS: runs, MORAINE_SIM_VERBOSE: "1" };
+if (seed !== undefined) env.MORAINE_SIM_SEED = seed;
+
+const { status } = spawnSync(
+  process.execPath,
+  [
+    ...["node_modules/vitest/vitest.mjs", "run", "--project", "unit", "--testTimeout", "600000"],
+    ...files,
+    ...args,
+  ],
+  { stdio: "inherit", env },
+);
+process.exitCode = status ?? 1;
+
+/** Cases of the sweep have a slash in their name, duels are numbers. */
+function fileOf(name) {
+  return name.includes("/")
+    ? "test/simulation/crash-sweep.test.ts"
+    : "test/simulation/duels.test.ts";
+}

@@ -36,7 +36,7 @@ export interface ClosedLog {
   readonly objects: ReadonlyMap<number, WalObject>;
 }
 
-/** Undefined when an object that stood in the way is gone again: a newer writer took over. */
+/** Undefined when an object is gone that was there: a newer writer took over, or it is damage. */
 export async function closeLog(options: CloseLogOptions): Promise<ClosedLog | undefined> {
   const { epoch, fromId } = options;
   const objects = new Map<number, WalObject>();
@@ -51,6 +51,7 @@ export async function closeLog(options: CloseLogOptions): Promise<ClosedLog | un
     objects.set(last, object);
     if (object.fence) return { epoch, fromId, endId: last, objects };
   }
+  if (await isMissing(options, firstFree, listed)) return undefined;
   for (;;) {
     const ids = Array.from({ length: options.putsInFlight + 1 }, (_, i) => firstFree + i);
     const placed = await Promise.all(ids.map((id) => placeFence(options, id)));
@@ -63,6 +64,27 @@ export async function closeLog(options: CloseLogOptions): Promise<ClosedLog | un
     }
     firstFree += ids.length;
   }
+}
+
+/**
+ * A writer sends an id only when fewer than `putsInFlight` are on their way, so a record at id r says that every id up to
+ * r - `putsInFlight` was stored. If one of those is absent it has been deleted, and a fence there would make acknowledged
+ * records void without a word. Listings are only guesses: both objects are looked at.
+ */
+async function isMissing(
+  options: CloseLogOptions,
+  firstFree: number,
+  listed: ReadonlyMap<number, number>,
+): Promise<boolean> {
+  const fence = fenceBytes(options);
+  let lastRecord = 0;
+  for (const [id, size] of listed) if (size !== fence && id > lastRecord) lastRecord = id;
+  if (firstFree > lastRecord - options.putsInFlight) return false;
+  const [free, record] = await Promise.all([
+    readWalObject(options, firstFree),
+    readWalObject(options, lastRecord),
+  ]);
+  return free === undefined && record !== undefined && !record.fence;
 }
 
 /** One object of a log, checked; undefined when absent. */

@@ -102,6 +102,7 @@ async function claim(
     durableSeq: () => (hasWal ? wal.durableSeq : seqMax),
     lastSeq: () => pipeline.lastSeq,
     walPositionAfter: (seq) => wal.positionAfter(seq),
+    onUploaded: () => pipeline.wake(),
     onRetired: (retired, manifest) => {
       state.retire(retired, manifest);
       index.forget(manifest.lastL0Seq);

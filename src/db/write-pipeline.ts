@@ -79,7 +79,7 @@ export class WritePipeline {
   }
 
   get unflushedBytes(): number {
-    return this.#state.memTableBytes + this.#wal.bufferedBytes;
+    return this.#state.memTableBytes + this.#wal.bufferedBytes + this.#flusher.builtBytes;
   }
 
   get waitingCount(): number {

@@ -40,6 +40,8 @@ export interface FlusherOptions {
   lastSeq: () => number;
   /** Where replay starts once L0 holds everything up to `seq`. */
   walPositionAfter: (seq: number) => WalPosition;
+  /** An SST is stored, and its bytes are free. */
+  onUploaded: () => void;
   /** The tables are in L0: the view lets go of them and adopts the manifest, in one assignment. */
   onRetired: (tables: readonly MemTable[], manifest: Manifest) => void;
   /** The flusher has failed for good; called once. */
@@ -51,6 +53,7 @@ export class Flusher {
   readonly #writer: ManifestWriter;
   readonly #abort = new AbortController();
   #uploading = 0;
+  #builtBytes = 0;
   #ended = false;
   /** Tables are built one after another: building takes the processor, uploading waits for the network. */
   #build: Promise<unknown> = Promise.resolve();
@@ -67,6 +70,11 @@ export class Flusher {
       },
       onFailed: (error) => this.#failed(error),
     });
+  }
+
+  /** Bytes of SSTs that are built and not stored yet: memory beside that of their tables. */
+  get builtBytes(): number {
+    return this.#builtBytes;
   }
 
   /** Tables join in the order of their seqs. */
@@ -122,6 +130,7 @@ export class Flusher {
     const build = this.#build.then(() => buildSst(queued.table, { ...sst, id }, clock, signal));
     this.#build = build.catch(() => undefined);
     const built: BuiltSst = await build;
+    this.#builtBytes += built.info.size;
     for (;;) {
       try {
         await writeSst(store, ObjectPaths.sst(id), built.chunks, { signal });
@@ -130,7 +139,9 @@ export class Flusher {
         await this.#writer.pause(error);
       }
     }
+    this.#builtBytes -= built.info.size;
     queued.sst = built.info;
+    this.#options.onUploaded();
   }
 
   #retirementOf(batch: readonly QueuedTable[], queue: readonly QueuedTable[]): Transition {

@@ -2,8 +2,11 @@
 import { concatBytes } from "../common/bytes.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 
-/** Up to this size an SST is one plain PUT; above it is handed over in pieces, so that the store may send it in parts. */
-const singlePutBytesMax = 8 * 1024 * 1024;
+/**
+ * Up to this size an SST is one plain PUT, so that a flush of a MemTable of the default size costs one request; above it is
+ * handed over in pieces, so that the store may send it in parts.
+ */
+const singlePutBytesMax = 32 * 1024 * 1024;
 
 export interface WriteSstOptions {
   signal?: AbortSignal | undefined;

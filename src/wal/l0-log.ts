@@ -5,6 +5,7 @@
 import type { Clock } from "../common/clock.js";
 import { type Deferred, deferred } from "../common/deferred.js";
 import { type MoraineError, StoreError, UnknownOutcomeError } from "../common/errors.js";
+import { outcomeOfSent } from "../common/outcome-of-sent.js";
 import type { WalPosition } from "../format/manifest.js";
 import type { RecordSlice } from "../memtable/mem-table.js";
 import type { WalIndex } from "./wal-index.js";
@@ -29,6 +30,8 @@ export class L0Log implements WriteLog {
   #waiters: { seq: number; done: Deferred<void> }[] = [];
   #scheduled = false;
   #flushing = false;
+  /** The last seq that was given to a flush: what was written up to here may be stored. */
+  #sentSeq = 0;
   #failure: MoraineError | undefined;
 
   constructor(options: L0LogOptions) {
@@ -45,7 +48,7 @@ export class L0Log implements WriteLog {
 
   whenDurable(seq: number): Promise<void> {
     if (seq <= this.durableSeq) return Promise.resolve();
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#failure !== undefined) return Promise.reject(this.#failureOf(seq, this.#failure));
     const last = this.#waiters.at(-1);
     // Writes of one turn wait together.
     if (last?.seq === seq) return last.done.promise;
@@ -65,7 +68,11 @@ export class L0Log implements WriteLog {
     this.#failure = error;
     const waiting = this.#waiters;
     this.#waiters = [];
-    for (const waiter of waiting) waiter.done.reject(error);
+    for (const waiter of waiting) waiter.done.reject(this.#failureOf(waiter.seq, error));
+  }
+
+  #failureOf(seq: number, error: MoraineError): MoraineError {
+    return seq <= this.#sentSeq ? outcomeOfSent(error) : error;
   }
 
   #schedule(): void {
@@ -81,6 +88,7 @@ export class L0Log implements WriteLog {
     const last = this.#waiters.at(-1);
     if (last === undefined || this.#failure !== undefined) return;
     this.#flushing = true;
+    this.#sentSeq = last.seq;
     try {
       await this.#options.flush(last.seq);
     } catch (error) {

@@ -8,8 +8,9 @@
  */
 import { equalBytes } from "../common/bytes.js";
 import type { Clock, Timer } from "../common/clock.js";
-import { FencedError, MoraineError, StoreError, UnknownOutcomeError } from "../common/errors.js";
+import { FencedError, MoraineError, UnknownOutcomeError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
+import { outcomeOfSent } from "../common/outcome-of-sent.js";
 import type { Random } from "../common/random.js";
 import type { WalPosition } from "../format/manifest.js";
 import { decodeWalObject, encodeWalGroup } from "../format/wal-object.js";
@@ -236,14 +237,4 @@ export class WriteAheadLog implements WriteLog {
     this.fail(error);
     this.#options.onFailed(error);
   }
-}
-
-/** Of a group that was sent it is not known whether it was stored, unless the store refused it in so many words. */
-function outcomeOfSent(error: MoraineError): MoraineError {
-  if (error instanceof FencedError || error instanceof UnknownOutcomeError) return error;
-  if (error instanceof StoreError && error.kind === "unknown") return error;
-  return new UnknownOutcomeError(
-    `It is not known whether this write was stored: ${error.message} Reopen the database to find out.`,
-    { cause: error },
-  );
 }

@@ -9,6 +9,7 @@
 import type { Clock } from "../common/clock.js";
 import { type Deferred, deferred } from "../common/deferred.js";
 import { InternalError, MoraineError, StoreError } from "../common/errors.js";
+import { outcomeOfSent } from "../common/outcome-of-sent.js";
 import type { Manifest } from "../format/manifest.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 import type { Transition } from "../manifest/transitions.js";
@@ -53,6 +54,8 @@ export class ManifestWriter {
   #queue: QueuedTable[] = [];
   #waiters: FlushWaiter[] = [];
   #checkpoints: CheckpointWaiter[] = [];
+  /** Those of them that ride on the commit in flight: only its outcome tells whether they were made. */
+  #committing: readonly CheckpointWaiter[] = [];
   #running = false;
   #failure: MoraineError | undefined;
 
@@ -99,6 +102,8 @@ export class ManifestWriter {
   fail(error: MoraineError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
+    const outcome = outcomeOfSent(error, "this checkpoint was made");
+    for (const waiter of this.#committing) waiter.done.reject(outcome);
     this.#reject(error);
   }
 
@@ -122,12 +127,15 @@ export class ManifestWriter {
       const refused = new Map<PendingCheckpoint, MoraineError>();
       let manifest: Manifest;
       try {
+        this.#committing = covered;
         manifest = await this.#commit(batch, covered, refused);
       } catch (error) {
+        this.#committing = [];
         await this.pause(error);
         continue;
       }
       if (this.#failure !== undefined) return;
+      this.#committing = [];
       this.#checkpoints = this.#checkpoints.filter((waiter) => !covered.includes(waiter));
       this.#queue = this.#queue.slice(batch.length);
       this.#options.onRetired(
@@ -160,9 +168,10 @@ export class ManifestWriter {
   }
 
   #reject(error: MoraineError): void {
-    const waiting = [...this.#waiters, ...this.#checkpoints];
+    const checkpoints = this.#checkpoints.filter((waiter) => !this.#committing.includes(waiter));
+    const waiting = [...this.#waiters, ...checkpoints];
     this.#waiters = [];
-    this.#checkpoints = [];
+    this.#checkpoints = [...this.#committing];
     for (const waiter of waiting) waiter.done.reject(error);
   }
 

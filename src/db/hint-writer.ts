@@ -13,6 +13,7 @@ export class HintWriter {
   #putAt = Number.NEGATIVE_INFINITY;
   #running: Promise<void> = Promise.resolve();
   #busy = false;
+  readonly #abort = new AbortController();
 
   constructor(stored: StoredManifest, clock: Clock) {
     this.#stored = stored;
@@ -36,6 +37,11 @@ export class HintWriter {
     }
   }
 
+  /** The handle has ended: nothing is sent any more, and what is under way is given up. */
+  end(reason: Error): void {
+    this.#abort.abort(reason);
+  }
+
   async #finish(): Promise<void> {
     await this.#running;
     this.#put();
@@ -50,7 +56,7 @@ export class HintWriter {
     this.#putNumber = number;
     this.#putAt = this.#clock.monotonic();
     this.#busy = true;
-    this.#running = this.#stored.manifests.putHint(bytes).then(
+    this.#running = this.#stored.manifests.putHint(bytes, this.#abort.signal).then(
       () => {
         this.#busy = false;
       },

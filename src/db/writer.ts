@@ -208,10 +208,11 @@ export class Writer {
 
   #end(error: MoraineError): void {
     this.#ended = true;
-    const { wal, flusher, pipeline, abort, closeStore } = this.#parts;
+    const { wal, flusher, pipeline, hint, abort, closeStore } = this.#parts;
     pipeline.close(error);
     wal.fail(error);
     flusher.fail(error);
+    hint.end(error);
     abort.abort(error);
     closeStore();
   }

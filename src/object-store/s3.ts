@@ -1,4 +1,9 @@
-/** `S3ObjectStore`: the object store contract on Amazon S3 and servers that speak its protocol. */
+/**
+ * `S3ObjectStore`: the object store contract on Amazon S3 and servers that speak its protocol.
+ *
+ * The only file that knows the AWS SDK, which is why it is longer than others: what can be decided without the SDK is in
+ * the `s3-*.ts` files beside it.
+ */
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { Readable } from "node:stream";

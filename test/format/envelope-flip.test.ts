@@ -1,4 +1,4 @@
-/** Damages every kind of enveloped object in every way, and demands an error that names it, and never another answer. */
+/** Damages every kind of enveloped object in every way, and demands an error that names it, and never another answer (P6). */
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { writeU32 } from "../../src/common/byte-writer.js";

@@ -1,4 +1,4 @@
-/** Damages a small SST in every way that changes a byte or the length, and demands an error and never another answer. */
+/** Damages a small SST in every way that changes a byte or the length, and demands an error and never another answer (P6). */
 import { expect, test } from "vitest";
 import { allKeys } from "../../src/common/key-range.js";
 import { RowKind, RowRef } from "../../src/common/row.js";

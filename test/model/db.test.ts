@@ -1,5 +1,5 @@
 /**
- * Random operations on a database and on a sorted map: writes, flushes, closes, crashes, readers, and every way of reading.
+ * Random operations on a database and on a sorted map: writes, flushes, closes, crashes, readers, and every way of reading (P4).
  * A failure prints the seed and the path; pass both to `fc.assert` to replay it.
  */
 import { mkdtemp, rm } from "node:fs/promises";

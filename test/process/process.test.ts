@@ -1,4 +1,4 @@
-/** Whole processes on a folder: they end by themselves, and when they are killed, nothing acknowledged is lost. */
+/** Whole processes on a folder: they end by themselves, and when they are killed, nothing acknowledged is lost (P1). */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** Every request of a workload is cut in every way, for several orders of completion; and then every reopen is cut too. */
+/** Every request of a workload is cut in every way, for several orders of completion; and then every reopen is cut too (P1, P3, P4). */
 import { afterAll, describe, expect, test } from "vitest";
 import { randomBelow, seededRandom } from "../../src/common/random.js";
 import type { Fate } from "./fate.js";

@@ -1,4 +1,7 @@
-/** Writers against each other under pauses, kills, lost replies, late requests and clocks that are off, seed after seed. */
+/**
+ * Writers against each other under pauses, kills, lost replies, late requests and clocks that are off, seed after seed
+ * (P1, P2).
+ */
 import { describe, expect, test } from "vitest";
 import { runDuel } from "./duel.js";
 import { duelCount, replayed, verbose } from "./replay.js";

@@ -1,4 +1,5 @@
 // docs/protocol.md and the model in test/protocol/ name each other: a rule shows its scenarios, a scenario has its rule.
+// So do its promises and the tests that show them.
 
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
@@ -27,6 +28,15 @@ function rulesOf(markdown: string): Rule[] {
     return name
       ? [{ name, text, shownBy: new Map([...named].map(([, id, kind]) => [id!, kind!])) }]
       : [];
+  });
+}
+
+/** Promises such as P1 of a page, each with the test files it names. */
+function promisesOf(markdown: string): [promise: string, files: string[]][] {
+  return markdown.split(/^- (?=\*\*P\d)/m).flatMap((text) => {
+    const name = /^\*\*(P\d)\*\*/.exec(text)?.[1];
+    const files = text.split("\n\n")[0]!.matchAll(/`(test\/[^`]+)`/g);
+    return name ? [[name, [...files].map(([, file]) => file!)]] : [];
   });
 }
 
@@ -64,6 +74,20 @@ describe("docs/protocol.md", () => {
   test("every scenario is named by a rule", () => {
     const named = new Set(rules.flatMap(({ shownBy }) => [...shownBy.keys()]));
     expect([...kindOf.keys()].filter((id) => !named.has(id))).toEqual([]);
+  });
+
+  test("every promise but P5 names tests, whose headers name the promise", async () => {
+    const promises = promisesOf(markdown);
+    expect(promises.filter(([, files]) => files.length === 0).map(([name]) => name)).toEqual([
+      "P5",
+    ]);
+    expect(promises.map(([name]) => name).join(" ")).toBe("P1 P2 P3 P4 P5 P6 P7 P8");
+    for (const [name, files] of promises) {
+      for (const file of files) {
+        const text = await readFile(new URL(`../../${file}`, import.meta.url), "utf8");
+        expect(text.slice(0, text.indexOf("*/")), file).toMatch(new RegExp(`\\b${name}\\b`));
+      }
+    }
   });
 
   test("the table from rule to code names scenarios and rules that exist", () => {

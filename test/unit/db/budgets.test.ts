@@ -1,4 +1,4 @@
-/** The request budgets of DESIGN 6, counted at the store. */
+/** The request budgets of docs/architecture.md, counted at the store (P8). */
 import { expect, test } from "vitest";
 import { Db, DbReader } from "../../../src/index.js";
 import { HeldRequests } from "../../support/held-requests.js";

@@ -1,4 +1,4 @@
-/** `close()` whatever the writer is doing: all who wait are settled, and nothing is sent and no timer is left afterwards. */
+/** `close()` whatever the writer is doing: all who wait are settled, and nothing is sent and no timer is left afterwards (P7). */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OpenOptions } from "../../../src/index.js";
 import { newPlace, openAt, turns } from "../db/support.js";

@@ -1,4 +1,7 @@
-/** A writer that is fenced, whatever it is doing: no waiter is resolved, all are told, and nothing is sent afterwards. */
+/**
+ * A writer that is fenced, whatever it is doing: no waiter is resolved, all are told, and nothing is sent afterwards
+ * (P2, P7).
+ */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OpenOptions } from "../../../src/index.js";
 import { turns } from "../db/support.js";

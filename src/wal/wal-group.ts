@@ -11,6 +11,8 @@ export class WalGroup {
   wanted = false;
   /** Stored, though perhaps not yet acknowledged: an earlier one is still on its way. */
   stored = false;
+  /** The store refused its first attempt in so many words, so it is not stored and never will be. */
+  refused = false;
   /** Its id in the log, once it has been sealed. */
   id = 0;
   readonly durable: Deferred<void> = deferred();

@@ -8,7 +8,7 @@
  */
 import { equalBytes } from "../common/bytes.js";
 import type { Clock, Timer } from "../common/clock.js";
-import { FencedError, MoraineError, UnknownOutcomeError } from "../common/errors.js";
+import { FencedError, MoraineError, StoreError, UnknownOutcomeError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import { outcomeOfSent } from "../common/outcome-of-sent.js";
 import type { Random } from "../common/random.js";
@@ -64,6 +64,8 @@ export class WriteAheadLog implements WriteLog {
   #intervalTimer: Timer | undefined;
   #tokenTimer: Timer | undefined;
   #failure: MoraineError | undefined;
+  /** The group whose refusal by the store was the end. */
+  #refused: WalGroup | undefined;
 
   constructor(options: WriteAheadLogOptions) {
     this.#options = options;
@@ -118,7 +120,7 @@ export class WriteAheadLog implements WriteLog {
   async whenDurable(seq: number): Promise<void> {
     if (seq <= this.#durableSeq) return;
     if (this.#failure !== undefined) {
-      throw seq <= this.#sentSeq ? outcomeOfSent(this.#failure) : this.#failure;
+      throw this.#mayBeStored(seq) ? outcomeOfSent(this.#failure) : this.#failure;
     }
     const sent = this.#inFlight.find((group) => group.lastSeq >= seq);
     if (sent === undefined) this.#want(this.#group);
@@ -133,8 +135,17 @@ export class WriteAheadLog implements WriteLog {
     this.#tokenTimer?.cancel();
     const sent = this.#inFlight;
     this.#inFlight = [];
-    for (const group of sent) group.durable.reject(outcomeOfSent(error));
+    this.#refused = sent.find((group) => group.refused);
+    for (const group of sent) {
+      group.durable.reject(this.#mayBeStored(group.lastSeq) ? outcomeOfSent(error) : error);
+    }
     this.#group.durable.reject(error);
+  }
+
+  #mayBeStored(seq: number): boolean {
+    const refused = this.#refused;
+    if (refused !== undefined && seq >= refused.firstSeq && seq <= refused.lastSeq) return false;
+    return seq <= this.#sentSeq;
   }
 
   #want(group: WalGroup): void {
@@ -191,7 +202,10 @@ export class WriteAheadLog implements WriteLog {
       clock.now() - this.#lastStored.wall > silenceMs ||
       clock.monotonic() - this.#lastStored.monotonic > silenceMs;
     const [outcome] = await Promise.all([
-      store.create(path, body, { signal }),
+      store.create(path, body, { signal }).catch((error: unknown) => {
+        group.refused = isRefusal(error);
+        throw error;
+      }),
       silent ? proveEpoch() : undefined,
     ]);
     if (outcome === "exists") await this.#requireOwn(path, body, id);
@@ -237,4 +251,9 @@ export class WriteAheadLog implements WriteLog {
     this.fail(error);
     this.#options.onFailed(error);
   }
+}
+
+/** Whoever repeats a `create` only says so when no attempt may have been applied. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof StoreError && error.reason === "denied";
 }

@@ -23,7 +23,8 @@ import {
   withCheckpoints,
 } from "./flush-plan.js";
 
-const retryDelayMs = 1000;
+/** ms; as long as the longest wait between the attempts of one request: what the store refuses is asked for no more often. */
+const retryDelayMs = 5000;
 
 export interface ManifestWriterOptions {
   clock: Clock;

@@ -25,8 +25,33 @@ export abstract class MoraineError extends Error {
   }
 }
 
-/** True when `error` is a `MoraineError`, of the given kind when one is named. */
-export function isMoraineError(error: unknown, kind?: ErrorKind): error is MoraineError {
+type AnyError =
+  | ClosedError
+  | FencedError
+  | TransactionConflictError
+  | ExistsError
+  | InvalidArgumentError
+  | NotFoundError
+  | CorruptionError
+  | UnsupportedError
+  | TruncatedError
+  | SnapshotGoneError
+  | UnknownOutcomeError
+  | InternalError
+  | StoreError;
+type OfKind<Error, Kind> = Error extends { kind: infer Kinds }
+  ? Kind extends Kinds
+    ? Error
+    : never
+  : never;
+
+/** True when `error` is a `MoraineError`, of the given kind when one is named; then its fields are those of the kind. */
+export function isMoraineError(error: unknown, kind?: undefined): error is MoraineError;
+export function isMoraineError<Kind extends ErrorKind>(
+  error: unknown,
+  kind: Kind,
+): error is OfKind<AnyError, Kind>;
+export function isMoraineError(error: unknown, kind?: ErrorKind): boolean {
   return error instanceof MoraineError && (kind === undefined || error.kind === kind);
 }
 

@@ -147,7 +147,10 @@ export class Db extends Reads {
   /** Closing twice is harmless. Rejects when accepted writes could not be made durable, with the reason. */
   async close(options?: CloseOptions): Promise<void> {
     checkOptions(options, ["flush"], "close");
-    if (options?.flush !== "wal") requireBoolean(options?.flush, "flush");
+    const flush: unknown = options?.flush;
+    if (flush !== undefined && flush !== "wal" && typeof flush !== "boolean") {
+      throw new InvalidArgumentError('"flush" must be true, false or "wal".');
+    }
     return this.#writer.close(options?.flush ?? true);
   }
 

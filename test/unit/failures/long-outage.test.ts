@@ -1,5 +1,6 @@
 /** A store that stays away for hours: who waits is settled once, memory and requests are bounded, and all goes on afterwards. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { deferred } from "../../../src/common/deferred.js";
 import { type Db, type OpenOptions, StoreError } from "../../../src/index.js";
 import type { FaultyRequest } from "../../../src/testing/index.js";
 import { newPlace, openAt, type Place, text, turns } from "../db/support.js";
@@ -132,12 +133,13 @@ describe.each([{ wal: true }, { wal: false }])("with %o, an outage of hours", (o
     await wait(place, db, 2 * hour);
     for (const { name, outcome } of writes) {
       const durable = Number(name.slice(4)) % 2 === 0;
-      expect([name, durable ? ["unknown"] : ["unknown", "fulfilled"]]).toEqual([
+      expect([name, durable ? ["unknown", "closed"] : ["closed", "fulfilled"]]).toEqual([
         name,
         expect.arrayContaining([outcome]),
       ]);
     }
-    for (const { outcome } of others) expect(["unknown", "unavailable"]).toContain(outcome);
+    for (const { outcome } of others)
+      expect(["unknown", "unavailable", "closed"]).toContain(outcome);
     expect(await db.closed).toMatchObject({ kind: "unknown" });
     // It ended with the deadline: what was sent was sent in a minute.
     expect(place.counting.total).toBeLessThan(8 * 60);
@@ -163,8 +165,9 @@ describe.each([
     // The first flush is in line behind writes that wait for memory, which have no deadline.
     const late = new Watched("late flush", db.flush({ to: "l0" }));
     expect(await place.clock.advanceUntil(db.has("key 00"))).toBe(true);
-    expect(outcomes(others).flush).toBe("pending");
-    expect(outcomes(others).checkpoint).toMatch(/unavailable|unknown/);
+    const { flush, checkpoint } = outcomes(others);
+    expect(flush).toBe("pending");
+    expect(checkpoint).toMatch(/unavailable|unknown/);
     expect(writes.every(({ outcome }) => ["fulfilled", "pending"].includes(outcome))).toBe(true);
     expect(db.stats().l0Count).toBe(0);
     place.faulty.intercept = undefined;
@@ -174,6 +177,45 @@ describe.each([
     expect(db.stats().l0Count).toBeGreaterThan(3);
     await expectWhole(place, db);
   });
+});
+
+test("a checkpoint whose commit is in flight is not told of another table's failed upload", async () => {
+  const place = newPlace();
+  const db = await openAt(place, { ...quiet, memTableBytes: 4 * KiB });
+  await db.put("a", "value");
+  const gate = deferred();
+  await turns();
+  place.faulty.intercept = (request) =>
+    manifest(request) ? { kind: "delay", until: gate.promise } : undefined;
+  const checkpoint = new Watched("checkpoint", db.checkpoint({ name: "kept" }));
+  await turns();
+  const delayed = place.faulty.intercept;
+  place.faulty.intercept = (request) => (sst(request) ? { kind: "before" } : delayed(request));
+  await db.put("b", "value");
+  const flush = new Watched("flush", db.flush({ to: "l0" }));
+  await place.clock.advance(120_000);
+  expect([checkpoint.outcome, flush.outcome]).toEqual(["pending", "unavailable"]);
+  gate.resolve();
+  place.faulty.intercept = undefined;
+  await place.clock.advance(120_000);
+  expect(checkpoint.outcome).toBe("fulfilled");
+  await place.clock.advanceUntil(db.close());
+});
+
+test("writes that waited for memory when the handle failed got no seq: they are told closed, not unknown", async () => {
+  const place = newPlace();
+  const db = await openAt(place, small);
+  goAway(place);
+  const { writes } = await crowd(db);
+  const accepted = db.seq;
+  await place.clock.advance(120_000);
+  expect(await db.closed).toMatchObject({ kind: "unknown" });
+  const waited = writes.slice(accepted);
+  expect(waited.length).toBeGreaterThan(10);
+  for (const { outcome, error } of waited) {
+    expect(outcome).toBe("closed");
+    expect(error).toMatchObject({ cause: { kind: "unknown" } });
+  }
 });
 
 test("when only the log fails, tables are uploaded and none of them is committed", async () => {

@@ -14,7 +14,7 @@ import { dirname, join, sep } from "node:path";
 import { throwIfAborted } from "../common/abort.js";
 import type { Clock } from "../common/clock.js";
 import { StoreError } from "../common/errors.js";
-import { codeOf, type FileSystem, isAbsent, linkRefusalOf } from "./file-system.js";
+import { codeOf, type FileSystem, isAbsent, linkRefusalOf, makeFolders } from "./file-system.js";
 
 export const temporaryFolder = ".moraine-tmp";
 /** ms; a temporary file that nobody has written to for so long belongs to a process that is gone. */
@@ -154,7 +154,7 @@ export class FilePublisher {
   }
 
   async #makeFolder(folder: string): Promise<void> {
-    await this.#fs.mkdir(folder, { recursive: true });
+    await makeFolders(this.#fs, folder);
     for (let child = folder; child !== this.#directory; child = dirname(child)) {
       await this.syncFolder(dirname(child));
     }
@@ -193,14 +193,14 @@ export class FilePublisher {
       });
       return;
     }
-    const first = await this.#fs.mkdir(this.#directory, { recursive: true });
+    const first = await makeFolders(this.#fs, this.#directory);
     if (first !== undefined) {
       const top = dirname(first);
       for (let child = this.#directory; child !== top; child = dirname(child)) {
         await this.syncFolder(dirname(child));
       }
     }
-    await this.#fs.mkdir(temporary, { recursive: true });
+    await makeFolders(this.#fs, temporary);
   }
 
   /** Removes what crashed processes have left. A failure here is nobody's concern: the next store tries again. */

@@ -1,5 +1,6 @@
 /** What `FileObjectStore` asks of the operating system: the calls it makes, and what their failures mean. */
 import * as fs from "node:fs/promises";
+import { dirname } from "node:path";
 import {
   type MoraineError,
   StoreError,
@@ -19,6 +20,38 @@ export const nodeFileSystem: FileSystem = fs;
 export function codeOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return error instanceof Error && typeof code === "string" ? code : undefined;
+}
+
+/**
+ * Makes a folder and those above it that are missing; gives the topmost one that it made, or undefined when all were there.
+ * One by one, because the recursive call of Node never settles on file systems that answer ENOENT for every new folder
+ * (such as /proc).
+ */
+export async function makeFolders(
+  fileSystem: Pick<FileSystem, "mkdir">,
+  folder: string,
+): Promise<string | undefined> {
+  let top: string | undefined;
+  try {
+    await fileSystem.mkdir(folder);
+    return folder;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT" && dirname(folder) !== folder) {
+      top = await makeFolders(fileSystem, dirname(folder));
+    } else if (code === "EEXIST") {
+      // Should it be a file, what is made in it next says so.
+      return undefined;
+    } else throw error;
+  }
+  try {
+    await fileSystem.mkdir(folder);
+    return top ?? folder;
+  } catch (error) {
+    // Another process may have just made it.
+    if (codeOf(error) !== "EEXIST") throw error;
+    return top;
+  }
 }
 
 /** Nothing can be at that path: it does not exist, or a file is where a folder would have to be. */

@@ -339,3 +339,9 @@ test("delete tries all keys, and then throws for the first that failed", async (
   });
   expect(await keysOf(store)).toEqual(["a/2"]);
 });
+
+test("a place where no folder can be made is refused, and nothing hangs", async () => {
+  const store = new FileObjectStore({ directory: "/proc/moraine-no-such-folder/db" });
+  await expect(store.create("a", new Uint8Array(1))).rejects.toBeInstanceOf(StoreError);
+  await expect(store.put("a", new Uint8Array(1))).rejects.toBeInstanceOf(StoreError);
+});

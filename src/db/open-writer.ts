@@ -65,7 +65,8 @@ async function claim(
   const openL0Log = (): WriteLog =>
     new L0Log({
       ...{ epoch, clock, index },
-      lastL0Seq: () => state.view.manifest.lastL0Seq,
+      // What was found is durable, and seqs above it that were given and lost will never be in L0.
+      lastL0Seq: () => Math.max(lastSeq, state.view.manifest.lastL0Seq),
       flush: (seq) => {
         pipeline.freeze();
         return flusher.whenFlushed(seq);

@@ -30,6 +30,32 @@ test("a flush covers writes that were called before it and wait for memory", asy
   await world.run(() => reopened.done);
 });
 
+/** It asked its flusher again and again for a seq that had been given and lost, and never let the event loop rest. */
+test("without a WAL, a flush and a close of what was found end", async () => {
+  const world = new World(1);
+  const first = world.process("first");
+  const script = world.spawn(first, async () => {
+    const db = await openDb(first, { wal: false });
+    await db.put("kept", "1");
+    db.put("flushed", "1", { durable: false }).catch(() => undefined);
+    const flushed = db.flush({ to: "l0" });
+    db.put("lost", "1", { durable: false }).catch(() => undefined);
+    await flushed;
+    world.kill(first);
+  });
+  await world.run(() => script.done || first.state === "dead");
+  const second = world.process("second");
+  const reopened = world.spawn(second, async () => {
+    const db = await openDb(second, { wal: false });
+    expect(db.seq).toBeGreaterThan((await db.getEntry("flushed"))!.seq);
+    expect(await db.get("lost")).toBeUndefined();
+    await db.flush();
+    await db.checkpoint();
+    await db.close();
+  });
+  await world.run(() => reopened.done);
+});
+
 /** An upload under way would otherwise overwrite an SST of the successor. */
 test.each([0, -60_000])("a successor whose clock is %i ms off mints ids of its own", (offMs) => {
   for (let seed = 1; seed <= 50; seed++) {

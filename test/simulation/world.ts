@@ -18,6 +18,8 @@ export interface Script {
 
 /** More steps than any run needs: something goes round in circles. */
 const stepsMax = 30_000;
+/** More turns of the event loop than anything needs between two steps. */
+const turnsMax = 1_000;
 
 export class World {
   readonly random: Random;
@@ -154,7 +156,8 @@ export class World {
 
   /** Lets everything run that is ready. What waits for the end of the turn runs behind it. */
   async #settle(): Promise<void> {
-    for (;;) {
+    for (let turns = 0; ; turns++) {
+      if (turns > turnsMax) throw new Error(`After ${turnsMax} turns there is always one more.`);
       // Before it calls back, every promise that can settle has: nothing here waits for real I/O.
       await new Promise<void>((resolve) => setImmediate(resolve));
       let ran = false;

@@ -15,6 +15,19 @@ export interface DuelWrite {
   durable: boolean;
   /** Its promise was rejected. */
   refused: boolean;
+  /** What its promise said. */
+  seq?: number | undefined;
+}
+
+/** A checkpoint that its maker was told of. */
+export interface DuelCheckpoint {
+  readonly id: string;
+  readonly name: string | undefined;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly manifestNumber: number;
+  /** How many writes of its epoch had been accepted when it was called. */
+  readonly accepted: number;
 }
 
 export class DuelHandle {
@@ -48,6 +61,9 @@ export class DuelOracle {
   readonly #ended: Prefixes = new Map();
   /** What some observer has seen of a log that may still grow. */
   readonly #atLeast: Prefixes = new Map();
+  readonly checkpoints: DuelCheckpoint[] = [];
+  /** What has been found in a checkpoint, by id. */
+  readonly #checkpointed = new Map<string, Content>();
 
   tick(): number {
     return ++this.#now;
@@ -105,6 +121,45 @@ export class DuelOracle {
     this.requireMarkers(who, content, this.durableMarkers());
   }
 
+  /** A checkpoint holds what had been accepted before it, is a state that was, and never changes. */
+  observeCheckpoint(who: string, id: string, content: Content): void {
+    const about = `${who}, in checkpoint ${id},`;
+    const seen = this.#checkpointed.get(id);
+    if (seen !== undefined && !equalContent(seen, content)) {
+      throw new Error(`${about} finds it changed: ${difference(seen, content)}`);
+    }
+    this.#checkpointed.set(id, content);
+    const checkpoint = this.checkpoints.find((candidate) => candidate.id === id);
+    const prefixes = this.observe(about, content, checkpoint?.epoch);
+    if (checkpoint === undefined) return;
+    const { epoch, accepted } = checkpoint;
+    this.#requireAtLeast(about, prefixes, epoch, accepted);
+    if (Math.max(0, ...prefixes.keys()) > epoch) {
+      throw new Error(`${about} finds writes of later epochs than ${epoch}.`);
+    }
+  }
+
+  /** The newest seq that was told of as durable. */
+  durableSeq(): number {
+    let last = 0;
+    for (const { writes } of this.handles.values()) {
+      for (const { durable, seq } of writes) if (durable) last = Math.max(last, seq ?? 0);
+    }
+    return last;
+  }
+
+  /** Every handle gave its seqs in the order of the calls. */
+  checkSeqs(): void {
+    for (const { name, writes } of this.handles.values()) {
+      let last = 0;
+      for (const { seq } of writes) {
+        if (seq === undefined) continue;
+        if (seq <= last) throw new Error(`${name} gave seq ${seq} after ${last}.`);
+        last = seq;
+      }
+    }
+  }
+
   /** The markers of what has been acknowledged so far. */
   durableMarkers(): string[] {
     const markers: string[] = [];
@@ -159,7 +214,7 @@ export class DuelOracle {
   #requireAtLeast(who: string, prefixes: Prefixes, epoch: number, count: number): void {
     const found = prefixes.get(epoch) ?? 0;
     if (found < count) {
-      throw new Error(`${who} sees ${found} writes of epoch ${epoch}; ${count} were seen before.`);
+      throw new Error(`${who} sees ${found} writes of epoch ${epoch}, and must see ${count}.`);
     }
   }
 }

@@ -1,45 +1,86 @@
-/** A reader in a duel: it follows by hand, and everything that it sees is a prefix that only grows. */
+/** A reader in a duel: everything that it sees is a prefix that only grows, however it looks. */
 import { isMoraineError } from "../../src/common/errors.js";
 import { randomBelow } from "../../src/common/random.js";
 import { DbReader } from "../../src/db/db-reader.js";
 import type { DuelOracle } from "./duel-oracle.js";
-import { scanContent } from "./history.js";
+import type { DuelPlace } from "./duel-place.js";
+import { type Content, scanContent } from "./history.js";
 import type { SimulatedProcess } from "./simulated-process.js";
+
+/** Longer than a reader waits between two polls. */
+const followMs = 25_000;
 
 export class DuelReader {
   readonly process: SimulatedProcess;
   readonly #oracle: DuelOracle;
+  readonly #place: DuelPlace;
   #size = 0;
+  #follower: DbReader | undefined;
 
-  constructor(process: SimulatedProcess, oracle: DuelOracle) {
+  constructor(process: SimulatedProcess, oracle: DuelOracle, place: DuelPlace) {
     this.process = process;
     this.#oracle = oracle;
+    this.#place = place;
   }
 
+  /** Opens, looks, and closes, and again. */
   async live(): Promise<void> {
-    const { clock, random } = this.process;
+    const { clock } = this.process;
     for (let life = 0; life < 2; life++) {
-      await clock.sleep(randomBelow(random, 500));
+      await clock.sleep(this.#below(500));
       const acknowledged = this.#oracle.durableMarkers();
       const reader = await this.#open();
       if (reader === undefined) continue;
       await this.#look(reader, acknowledged);
-      const rounds = 2 + randomBelow(random, 5);
+      const rounds = 2 + this.#below(5);
       for (let round = 0; round < rounds; round++) {
-        await clock.sleep(randomBelow(random, 200));
-        await this.#refresh(reader);
+        await clock.sleep(this.#below(200));
+        if (this.#below(4) === 0) await this.#checkpoint();
+        else await this.#refresh(reader);
       }
       await reader.close();
     }
   }
 
-  async #open(): Promise<DbReader | undefined> {
+  /** Opens once there is something, and then only watches what its polls bring. */
+  async follow(): Promise<void> {
+    const { clock } = this.process;
+    for (let attempt = 0; attempt < 4 && this.#follower === undefined; attempt++) {
+      await clock.sleep(this.#below(400));
+      const acknowledged = this.#oracle.durableMarkers();
+      this.#follower = await this.#open();
+      if (this.#follower !== undefined) await this.#look(this.#follower, acknowledged);
+    }
+    if (this.#follower === undefined) return;
+    for (let round = 0; round < 4; round++) {
+      await clock.sleep(this.#below(400));
+      if (this.#below(2) === 0) await this.#look(this.#follower, []);
+      else await this.#waitForSeq(this.#follower);
+    }
+  }
+
+  /** In peace a follower sees everything that is durable, without being asked to look. */
+  async catchUp(): Promise<void> {
+    const reader = this.#follower;
+    if (reader === undefined) return;
+    const acknowledged = this.#oracle.durableMarkers();
+    await this.process.clock.sleep(followMs);
+    await this.#look(reader, acknowledged);
+    await reader.close();
+    const end = await reader.closed;
+    if (end !== undefined) throw end;
+  }
+
+  async #open(checkpoint?: string): Promise<DbReader | undefined> {
     const { store, clock, random } = this.process;
     const exists = this.#oracle.handles.size > 0;
     try {
       return await DbReader.open(
         { store, path: "db" },
-        { clock, random, pollIntervalMs: 300, memTableBytes: 40_000 },
+        {
+          ...{ clock, random, checkpoint, pollIntervalMs: 300, memTableBytes: 40_000 },
+          wal: this.#place.forReader(this.process),
+        },
       );
     } catch (error) {
       // It may come before the database.
@@ -60,17 +101,57 @@ export class DuelReader {
     await this.#look(reader, acknowledged);
   }
 
+  /** What was acknowledged with a seq is there once the reader has that seq. */
+  async #waitForSeq(reader: DbReader): Promise<void> {
+    const seq = this.#oracle.durableSeq();
+    const acknowledged = this.#oracle.durableMarkers();
+    const abort = new AbortController();
+    const timer = this.process.clock.after(followMs, () => abort.abort());
+    try {
+      await reader.waitForSeq(seq, { signal: abort.signal });
+    } catch (error) {
+      if (!abort.signal.aborted) throw error;
+      return;
+    } finally {
+      timer.cancel();
+    }
+    if (reader.seq < seq) throw new Error(`${this.process.name} waited for ${seq} in vain.`);
+    await this.#look(reader, acknowledged);
+  }
+
+  /** One of the checkpoints that there are. */
+  async #checkpoint(): Promise<void> {
+    const { checkpoints } = this.#oracle;
+    if (checkpoints.length === 0) return;
+    const { id, name } = checkpoints[this.#below(checkpoints.length)]!;
+    const reader = await this.#open(this.#below(2) === 0 ? id : (name ?? id));
+    if (reader === undefined) return;
+    const content = await this.#scan(reader);
+    if (content !== undefined) this.#oracle.observeCheckpoint(this.process.name, id, content);
+    await reader.close();
+  }
+
   async #look(reader: DbReader, acknowledged: readonly string[]): Promise<void> {
     const { name } = this.process;
+    const content = await this.#scan(reader);
+    if (content === undefined) return;
+    const size = this.#oracle.size(this.#oracle.observe(name, content));
+    if (size < this.#size) throw new Error(`${name} went back from ${this.#size} to ${size}.`);
+    this.#size = size;
+    this.#oracle.requireMarkers(name, content, acknowledged);
+  }
+
+  async #scan(reader: DbReader): Promise<Content | undefined> {
     try {
-      const content = await scanContent(reader);
-      const size = this.#oracle.size(this.#oracle.observe(name, content));
-      if (size < this.#size) throw new Error(`${name} went back from ${this.#size} to ${size}.`);
-      this.#size = size;
-      this.#oracle.requireMarkers(name, content, acknowledged);
+      return await scanContent(reader);
     } catch (error) {
       if (!isAway(error)) throw error;
+      return undefined;
     }
+  }
+
+  #below(limit: number): number {
+    return randomBelow(this.process.random, limit);
   }
 }
 

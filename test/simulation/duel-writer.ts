@@ -1,8 +1,9 @@
-/** One life of a writer in a duel: it opens, writes what the seed says, and stays open, closes or is killed. */
+/** A writer in a duel: it opens, writes what the seed says, and stays open, closes and opens again, or is killed. */
 import { isMoraineError } from "../../src/common/errors.js";
 import { randomBelow } from "../../src/common/random.js";
 import type { Db } from "../../src/db/db.js";
 import { type DuelHandle, type DuelOracle, type DuelWrite, markerOf } from "./duel-oracle.js";
+import type { DuelPlace } from "./duel-place.js";
 import { type Change, equalContent, scanContent } from "./history.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import { openDb } from "./sweep-workload.js";
@@ -17,6 +18,7 @@ function isExpected(error: unknown): boolean {
 export class DuelWriter {
   readonly process: SimulatedProcess;
   readonly #oracle: DuelOracle;
+  readonly #place: DuelPlace;
   readonly #newestEpoch: () => number;
   /** Promises that have not settled. */
   #pending = 0;
@@ -24,9 +26,15 @@ export class DuelWriter {
   db: Db | undefined;
 
   /** `newestEpoch` is that of the newest manifest in the store. */
-  constructor(process: SimulatedProcess, oracle: DuelOracle, newestEpoch: () => number) {
+  constructor(
+    process: SimulatedProcess,
+    oracle: DuelOracle,
+    place: DuelPlace,
+    newestEpoch: () => number,
+  ) {
     this.process = process;
     this.#oracle = oracle;
+    this.#place = place;
     this.#newestEpoch = newestEpoch;
   }
 
@@ -36,14 +44,16 @@ export class DuelWriter {
 
   async live(): Promise<void> {
     const { clock } = this.process;
-    await clock.sleep(this.#below(400));
-    if (!(await this.#open())) return;
-    const count = 3 + this.#below(10);
-    for (let i = 0; i < count; i++) await this.#act();
-    const ending = this.#below(6);
-    if (ending > 3) return;
-    const flush = ([true, true, "wal", false] as const)[ending]!;
-    await this.#close(flush);
+    for (let life = 0; life < 2; life++) {
+      await clock.sleep(this.#below(400));
+      if (!(await this.#open())) return;
+      const count = 3 + this.#below(10);
+      for (let i = 0; i < count; i++) await this.#act();
+      const ending = this.#below(6);
+      if (ending > 3) return;
+      const flush = ([true, true, "wal", false] as const)[ending]!;
+      await this.#close(flush);
+    }
   }
 
   async #open(): Promise<boolean> {
@@ -51,7 +61,8 @@ export class DuelWriter {
       try {
         this.db = await openDb(this.process, {
           walPutsInFlight: 1 + this.#below(4),
-          unflushedBytesMax: 400_000,
+          unflushedBytesMax: ([50_000, 90_000, 400_000] as const)[this.#below(3)],
+          wal: this.#place.forWriter(this.process),
         });
         const content = await scanContent(this.db);
         const { epoch } = this.db.stats();
@@ -77,7 +88,7 @@ export class DuelWriter {
 
   async #act(): Promise<void> {
     const db = this.db!;
-    switch (this.#below(10)) {
+    switch (this.#below(13)) {
       case 0:
         return this.process.clock.sleep(this.#below(200));
       case 1:
@@ -97,19 +108,32 @@ export class DuelWriter {
       case 6:
         void this.write(db, true, true);
         return;
+      case 7:
+        // More than memory is allowed for: some wait, and the next actions come on top of them.
+        for (let i = 0; i < 6; i++) void this.write(db, i === 4, true, true);
+        return;
+      case 8:
+        void this.#checkpoint();
+        return;
+      case 9:
+        return this.#checkpoint();
+      case 10:
+        void this.#flush(this.#below(2) === 0 ? "wal" : "l0");
+        return;
       default:
         return this.write(db, false, this.#below(3) > 0);
     }
   }
 
-  async write(db: Db, durable: boolean, batch: boolean): Promise<void> {
+  async write(db: Db, durable: boolean, batch: boolean, large = false): Promise<void> {
     const handle = this.handle!;
     const index = handle.writes.length;
     const name = `${handle.epoch}/${index}`;
     const changes: Change[] = [{ key: markerOf(handle.epoch, index), value: name }];
     if (batch) {
       const shared = `shared/${this.#below(6)}`;
-      changes.push({ key: shared, value: this.#below(3) === 0 ? undefined : this.#value(name) });
+      const isDelete = !large && this.#below(3) === 0;
+      changes.push({ key: shared, value: isDelete ? undefined : this.#value(name, large) });
       changes.push({ key: `both/${this.#below(3)}`, value: name });
     }
     const write: DuelWrite = {
@@ -129,8 +153,9 @@ export class DuelWriter {
       : db.put(changes[0]!.key, name, { durable });
     await this.#settles(
       wait,
-      () => {
-        if (durable) this.#acknowledged(write);
+      ({ seq }) => {
+        write.seq = seq;
+        if (durable) this.#acknowledged(handle, write);
       },
       () => {
         write.refused = true;
@@ -139,18 +164,40 @@ export class DuelWriter {
   }
 
   async #flush(to: "wal" | "l0"): Promise<void> {
-    const { handle, db } = this;
-    const seq = db!.seq;
-    const called = [...handle!.writes];
-    await this.#settles(db!.flush({ to }), ({ durableSeq }) => {
+    const db = this.db!;
+    const handle = this.handle!;
+    const { seq } = db;
+    const called = [...handle.writes];
+    await this.#settles(db.flush({ to }), ({ durableSeq }) => {
       if (durableSeq < seq) throw new Error(`A flush to ${seq} answered ${durableSeq}.`);
-      for (const write of called) if (!write.refused) this.#acknowledged(write);
+      for (const write of called) if (!write.refused) this.#acknowledged(handle, write);
     });
   }
 
-  #acknowledged(write: DuelWrite): void {
+  async #checkpoint(): Promise<void> {
+    const db = this.db!;
+    const handle = this.handle!;
+    const { waitingWrites } = db.stats();
+    // What waits for memory has not been accepted yet.
+    const accepted = Math.max(0, handle.writes.length - waitingWrites);
+    const names = [undefined, "shared", `${handle.epoch}-${this.#oracle.tick()}`];
+    const name = names[this.#below(3)];
+    const wait = db.checkpoint({ name }).catch((error: unknown) => {
+      if (name === "shared" && isMoraineError(error, "exists")) return undefined;
+      throw error;
+    });
+    await this.#settles(wait, (info) => {
+      if (info === undefined) return;
+      const { id, manifestNumber } = info;
+      this.#oracle.checkpoints.push({
+        ...{ id, name, accepted, manifestNumber, epoch: handle.epoch, seq: info.seq },
+      });
+    });
+  }
+
+  #acknowledged(handle: DuelHandle, write: DuelWrite): void {
     write.durable = true;
-    if (write.calledAt > this.handle!.supersededAt) {
+    if (write.calledAt > handle.supersededAt) {
       throw new Error(`${this.process.name} was superseded, and yet a write was acknowledged.`);
     }
   }
@@ -171,11 +218,14 @@ export class DuelWriter {
     });
   }
 
+  /** What waits for memory is refused by the call; everything else is durable when it resolves, or given up. */
   async #close(flush: boolean | "wal"): Promise<void> {
-    const accepted = flush !== false && this.#pending === 0 ? [...this.handle!.writes] : [];
-    await this.#settles(this.db!.close({ flush }), () => {
-      for (const write of accepted) if (!write.refused) write.durable = true;
+    const db = this.db!;
+    const called = flush === false ? [] : [...this.handle!.writes];
+    await this.#settles(db.close({ flush }), () => {
+      for (const write of called) if (!write.refused) write.durable = true;
     });
+    await this.#settles(db.closed, () => undefined);
   }
 
   /** Never rejects: what no duel explains is put down in the oracle. */
@@ -195,8 +245,8 @@ export class DuelWriter {
     }
   }
 
-  #value(name: string): string {
-    return this.#below(4) === 0 ? name.padEnd(9000, ".") : name;
+  #value(name: string, large: boolean): string {
+    return large || this.#below(4) === 0 ? name.padEnd(9000, ".") : name;
   }
 
   #below(limit: number): number {

@@ -1,8 +1,12 @@
 /** A duel: writers that open against each other on one path, readers beside them, and chaos; then peace, and the reckoning. */
 import { isMoraineError } from "../../src/common/errors.js";
 import { randomBelow } from "../../src/common/random.js";
+import type { Db } from "../../src/db/db.js";
+import { DbReader } from "../../src/db/db-reader.js";
+import type { Manifest } from "../../src/format/manifest.js";
 import { decodeManifest } from "../../src/format/manifest-codec.js";
 import { DuelOracle, markerOf } from "./duel-oracle.js";
+import { DuelPlace } from "./duel-place.js";
 import { DuelReader } from "./duel-reader.js";
 import { DuelWriter } from "./duel-writer.js";
 import type { Fate } from "./fate.js";
@@ -17,6 +21,7 @@ export interface DuelOutcome {
   readonly requests: number;
   readonly fenced: number;
   readonly handles: number;
+  readonly checkpoints: number;
 }
 
 export function runDuel(seed: number, makeObjects?: MakeObjects): Promise<DuelOutcome> {
@@ -29,19 +34,23 @@ const livesMax = 6;
 class Duel {
   readonly #world: World;
   readonly #oracle = new DuelOracle();
+  readonly #place: DuelPlace;
   readonly #writers: DuelWriter[] = [];
   readonly #scripts: Script[] = [];
 
   constructor(world: World) {
     this.#world = world;
+    this.#place = new DuelPlace(world.random);
   }
 
   async run(): Promise<DuelOutcome> {
     const world = this.#world;
     const slots = 2 + randomBelow(world.random, 2);
     for (let slot = 0; slot < slots; slot++) this.#spawnWriter();
-    const reader = new DuelReader(world.process("reader"), this.#oracle);
+    const reader = new DuelReader(world.process("reader"), this.#oracle, this.#place);
     this.#scripts.push(world.spawn(reader.process, () => reader.live()));
+    const follower = new DuelReader(world.process("follower"), this.#oracle, this.#place);
+    this.#scripts.push(world.spawn(follower.process, () => follower.follow()));
     world.chaos = () => this.#chaos();
     world.fateOf = ({ operation }) => this.#fate(operation === "create");
     await this.#runScripts();
@@ -53,12 +62,16 @@ class Duel {
     await this.#runUntil(() => this.#alive().every((writer) => writer.pending === 0));
     await this.#newestIsUsable();
     await this.#olderAreFenced();
-    await this.#nothingIsLost();
+    const seqs = await this.#nothingIsLost();
+    const caughtUp = world.spawn(follower.process, () => follower.catchUp());
+    await this.#runUntil(() => caughtUp.done);
+    await this.#checkpointsHold(seqs);
     return {
       events: world.log,
       requests: world.processes.reduce((sum, { store }) => sum + store.requestCount, 0),
       fenced: world.log.filter((line) => line.endsWith("is fenced")).length,
       handles: this.#oracle.handles.size,
+      checkpoints: this.#oracle.checkpoints.length,
     };
   }
 
@@ -66,7 +79,7 @@ class Duel {
     const world = this.#world;
     const skewMs = world.chance(0.3) ? (world.random.next() - 0.5) * 7_200_000 : 0;
     const process = world.process(`w${this.#writers.length + 1}`, Math.floor(skewMs));
-    const writer = new DuelWriter(process, this.#oracle, () => newestEpoch(world));
+    const writer = new DuelWriter(process, this.#oracle, this.#place, () => newestEpoch(world));
     this.#writers.push(writer);
     this.#scripts.push(world.spawn(process, () => writer.live()));
   }
@@ -157,7 +170,7 @@ class Duel {
   async #olderAreFenced(): Promise<void> {
     const world = this.#world;
     await this.#inProcess("umpire", async (process) => {
-      const db = await openDb(process);
+      const db = await this.#openDb(process);
       const content = await scanContent(db);
       this.#oracle.opened(process.name, db.stats().epoch, content);
       this.#oracle.checkFinal(process.name, content);
@@ -183,20 +196,30 @@ class Duel {
     }
   }
 
-  /** The database has everything that it must, in the order of its seqs, and goes on. */
-  async #nothingIsLost(): Promise<void> {
+  #openDb(process: DuelWriter["process"]): Promise<Db> {
+    return openDb(process, { wal: this.#place.forWriter(process) });
+  }
+
+  /** The database has everything that it must, in the order of its seqs, and goes on. Gives the seqs of the markers. */
+  async #nothingIsLost(): Promise<Map<string, number>> {
+    this.#oracle.checkSeqs();
+    const seqs = new Map<string, number>();
     for (const name of ["last", "very last"]) {
       await this.#inProcess(name, async (process) => {
-        const db = await openDb(process);
+        const db = await this.#openDb(process);
         const content = await scanContent(db);
         this.#oracle.opened(name, db.stats().epoch, content);
         this.#oracle.checkFinal(name, content);
         let last = 0;
         for (const [epoch, count] of this.#oracle.prefixesOf(content)) {
           for (let index = 0; index < count; index++) {
-            const { seq } = (await db.getEntry(markerOf(epoch, index)))!;
-            if (seq <= last)
-              throw new Error(`Write ${index} of ${epoch} has seq ${seq} after ${last}.`);
+            const marker = markerOf(epoch, index);
+            const { seq } = (await db.getEntry(marker))!;
+            const given = this.#oracle.handles.get(epoch)!.writes[index]!.seq ?? seq;
+            if (seq <= last || seq !== given) {
+              throw new Error(`"${marker}" has seq ${seq} after ${last}, and was given ${given}.`);
+            }
+            seqs.set(marker, seq);
             last = seq;
           }
         }
@@ -205,15 +228,52 @@ class Duel {
       });
       this.#world.releaseLate();
     }
+    return seqs;
+  }
+
+  /** Every checkpoint that somebody was told of is listed, holds what its seq says, and is what it was. */
+  async #checkpointsHold(seqs: ReadonlyMap<string, number>): Promise<void> {
+    const listed = newestManifest(this.#world)!.checkpoints;
+    for (const { id } of this.#oracle.checkpoints) {
+      if (!listed.some((checkpoint) => checkpoint.id === id)) {
+        throw new Error(`Checkpoint ${id} was made and is not listed.`);
+      }
+    }
+    const names = listed.map(({ name }) => name).filter((name) => name !== "");
+    if (new Set(names).size < names.length) throw new Error(`Names are taken twice: ${names}.`);
+    if (listed.length === 0) return;
+    await this.#inProcess("checkpoints", async (process) => {
+      const { store, clock, random } = process;
+      const wal = this.#place.forReader(process);
+      for (const { id } of listed) {
+        const options = { clock, random, wal, checkpoint: id };
+        const reader = await DbReader.open({ store, path: "db" }, options);
+        const content = await scanContent(reader);
+        this.#oracle.observeCheckpoint(process.name, id, content);
+        const made = this.#oracle.checkpoints.find((checkpoint) => checkpoint.id === id);
+        for (const [marker, seq] of made === undefined ? [] : seqs) {
+          if (content.has(marker) !== seq <= made!.seq) {
+            throw new Error(
+              `Checkpoint ${id} of seq ${made!.seq} is wrong about ${marker}: ${seq}.`,
+            );
+          }
+        }
+        await reader.close();
+      }
+    });
   }
 }
 
 /** The writer epoch of the newest manifest in the store. */
 function newestEpoch(world: World): number {
+  return newestManifest(world)?.writerEpoch ?? 0;
+}
+
+function newestManifest(world: World): Manifest | undefined {
   const names = world.objects
     .list("", "db/manifest/")
     .filter(({ key }) => key.endsWith(".manifest"));
   const newest = names.at(-1)?.key;
-  if (newest === undefined) return 0;
-  return decodeManifest(world.objects.get("", newest)!.bytes, newest).writerEpoch;
+  if (newest === undefined) return undefined;
+  return decodeManifest(world.objects.get("", newest)!.bytes, newest);
 }

@@ -5,7 +5,7 @@ import { decodeWalObject, encodeWalFence } from "../../src/format/wal-object.js"
 import type { ByteRange, StoredObject } from "../../src/object-store/object-store.js";
 import { SimulatedObjects } from "./simulated-objects.js";
 
-const walName = /^db\/wal\/(\d+)\/(\d+)\.wal$/;
+const walName = /^(?:db|log)\/wal\/(\d+)\/(\d+)\.wal$/;
 const manifestName = /^db\/manifest\/\d+\.manifest$/;
 
 abstract class DefectiveObjects extends SimulatedObjects {
@@ -30,7 +30,7 @@ abstract class DefectiveObjects extends SimulatedObjects {
 /** Its creates replace what is there. The probe sees nothing of it: it only begins later. */
 export class IgnoresCondition extends DefectiveObjects {
   override create(process: string, key: string, bytes: Bytes): "created" | "exists" {
-    if (key.startsWith("db/probe/")) return super.create(process, key, bytes);
+    if (key.includes("/probe/")) return super.create(process, key, bytes);
     this.put(process, key, bytes);
     return "created";
   }

@@ -1,0 +1,38 @@
+/**
+ * `plant`: puts a bug into the engine itself, from outside: tests replace modules of src by ones that ask here. What is not
+ * planted is the original.
+ */
+
+import type { QueuedTable } from "../../src/flush/flush-plan.js";
+import type { Manifest } from "../../src/format/manifest.js";
+import type { ObjectStore } from "../../src/object-store/object-store.js";
+import type { ClosedLog, CloseLogOptions } from "../../src/wal/close-log.js";
+
+export interface EngineBug {
+  /** The store that a writer's log is put into. */
+  walStore?: (store: ObjectStore) => ObjectStore;
+  closeLog?: (options: CloseLogOptions) => Promise<ClosedLog | undefined>;
+  selectBatch?: (queue: readonly QueuedTable[], durableSeq: number) => QueuedTable[] | undefined;
+  /** Whether the promise of a durable append is forgotten. */
+  dropsWaiter?: () => boolean;
+  /** Whether a flush to L0 is forgotten. */
+  dropsFlush?: () => boolean;
+  /** The last seq that a reopened database goes on from. */
+  lastSeq?: (found: number) => number;
+  /** The epoch that a claim takes instead. */
+  epoch?: (manifest: Manifest) => number | undefined;
+  /** Checkpoints do not wait until what they cover is in L0. */
+  checkpointsEarly?: boolean;
+  /** A reader that finds nothing at its position looks behind it. */
+  skipsGap?: boolean;
+  /** What every request of the engine goes through, below its retries. */
+  rawStore?: (store: ObjectStore) => ObjectStore;
+}
+
+let planted: EngineBug = {};
+
+export const bug = (): EngineBug => planted;
+
+export function plant(next: EngineBug): void {
+  planted = next;
+}

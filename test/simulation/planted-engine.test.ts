@@ -1,0 +1,258 @@
+/** Bugs planted in the engine itself, without a hook in it: the duels find each within a few seeds. */
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { UlidFactory } from "../../src/common/ids.js";
+import type { WalObject } from "../../src/format/wal-object.js";
+import { ManifestStore } from "../../src/manifest/manifest-store.js";
+import type { RecordSlice } from "../../src/memtable/mem-table.js";
+import { parseWalPath } from "../../src/object-store/paths.js";
+import { WalIndex } from "../../src/wal/wal-index.js";
+import { runDuel } from "./duel.js";
+import { bug, type EngineBug, plant } from "./engine-seams.js";
+import { SimulationFailure, verbose } from "./replay.js";
+
+vi.mock("../../src/wal/write-ahead-log.js", async (original) => {
+  const { WriteAheadLog } = await original<typeof import("../../src/wal/write-ahead-log.js")>();
+  class Planted extends WriteAheadLog {
+    constructor(options: ConstructorParameters<typeof WriteAheadLog>[0]) {
+      super({ ...options, store: bug().walStore?.(options.store) ?? options.store });
+    }
+    override append(record: RecordSlice, seq: number, durable: boolean): Promise<void> | undefined {
+      const wait = super.append(record, seq, durable);
+      if (wait === undefined || !bug().dropsWaiter?.()) return wait;
+      wait.catch(() => undefined);
+      return new Promise(() => undefined);
+    }
+  }
+  return { WriteAheadLog: Planted };
+});
+
+vi.mock("../../src/wal/close-log.js", async (original) => {
+  const actual = await original<typeof import("../../src/wal/close-log.js")>();
+  const closeLog: typeof actual.closeLog = (options) =>
+    (bug().closeLog ?? actual.closeLog)(options);
+  return { ...actual, closeLog };
+});
+
+vi.mock("../../src/flush/flush-plan.js", async (original) => {
+  const actual = await original<typeof import("../../src/flush/flush-plan.js")>();
+  const selectBatch: typeof actual.selectBatch = (queue, durableSeq) =>
+    bug().selectBatch?.(queue, durableSeq) ?? actual.selectBatch(queue, durableSeq);
+  const splitBySeq: typeof actual.splitBySeq = (waiting, below) => {
+    const early = bug().checkpointsEarly && waiting.some((waiter) => "ttlMs" in waiter);
+    return actual.splitBySeq(waiting, early ? Number.POSITIVE_INFINITY : below);
+  };
+  return { ...actual, selectBatch, splitBySeq };
+});
+
+vi.mock("../../src/flush/manifest-writer.js", async (original) => {
+  const { ManifestWriter } = await original<typeof import("../../src/flush/manifest-writer.js")>();
+  class Planted extends ManifestWriter {
+    override whenFlushed(seq: number): Promise<void> {
+      const wait = super.whenFlushed(seq);
+      if (!bug().dropsFlush?.()) return wait;
+      wait.catch(() => undefined);
+      return new Promise(() => undefined);
+    }
+  }
+  return { ManifestWriter: Planted };
+});
+
+vi.mock("../../src/db/write-pipeline.js", async (original) => {
+  const actual = await original<typeof import("../../src/db/write-pipeline.js")>();
+  class Planted extends actual.WritePipeline {
+    constructor(options: ConstructorParameters<typeof actual.WritePipeline>[0]) {
+      super({ ...options, lastSeq: bug().lastSeq?.(options.lastSeq) ?? options.lastSeq });
+    }
+  }
+  return { ...actual, WritePipeline: Planted };
+});
+
+vi.mock("../../src/manifest/transitions.js", async (original) => {
+  const actual = await original<typeof import("../../src/manifest/transitions.js")>();
+  const claimWriter: typeof actual.claimWriter = (options) => (manifest) => {
+    const epoch = bug().epoch?.(manifest);
+    const claimed = actual.claimWriter(options)(manifest);
+    if (epoch === undefined) return claimed;
+    return { ...claimed, writerEpoch: epoch, walChain: manifest.walChain };
+  };
+  return { ...actual, claimWriter };
+});
+
+vi.mock("../../src/wal/wal-follower.js", async (original) => {
+  const { WalFollower } = await original<typeof import("../../src/wal/wal-follower.js")>();
+  const { readWalObject } = await import("../../src/wal/close-log.js");
+  class Planted extends WalFollower {
+    readonly #source: ConstructorParameters<typeof WalFollower>;
+    #behind = 0;
+    constructor(...source: ConstructorParameters<typeof WalFollower>) {
+      super(...source);
+      this.#source = source;
+    }
+    override async next(signal?: AbortSignal): Promise<WalObject | undefined> {
+      const found = await super.next(signal);
+      if (found !== undefined || !bug().skipsGap) return found;
+      const [store, { databaseId }] = this.#source;
+      const { epoch, id } = this.position;
+      const object = await readWalObject({ store, databaseId, epoch, signal }, id + 1);
+      if (object === undefined || object.fence || object.lastSeq <= this.#behind) return undefined;
+      this.#behind = object.lastSeq;
+      return object;
+    }
+  }
+  return { WalFollower: Planted };
+});
+
+vi.mock("../../src/object-store/retrying.js", async (original) => {
+  const actual = await original<typeof import("../../src/object-store/retrying.js")>();
+  const retrying: typeof actual.retrying = (store, options) =>
+    actual.retrying(bug().rawStore?.(store) ?? store, options);
+  return { ...actual, retrying };
+});
+
+const duelsMax = 40;
+
+/** The message of the first duel that fails, which says how to run it again. */
+async function firstFailure(
+  planted: EngineBug = {},
+  count = duelsMax,
+): Promise<string | undefined> {
+  plant(planted);
+  for (let seed = 1; seed <= count; seed++) {
+    try {
+      await runDuel(seed);
+    } catch (error) {
+      if (!(error instanceof SimulationFailure)) throw error;
+      if (verbose) console.log(error.message.slice(0, 200));
+      expect(error.message).toContain(`npm run test:sim -- --seed ${seed} `);
+      return error.message;
+    }
+  }
+  return undefined;
+}
+
+afterEach(() => {
+  plant({});
+  vi.restoreAllMocks();
+});
+
+describe("duels find in the engine", () => {
+  test("nothing, when nothing is planted", async () => {
+    expect(await firstFailure({}, 10)).toBeUndefined();
+  });
+
+  test("an acknowledgement before the PUT is stored", async () => {
+    const walStore: EngineBug["walStore"] = (store) => ({
+      ...store,
+      create: async (...args) => {
+        store.create(...args).catch(() => undefined);
+        return "created";
+      },
+    });
+    expect(await firstFailure({ walStore })).toMatch(/lacks|must see|superseded|ended after|torn/);
+  }, 10_000);
+
+  test("a log that is taken over without a fence", async () => {
+    const closeLog: EngineBug["closeLog"] = async ({ store, epoch, fromId, signal }) => {
+      const ids = new Set<number>();
+      for await (const { key } of store.list({ prefix: "wal/", signal })) {
+        const position = parseWalPath(key);
+        if (position?.epoch === epoch) ids.add(position.id);
+      }
+      let endId = fromId;
+      while (ids.has(endId)) endId++;
+      return { epoch, fromId, endId, objects: new Map() };
+    };
+    expect(await firstFailure({ closeLog })).toMatch(/lacks|superseded|must see|ended after/);
+  }, 10_000);
+
+  test("a table that is retired before an older one", async () => {
+    const selectBatch: EngineBug["selectBatch"] = (queue, durableSeq) => {
+      const tables = queue as typeof queue extends readonly (infer T)[] ? T[] : never;
+      const [first, second] = tables;
+      if (first === undefined || second?.sst === undefined || first.sst !== undefined) return;
+      if (second.table.lastSeq > durableSeq) return;
+      tables.splice(0, 2, second, first);
+      return [second];
+    };
+    expect(await firstFailure({ selectBatch })).toMatch(/lacks|must see|is not|L0 is in seq order/);
+  }, 10_000);
+
+  test("a write that is never answered", async () => {
+    let count = 0;
+    const dropsWaiter = () => ++count % 5 === 0;
+    expect(await firstFailure({ dropsWaiter })).toMatch(/a promise was forgotten/);
+  }, 10_000);
+
+  test("a flush that is never answered", async () => {
+    let count = 0;
+    const dropsFlush = () => ++count % 5 === 0;
+    expect(await firstFailure({ dropsFlush })).toMatch(/a promise was forgotten/);
+  }, 10_000);
+
+  test("a manifest number that is used again", async () => {
+    vi.spyOn(ManifestStore.prototype, "create").mockImplementation(async function (
+      this: ManifestStore,
+      number,
+      bytes,
+      signal,
+    ) {
+      const key = `manifest/${String(number).padStart(20, "0")}.manifest`;
+      await this.store.put(key, bytes, { signal });
+      return "created";
+    });
+    expect(await firstFailure()).toMatch(/superseded|lacks|must see|Two writers/);
+  }, 10_000);
+
+  test("a ULID that is given twice", async () => {
+    const next = UlidFactory.prototype.next;
+    let count = 0;
+    vi.spyOn(UlidFactory.prototype, "next").mockImplementation(function (this: UlidFactory) {
+      return ++count % 4 === 0 && this.last.length === 26 ? this.last : next.call(this);
+    });
+    expect(await firstFailure()).toMatch(/named once|damaged|torn|lacks/);
+  }, 10_000);
+
+  test("a writer epoch, and with it a log, that is used again", async () => {
+    const epoch: EngineBug["epoch"] = (manifest) =>
+      manifest.writerEpoch > 0 && manifest.walChain.length > 0 ? manifest.writerEpoch : undefined;
+    expect(await firstFailure({ epoch })).toMatch(/Two writers have epoch/);
+  }, 10_000);
+
+  test("a group that is sealed again with other bytes when it is sent again", async () => {
+    let count = 0;
+    const rawStore: EngineBug["rawStore"] = (store) => {
+      const sent = new Set<Uint8Array>();
+      const create: typeof store.create = (key, bytes, options) => {
+        if (!key.includes("wal/") || !sent.has(bytes)) {
+          sent.add(bytes);
+          return store.create(key, bytes, options);
+        }
+        count++;
+        const resealed = bytes.slice();
+        resealed[resealed.length - 1]! ^= 1;
+        return store.create(key, resealed, options);
+      };
+      return Object.setPrototypeOf({ create }, store) as typeof store;
+    };
+    expect(await firstFailure({ rawStore })).toMatch(/fenced by nobody/);
+    expect(count).toBeGreaterThan(0);
+  }, 10_000);
+
+  test("a reader that skips a gap", async () => {
+    expect(await firstFailure({ skipsGap: true })).toMatch(/one before it is not|torn|must see/);
+  }, 10_000);
+
+  test("a seq that is given again after a reopen", async () => {
+    const lastSeq = (found: number) => Math.max(0, found - 1);
+    expect(await firstFailure({ lastSeq })).toMatch(/ended after|has seq|must see|lacks|gave seq/);
+  }, 10_000);
+
+  test("a start of replay that is moved too far", async () => {
+    vi.spyOn(WalIndex.prototype, "firstAfter").mockImplementation((_seq, next) => next);
+    expect(await firstFailure()).toMatch(/lacks|must see|one before it is not|torn/);
+  }, 10_000);
+
+  test("a checkpoint that does not wait for what it covers", async () => {
+    expect(await firstFailure({ checkpointsEarly: true })).toMatch(/in checkpoint \w+, sees/);
+  }, 10_000);
+});

@@ -16,7 +16,7 @@ import { summarize, tableOf } from "./lib/report.mjs";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const latencyMs = 25;
 // The AWS SDK says with each start that it will not support Node 20 for ever.
-const quiet = "--disable-warning=NodeVersionSupportWarning";
+const quiet = "--no-warnings";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

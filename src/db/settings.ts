@@ -42,7 +42,7 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     min: 8 * KiB,
     max: 4 * 1024 * MiB,
     reason:
-      "Writers wait while MemTables and WAL buffers hold more; at least memTableBytes. Half of it and a batch fit in one WAL object.",
+      "Writers wait while MemTables, WAL buffers and SSTs on their way hold more; at least memTableBytes. Half of it and a batch fit in one WAL object.",
   },
   flushIntervalMs: {
     default: 100,

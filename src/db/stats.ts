@@ -9,7 +9,7 @@ export interface DbStats {
   /** The last seq given, and the last that is durable. */
   readonly seq: number;
   readonly durableSeq: number;
-  /** Bytes of all MemTables, and of those and the WAL buffers together. */
+  /** Bytes of all MemTables, and of those, the WAL buffers and the SSTs on their way together. */
   readonly memTableBytes: number;
   readonly unflushedBytes: number;
   readonly memTableCount: number;

@@ -12,7 +12,9 @@ const declarations = `export interface MessageType {
   encode(message: object): { finish(): Uint8Array };
   decode(bytes: Uint8Array): unknown;
 }
-export declare const moraine: { v1: { Manifest: MessageType; Run: MessageType } };
+export declare const moraine: {
+  v1: { Manifest: MessageType; Run: MessageType; LoadRecord: MessageType };
+};
 `;
 const check = process.argv.includes("--check");
 const folder = check ? mkdtempSync(join(tmpdir(), "moraine-proto-")) : target;

@@ -1,8 +1,7 @@
-/** Manifests and runs to and from bytes: protobuf in an envelope. The only place that sees the 64-bit objects of protobufjs. */
-import type { Bytes } from "../common/bytes.js";
-import { compareBytes, copyBytes, emptyBytes } from "../common/bytes.js";
+/** Manifests, runs and the entries of load records to and from bytes: protobuf, the first two in an envelope. */
+import { type Bytes, compareBytes, emptyBytes } from "../common/bytes.js";
 import { CorruptionError } from "../common/errors.js";
-import { type Ulid, ulidFromBytes, ulidToBytes } from "../common/ids.js";
+import { type Ulid, ulidToBytes } from "../common/ids.js";
 import { EnvelopeKind, openEnvelope, sealEnvelope } from "./envelope.js";
 import { moraine } from "./generated/manifest.js";
 import type {
@@ -17,11 +16,9 @@ import type {
   SstInfo,
   WalLocation,
 } from "./manifest.js";
+import { decodeMessage, type Fields, noUlid } from "./message-fields.js";
 
-const { Manifest: ManifestMessage, Run: RunMessage } = moraine.v1;
-
-/** No id: the floor of a role that has named nothing. */
-export const noUlid: Ulid = "";
+const { Manifest: ManifestMessage, Run: RunMessage, LoadRecord: LoadMessage } = moraine.v1;
 
 export function encodeManifest(manifest: Manifest): Bytes {
   const payload = ManifestMessage.encode({
@@ -29,7 +26,7 @@ export function encodeManifest(manifest: Manifest): Bytes {
     databaseId: ulidToBytes(manifest.databaseId),
     writerFloor: optionalUlid(manifest.writerFloor),
     compactorFloor: optionalUlid(manifest.compactorFloor),
-    l0: manifest.l0.map((entry) => ({ seq: entry.seq, ssts: entry.ssts.map(sstMessage) })),
+    l0: manifest.l0.map(l0Message),
     runs: manifest.runs.map((run) => ({
       ...run,
       id: ulidToBytes(run.id),
@@ -52,10 +49,7 @@ export function encodeManifest(manifest: Manifest): Bytes {
 /** `number` is what the object's name says; undefined for the hint. Throws `CorruptionError` or `UnsupportedError`. */
 export function decodeManifest(bytes: Uint8Array, object: string, number?: number): Manifest {
   const envelope = openEnvelope(bytes, EnvelopeKind.manifest, object);
-  const fields = new Fields(
-    decodeMessage(ManifestMessage.decode, envelope.payload, object),
-    object,
-  );
+  const fields = decodeMessage(ManifestMessage.decode, envelope.payload, object);
   const manifest: Manifest = {
     number: fields.integer("number"),
     databaseId: fields.ulid("databaseId"),
@@ -106,14 +100,25 @@ export function decodeRun(
   id: Ulid,
 ): readonly SstInfo[] {
   const envelope = openEnvelope(bytes, EnvelopeKind.run, object, databaseId);
-  const fields = new Fields(decodeMessage(RunMessage.decode, envelope.payload, object), object);
+  const fields = decodeMessage(RunMessage.decode, envelope.payload, object);
   const found = fields.ulid("id");
   if (found !== id) throw new CorruptionError(object, `it says that it is run ${found}`);
   return fields.messages("ssts").map(sstInfo);
 }
 
+/** What a load record holds besides its header. */
+export function encodeLoadEntries(entries: readonly L0Entry[]): Bytes {
+  return LoadMessage.encode({ entries: entries.map(l0Message) }).finish() as Bytes;
+}
+
+/** `object` is the WAL object, for messages. Throws `CorruptionError`. */
+export function decodeLoadEntries(payload: Uint8Array, object: string): L0Entry[] {
+  return decodeMessage(LoadMessage.decode, payload, object).messages("entries").map(l0Entry);
+}
+
 const optionalUlid = (id: Ulid): Bytes => (id === noUlid ? emptyBytes : ulidToBytes(id));
 const sstMessage = (info: SstInfo): object => ({ ...info, id: ulidToBytes(info.id) });
+const l0Message = ({ seq, ssts }: L0Entry): object => ({ seq, ssts: ssts.map(sstMessage) });
 
 const walPosition = (fields: Fields): Manifest["walStart"] => ({
   epoch: fields.integer("epoch"),
@@ -193,88 +198,3 @@ const pinnedSettings = (fields: Fields): PinnedSettings => ({
   mergeOperators: fields.list("mergeOperators").map(String),
   encryption: fields.integer("encryption"),
 });
-
-function decodeMessage(
-  decode: (bytes: Uint8Array) => unknown,
-  payload: Uint8Array,
-  object: string,
-): unknown {
-  try {
-    return decode(payload);
-  } catch (cause) {
-    throw new CorruptionError(object, "its protobuf message does not decode", { cause });
-  }
-}
-
-/** One decoded message, read field by field with checks; an absent field is its default. */
-class Fields {
-  readonly #message: Record<string, unknown>;
-  readonly #object: string;
-
-  constructor(message: unknown, object: string) {
-    this.#message = message as Record<string, unknown>;
-    this.#object = object;
-  }
-
-  fail(detail: string): never {
-    throw new CorruptionError(this.#object, detail);
-  }
-
-  integer(name: string): number {
-    return this.#toInteger(this.#message[name], name);
-  }
-
-  integers(name: string): number[] {
-    return this.list(name).map((value) => this.#toInteger(value, name));
-  }
-
-  boolean(name: string): boolean {
-    return this.#message[name] === true;
-  }
-
-  string(name: string): string {
-    return String(this.#message[name] ?? "");
-  }
-
-  bytes(name: string): Bytes {
-    const value = this.#message[name];
-    return value instanceof Uint8Array ? copyBytes(value) : emptyBytes;
-  }
-
-  ulid(name: string): Ulid {
-    return this.toUlid(this.#message[name], name);
-  }
-
-  ulidOrNone(name: string): Ulid {
-    const value = this.#message[name];
-    return value instanceof Uint8Array && value.length > 0 ? this.toUlid(value, name) : noUlid;
-  }
-
-  toUlid(value: unknown, name: string): Ulid {
-    if (!(value instanceof Uint8Array) || value.length !== 16) {
-      return this.fail(`field ${name} is not an id`);
-    }
-    return ulidFromBytes(value);
-  }
-
-  message(name: string): Fields {
-    const value = this.#message[name];
-    if (value === null || value === undefined) return this.fail(`field ${name} is missing`);
-    return new Fields(value, this.#object);
-  }
-
-  messages(name: string): Fields[] {
-    return this.list(name).map((value) => new Fields(value, this.#object));
-  }
-
-  list(name: string): readonly unknown[] {
-    return (this.#message[name] as readonly unknown[] | undefined) ?? [];
-  }
-
-  #toInteger(value: unknown, name: string): number {
-    const number =
-      typeof value === "object" && value !== null ? Number(String(value)) : (value ?? 0);
-    if (!Number.isSafeInteger(number)) this.fail(`field ${name} is not a safe integer`);
-    return number as number;
-  }
-}

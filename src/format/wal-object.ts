@@ -133,11 +133,11 @@ function checkRecords(reader: ByteReader, count: number, firstSeq: number, lastS
   let seq = firstSeq - 1;
   for (let i = 0; i < count; i++) {
     const record = readRecordHeader(reader);
-    if (record.seq <= seq || (i === 0 && record.seq !== firstSeq)) {
-      reader.fail(`seq ${record.seq} of record ${i} is out of order`);
+    if (record.firstSeq <= seq || (i === 0 && record.firstSeq !== firstSeq)) {
+      reader.fail(`seq ${record.firstSeq} of record ${i} is out of order`);
     }
-    seq = record.seq;
-    reader.skip(record.operationBytes);
+    seq = record.lastSeq;
+    reader.skip(record.bodyBytes);
   }
   if (seq !== lastSeq) reader.fail(`its last seq is ${seq}, not ${lastSeq}`);
 }

@@ -1,12 +1,14 @@
 /**
- * One record of a WAL object: a whole batch. The same bytes are what the MemTable keeps, so a write is copied once.
+ * One record of a WAL object: a whole batch, or a bulk load. The same bytes of a batch are what the MemTable keeps, so a
+ * write is copied once.
  *
- *   u8      record type: 1 batch (2 is reserved for loads)
- *   u32     length of the operations
- *   u64     seq of the batch
+ *   u8      record type: 1 batch, 2 load
+ *   u32     length of what follows the header
+ *   u64     seq of the batch; the last seq of the load
  *   u64     creation time, ms since 1970
- *   u32     operation count
- *   operations, each:
+ *   u32     count of operations; of a load, of the L0 entries that it adds, each with a seq of its own
+ *   of a load: the entries (load-record.ts)
+ *   of a batch: operations, each:
  *     u8      kind (low 4 bits: 1 put, 2 delete, 3 merge) | 0x10 when it expires
  *     varint  key length
  *     varint  expiry, ms since 1970        only when it expires
@@ -29,6 +31,7 @@ import { RowKind } from "../common/row.js";
 export const recordHeaderBytes = 25;
 /** Stored. Never change or reuse one. */
 export const RecordType = { batch: 1, load: 2 } as const;
+export type RecordType = (typeof RecordType)[keyof typeof RecordType];
 
 const expiresFlag = 0x10;
 const operatorIdMax = 65_535;
@@ -38,8 +41,9 @@ export function writeRecordHeader(
   target: Uint8Array,
   offset: number,
   record: { operationBytes: number; seq: number; createdAt: number; operationCount: number },
+  type: RecordType = RecordType.batch,
 ): number {
-  target[offset] = RecordType.batch;
+  target[offset] = type;
   let at = writeU32(target, offset + 1, record.operationBytes);
   at = writeU64(target, at, record.seq);
   at = writeU64(target, at, record.createdAt);
@@ -103,26 +107,35 @@ export function appendOperation(
 
 /** What a record's header says. */
 export interface RecordHeader {
-  readonly seq: number;
+  readonly type: RecordType;
+  /** A batch has one seq, a load one for each of its entries. */
+  readonly firstSeq: number;
+  readonly lastSeq: number;
   readonly createdAt: number;
-  readonly operationCount: number;
-  readonly operationBytes: number;
+  /** Operations of a batch, entries of a load. */
+  readonly count: number;
+  /** Bytes of them, after the header. */
+  readonly bodyBytes: number;
 }
 
-/** Reads a header; the reader then stands at the operations. */
+/** Reads a header; the reader then stands at the operations, or the entries. */
 export function readRecordHeader(reader: ByteReader): RecordHeader {
   const type = reader.u8();
-  if (type !== RecordType.batch) {
+  if (type !== RecordType.batch && type !== RecordType.load) {
     throw new UnsupportedError(
       `A WAL record has type ${type}, which this version of Moraine does not know. Use a later version.`,
     );
   }
-  const operationBytes = reader.u32();
-  const seq = reader.u64();
+  const bodyBytes = reader.u32();
+  const lastSeq = reader.u64();
   const createdAt = reader.u64();
-  const operationCount = reader.u32();
-  if (operationBytes > reader.remaining) reader.fail("a record is longer than its object");
-  return { seq, createdAt, operationCount, operationBytes };
+  const count = reader.u32();
+  if (bodyBytes > reader.remaining) reader.fail("a record is longer than its object");
+  if (type === RecordType.batch) {
+    return { type, firstSeq: lastSeq, lastSeq, createdAt, count, bodyBytes };
+  }
+  if (count === 0 || count > lastSeq) reader.fail(`a load of ${count} entries with seq ${lastSeq}`);
+  return { type, firstSeq: lastSeq - count + 1, lastSeq, createdAt, count, bodyBytes };
 }
 
 /** One operation as it stands in its buffer; reused from call to call. */

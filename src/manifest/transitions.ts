@@ -13,7 +13,7 @@ import {
   WalLocation,
   type WalPosition,
 } from "../format/manifest.js";
-import { noUlid } from "../format/manifest-codec.js";
+import { noUlid } from "../format/message-fields.js";
 
 /** A change of the manifest; number, time and token are filled in by the commit. */
 export type Transition = (manifest: Manifest) => Manifest;

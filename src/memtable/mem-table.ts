@@ -1,9 +1,11 @@
 /** `MemTable`: recent batches, kept as the WAL records that they are, searchable and scannable at any seq. */
+import { assert } from "../common/assert.js";
 import { ByteReader } from "../common/byte-reader.js";
 import { RowKind, type RowRef } from "../common/row.js";
 import {
   newOperationRef,
   operationBytesMax,
+  RecordType,
   readOperation,
   readRecordHeader,
   recordHeaderBytes,
@@ -106,7 +108,7 @@ export class MemTable implements RowSource {
   }
 
   /**
-   * Adds the records of a stored WAL object whose seq is above `afterSeq`, without copying them: `bytes` belongs to the
+   * Adds the batches of a stored WAL object (wal-parts.ts) whose seq is above `afterSeq`, without copying them: `bytes` belongs to the
    * table from now on. `object` is for messages. Gives the number of records added.
    */
   applyRecords(
@@ -122,15 +124,17 @@ export class MemTable implements RowSource {
     let added = 0;
     for (let i = 0; i < recordCount; i++) {
       const record = readRecordHeader(reader);
-      if (record.seq <= afterSeq) {
-        reader.skip(record.operationBytes);
+      const seq = record.lastSeq;
+      if (seq <= afterSeq) {
+        reader.skip(record.bodyBytes);
         continue;
       }
+      assert(record.type === RecordType.batch, "a MemTable takes batches, not loads");
       if (chunkIndex < 0) chunkIndex = this.#rows.arena.adopt(bytes);
-      const operationsEnd = reader.offset + record.operationBytes;
-      this.#addOperations(reader, chunkIndex, record.seq, record.createdAt, record.operationCount);
+      const operationsEnd = reader.offset + record.bodyBytes;
+      this.#addOperations(reader, chunkIndex, seq, record.createdAt, record.count);
       if (reader.offset !== operationsEnd) reader.fail("the operations do not fill their record");
-      this.#applied(record.seq);
+      this.#applied(seq);
       added++;
     }
     if (reader.remaining !== 0) reader.fail(`${reader.remaining} bytes follow the last record`);

@@ -2,4 +2,6 @@ export interface MessageType {
   encode(message: object): { finish(): Uint8Array };
   decode(bytes: Uint8Array): unknown;
 }
-export declare const moraine: { v1: { Manifest: MessageType; Run: MessageType } };
+export declare const moraine: {
+  v1: { Manifest: MessageType; Run: MessageType; LoadRecord: MessageType };
+};

@@ -29,9 +29,11 @@ export {
   type CloseOptions,
   Db,
   type FlushOptions,
+  type LoadOptions,
   type WriteOptions,
 } from "./db/db.js";
 export { DbReader } from "./db/db-reader.js";
+export type { LoadEntries, LoadEntry, LoadProgress, LoadResult } from "./db/load.js";
 export type { Location } from "./db/location.js";
 export type { OpenOptions, ReaderOptions } from "./db/open-options.js";
 export type { ReadOptions, ScanOptions } from "./db/read-options.js";

@@ -50,6 +50,14 @@ export class UlidFactory {
   }
 }
 
+/** The greatest id below `id`; `id` itself where it is the least there is. */
+export function ulidBefore(id: Ulid): Ulid {
+  const at = id.length - 1 - [...id].reverse().findIndex((character) => character !== "0");
+  if (at === id.length) return id;
+  const lower = alphabet[alphabet.indexOf(id[at]!) - 1]!;
+  return id.slice(0, at) + lower + "Z".repeat(id.length - at - 1);
+}
+
 /** The sixteen bytes of an id, most significant first. */
 export function ulidToBytes(id: Ulid): Bytes {
   const bytes = new Uint8Array(16);

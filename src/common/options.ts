@@ -53,6 +53,12 @@ export function requireBoolean(value: unknown, name: string): void {
   }
 }
 
+export function requireFunction(value: unknown, name: string): void {
+  if (value !== undefined && typeof value !== "function") {
+    throw new InvalidArgumentError(`"${name}" must be a function, not ${describeType(value)}.`);
+  }
+}
+
 export function requireSignal(value: unknown): void {
   if (value === undefined) return;
   const signal = value as Partial<AbortSignal> | null;

@@ -3,17 +3,23 @@ import type { Clock } from "../common/clock.js";
 import { CorruptionError, ExistsError, NotFoundError, UnsupportedError } from "../common/errors.js";
 import { UlidFactory } from "../common/ids.js";
 import type { Random } from "../common/random.js";
-import { type Manifest, type PinnedSettings, WalLocation } from "../format/manifest.js";
+import {
+  type L0Entry,
+  type Manifest,
+  type PinnedSettings,
+  WalLocation,
+} from "../format/manifest.js";
+import type { WalObject } from "../format/wal-object.js";
 import { findNewest } from "../manifest/find-newest.js";
 import { ManifestStore } from "../manifest/manifest-store.js";
 import { instantOf, StoredManifest } from "../manifest/stored-manifest.js";
 import { claimWriter, emptyManifest, firstWalId } from "../manifest/transitions.js";
-import { MemTable } from "../memtable/mem-table.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import { probeConditionalCreate } from "../object-store/probe.js";
 import { type ClosedLog, closeLog } from "../wal/close-log.js";
 import { replayLog } from "../wal/replay.js";
+import { ReplayedRows } from "../wal/replayed-rows.js";
 import { WalIndex } from "../wal/wal-index.js";
 import type { Settings } from "./settings.js";
 import { repinWal, type WalPlace } from "./wal-place.js";
@@ -39,8 +45,8 @@ export interface Claim {
   readonly stored: StoredManifest;
   readonly ids: UlidFactory;
   readonly epoch: number;
-  /** Newest last; the last one may take more writes. Their rows are durable in older logs. */
-  readonly tables: readonly MemTable[];
+  /** What older logs hold and L0 does not. */
+  readonly replayed: ReplayedRows;
   readonly lastSeq: number;
   readonly index: WalIndex;
   readonly logEnds: ReadonlyMap<number, number>;
@@ -81,8 +87,11 @@ export async function claimDatabase(options: ClaimOptions): Promise<Claim> {
   );
   raiseAboveAll(ids, manifest);
   const epoch = manifest.writerEpoch;
-  const replayed = await replayOlderLogs(stored, epoch, options);
-  return { stored, ids, epoch, ...replayed };
+  const older = await replayOlderLogs(stored, epoch, options);
+  for (const queued of older.replayed.queue) {
+    if (Array.isArray(queued)) raiseAboveEntries(ids, queued);
+  }
+  return { stored, ids, epoch, ...older };
 }
 
 /** The newest manifest, or the empty one that the first commit builds on. */
@@ -128,7 +137,7 @@ async function replayOlderLogs(
   stored: StoredManifest,
   epoch: number,
   options: ClaimOptions,
-): Promise<Pick<Claim, "tables" | "lastSeq" | "index" | "logEnds">> {
+): Promise<Pick<Claim, "replayed" | "lastSeq" | "index" | "logEnds">> {
   const { walStore: store, random, signal, settings } = options;
   const manifest = stored.current;
   const { databaseId } = manifest;
@@ -142,7 +151,10 @@ async function replayOlderLogs(
       }),
     ),
   );
-  const tables = [new MemTable()];
+  const replayed = new ReplayedRows({
+    lastL0Seq: manifest.lastL0Seq,
+    memTableBytes: settings.memTableBytes,
+  });
   const index = new WalIndex();
   const logEnds = new Map<number, number>();
   let lastSeq = manifest.lastSeq;
@@ -154,18 +166,10 @@ async function replayOlderLogs(
   }
   // A newer writer may have replayed and collected what was found missing, or is about to: it shows in the manifest.
   if (older.length > 0) await stored.refresh({ epoch, ...(signal && { signal }) });
-  return { tables, lastSeq, index, logEnds };
+  return { replayed, lastSeq, index, logEnds };
 
-  function apply(object: Parameters<Parameters<typeof replayLog>[0]["apply"]>[0]): void {
-    let table = tables[tables.length - 1]!;
-    if (table.bytes >= settings.memTableBytes) {
-      table.freeze();
-      table = new MemTable();
-      tables.push(table);
-    }
-    const { bytes, recordsStart, recordsEnd, recordCount } = object;
-    const path = ObjectPaths.wal(object.epoch, object.id);
-    table.applyRecords(bytes, recordsStart, recordsEnd, recordCount, manifest.lastL0Seq, path);
+  function apply(object: WalObject): void {
+    replayed.apply(object);
     index.add(object, object.lastSeq);
     lastSeq = Math.max(lastSeq, object.lastSeq);
   }
@@ -190,10 +194,14 @@ function raiseAboveAll(ids: UlidFactory, manifest: Manifest): void {
   ids.raiseAbove(manifest.writerFloor);
   ids.raiseAbove(manifest.compactorFloor);
   for (const entry of manifest.retired) for (const id of entry.ids) ids.raiseAbove(id);
-  for (const entry of manifest.l0) for (const sst of entry.ssts) ids.raiseAbove(sst.id);
+  raiseAboveEntries(ids, manifest.l0);
   for (const run of manifest.runs) {
     ids.raiseAbove(run.id);
     for (const sst of run.ssts) ids.raiseAbove(sst.id);
   }
   for (const checkpoint of manifest.checkpoints) ids.raiseAbove(checkpoint.id);
+}
+
+function raiseAboveEntries(ids: UlidFactory, entries: readonly L0Entry[]): void {
+  for (const entry of entries) for (const sst of entry.ssts) ids.raiseAbove(sst.id);
 }

@@ -11,8 +11,9 @@ import {
 } from "../common/errors.js";
 import { checkOptions, requireInteger, requireSignal } from "../common/options.js";
 import type { Manifest } from "../format/manifest.js";
+import type { WalObject } from "../format/wal-object.js";
+import { walParts } from "../format/wal-parts.js";
 import { ObjectPaths } from "../object-store/paths.js";
-import type { WalFollower } from "../wal/wal-follower.js";
 import { type Location, openLocation } from "./location.js";
 import { checkReaderOptions, type ReaderOptions } from "./open-options.js";
 import { openReader, type ReaderParts } from "./open-reader.js";
@@ -224,13 +225,20 @@ export class DbReader extends Reads {
     }
   }
 
-  /** All batches of an object appear in one tick. */
-  #apply(object: NonNullable<Awaited<ReturnType<WalFollower["next"]>>>): void {
+  /** All batches and loads of an object appear in one tick. */
+  #apply(object: WalObject): void {
     const { state, settings } = this.#parts;
-    if (state.active.bytes >= settings.memTableBytes) state.freeze();
-    const { bytes, recordsStart, recordsEnd, recordCount } = object;
     const path = ObjectPaths.wal(object.epoch, object.id);
-    state.active.applyRecords(bytes, recordsStart, recordsEnd, recordCount, this.#seq, path);
+    for (const part of walParts(object, path)) {
+      if (part.loaded === undefined) {
+        if (state.active.bytes >= settings.memTableBytes) state.freeze();
+        const { start, end, recordCount } = part;
+        state.active.applyRecords(object.bytes, start, end, recordCount, this.#seq, path);
+      } else if (part.lastSeq > this.#seq) {
+        if (state.active.rowCount > 0) state.freeze();
+        state.addLoad(part.loaded);
+      }
+    }
     this.#advance(object.lastSeq);
   }
 

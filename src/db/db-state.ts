@@ -1,5 +1,5 @@
-/** `DbState`: the one mutable cell of a handle. It holds one immutable view; three named places replace it. */
-import type { Manifest } from "../format/manifest.js";
+/** `DbState`: the one mutable cell of a handle. It holds one immutable view; four named places replace it. */
+import type { L0Entry, Manifest } from "../format/manifest.js";
 import { MemTable } from "../memtable/mem-table.js";
 import type { DbView } from "../read/db-view.js";
 
@@ -13,10 +13,15 @@ export class DbState {
   active: MemTable;
   #view: MemTableView;
 
-  /** `frozen` newest first. */
-  constructor(manifest: Manifest, active: MemTable, frozen: readonly MemTable[]) {
+  /** `frozen` newest first; `loads` oldest first. */
+  constructor(
+    manifest: Manifest,
+    active: MemTable,
+    frozen: readonly MemTable[] = [],
+    loads: readonly L0Entry[] = [],
+  ) {
     this.active = active;
-    this.#view = { tables: [active, ...frozen], manifest };
+    this.#view = { tables: [active, ...frozen], loads, manifest };
   }
 
   get view(): MemTableView {
@@ -32,10 +37,19 @@ export class DbState {
     return frozen;
   }
 
-  /** Tables are in L0: they leave and the manifest comes, so that no read sees a row twice or not at all. */
+  /** A load becomes visible. The active MemTable is empty: what is written from now on is newer. */
+  addLoad(entries: readonly L0Entry[]): void {
+    this.#view = { ...this.#view, loads: [...this.#view.loads, ...entries] };
+  }
+
+  /** Tables and loads are in L0: they leave and the manifest comes, so that no read sees a row twice or not at all. */
   retire(tables: readonly MemTable[], manifest: Manifest): void {
-    const kept = this.#view.tables.filter((table) => !tables.includes(table));
-    this.#view = { tables: kept, manifest };
+    const { lastL0Seq } = manifest;
+    this.#view = {
+      tables: this.#view.tables.filter((table) => !tables.includes(table)),
+      loads: this.#view.loads.filter((entry) => entry.seq > lastL0Seq),
+      manifest,
+    };
   }
 
   /** Bytes of all MemTables. */

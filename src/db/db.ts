@@ -1,6 +1,7 @@
 /** `Db`: a database that is open for writing. Its methods check their arguments and delegate. */
 import { throwIfAborted, withSignal } from "../common/abort.js";
 import {
+  describeType,
   emptyBytes,
   type KeyLike,
   toKeyBytes,
@@ -11,11 +12,13 @@ import { InvalidArgumentError, type MoraineError } from "../common/errors.js";
 import {
   checkOptions,
   requireBoolean,
+  requireFunction,
   requireInteger,
   requireOneOf,
   requireSignal,
 } from "../common/options.js";
 import { RowKind } from "../common/row.js";
+import type { LoadEntries, LoadProgress, LoadResult } from "./load.js";
 import type { Location } from "./location.js";
 import type { OpenOptions } from "./open-options.js";
 import { openWriter } from "./open-writer.js";
@@ -46,6 +49,13 @@ export interface CheckpointOptions {
   /** How long it is kept, in ms, from 1; default: until it is deleted. */
   ttlMs?: number | undefined;
   /** Ends the waiting only: the checkpoint may be made all the same. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface LoadOptions {
+  /** Called after each SST that is stored, with what is stored so far. What it throws ends the load. */
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Before the load has its seqs, leaves no trace of it; after that only the waiting ends. */
   signal?: AbortSignal | undefined;
 }
 
@@ -102,6 +112,27 @@ export class Db extends Reads {
   /** A new, empty batch. */
   batch(): WriteBatch {
     return new WriteBatch();
+  }
+
+  /**
+   * Loads many rows at once: they are sorted, written straight into SSTs and uploaded in parallel, and appear all at once,
+   * after everything written before; nothing of a load that fails, is aborted or cut off by `close()` is ever seen or left behind.
+   * Resolves when the load is durable. Of several entries of one key the last counts.
+   *
+   * Sorted entries (ascending keys, each once) are cheapest to read afterwards. Others are sorted in chunks of
+   * `loadBufferBytes`. Memory: such a chunk, and SSTs of up to `sstBytesMax` and together about `unflushedBytesMax`.
+   */
+  async load(entries: LoadEntries, options?: LoadOptions): Promise<LoadResult> {
+    checkOptions(options, ["onProgress", "signal"], "load");
+    requireFunction(options?.onProgress, "onProgress");
+    requireSignal(options?.signal);
+    requireEntries(entries);
+    this.#writer.requireOpen();
+    throwIfAborted(options?.signal);
+    return this.#writer.load(entries, {
+      onProgress: options?.onProgress,
+      signal: options?.signal,
+    });
   }
 
   /** Resolves when everything written before the call is durable, with the seq up to which that holds. */
@@ -179,6 +210,19 @@ export class Db extends Reads {
     this.#writer.requireOpen();
     return write(request);
   }
+}
+
+function requireEntries(entries: unknown): void {
+  if (
+    typeof entries === "object" &&
+    entries !== null &&
+    (Symbol.iterator in entries || Symbol.asyncIterator in entries)
+  ) {
+    return;
+  }
+  throw new InvalidArgumentError(
+    `load() takes an iterable or async iterable of { key, value } or [key, value], not ${describeType(entries)}.`,
+  );
 }
 
 function checkpointName(name: unknown): string {

@@ -65,7 +65,7 @@ export async function openReader(
   const { pollIntervalMs, checkpoint } = reading;
   const manifest =
     checkpoint === undefined ? newest : await checkpointed(manifests, newest, checkpoint, signal);
-  const state = new DbState(manifest, new MemTable(), []);
+  const state = new DbState(manifest, new MemTable());
   const walStore = walPlace?.open ? wrapStore(walPlace.open, options, wrapped.counts).store : store;
   const follower = checkpoint === undefined ? new WalFollower(walStore, newest) : undefined;
   const parts = { stored, follower, state, clock, settings, wrapped, tables, cache };

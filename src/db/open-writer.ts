@@ -3,6 +3,7 @@ import { withSignal } from "../common/abort.js";
 import { seqMax } from "../common/row.js";
 import { Flusher } from "../flush/flusher.js";
 import { WalLocation } from "../format/manifest.js";
+import { MemTable } from "../memtable/mem-table.js";
 import { BlockCache } from "../sst/block-cache.js";
 import { TableStore } from "../sst/table-store.js";
 import { L0Log } from "../wal/l0-log.js";
@@ -53,11 +54,12 @@ async function claim(
     ...{ store, walStore, walPlace, clock, random, settings, create, signal },
     place: description,
   });
-  const { stored, epoch, tables, lastSeq, index, logEnds, ids } = claim;
+  const { stored, epoch, replayed, lastSeq, index, logEnds, ids } = claim;
   const { databaseId } = stored.current;
-  const active = tables[tables.length - 1]!;
-  const frozen = tables.slice(0, -1);
-  const state = new DbState(stored.current, active, [...frozen].reverse());
+  const { queue, active } = replayed;
+  const frozen = queue.filter((queued) => queued instanceof MemTable);
+  const loads = queue.flatMap((queued) => (queued instanceof MemTable ? [] : queued));
+  const state = new DbState(stored.current, active, frozen.toReversed(), loads);
   const hint = new HintWriter(stored, clock);
   hint.committed();
   const hasWal = stored.current.pinned.walLocation !== WalLocation.none;
@@ -89,16 +91,14 @@ async function claim(
       },
       onFailed: (error) => writer.fail(error),
     });
+  const { blockBytes, filterBitsPerKey } = settings;
+  const sst = { databaseId, blockBytes, filterBitsPerKey };
   const wal = openLog();
   const flusher: Flusher = new Flusher({
     ...{ store, clock, ids, epoch, logEnds },
     storedManifest: stored,
     uploadsInFlight: settings.uploadsInFlight,
-    sst: {
-      databaseId,
-      blockBytes: settings.blockBytes,
-      filterBitsPerKey: settings.filterBitsPerKey,
-    },
+    sst,
     // Without a WAL, L0 is where rows become durable: there is nothing to wait for.
     durableSeq: () => (hasWal ? wal.durableSeq : seqMax),
     lastSeq: () => pipeline.lastSeq,
@@ -118,14 +118,17 @@ async function claim(
   const cache = new BlockCache(settings.blockCacheBytes);
   const tableStore = new TableStore({ store, databaseId, cache });
   const writer: Writer = new Writer({
-    ...{ claim, clock, settings, wrapped, state, wal, flusher, pipeline, cache, hint, abort },
+    ...{ claim, clock, settings, wrapped, sst, state, wal, flusher, pipeline, cache, hint, abort },
     tables: tableStore,
     closeStore: () => {
       place.close();
       walPlace?.open?.close();
     },
   });
-  for (const table of frozen) flusher.enqueue(table);
+  for (const queued of queue) {
+    if (queued instanceof MemTable) flusher.enqueue(queued);
+    else flusher.enqueueLoad(queued);
+  }
   // A full one that no write freezes would hold the memory that all writes wait for.
   if (!hasWal || active.bytes >= settings.memTableBytes) pipeline.freeze();
   if (!hasWal) {

@@ -21,6 +21,8 @@ export type SettingName =
   | "walPutsPerSecond"
   | "walPutsBurst"
   | "uploadsInFlight"
+  | "loadBufferBytes"
+  | "sstBytesMax"
   | "blockBytes"
   | "filterBitsPerKey"
   | "blockCacheBytes"
@@ -74,6 +76,20 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     min: 1,
     max: 64,
     reason: "SSTs uploaded at once; each is in memory until it is stored.",
+  },
+  loadBufferBytes: {
+    default: 32 * MiB,
+    min: 4 * KiB,
+    max: 1024 * MiB,
+    reason:
+      "Rows that a bulk load holds to sort them; input that is not sorted becomes one L0 entry for each such chunk.",
+  },
+  sstBytesMax: {
+    default: 64 * MiB,
+    min: 4 * KiB,
+    max: 4 * 1024 * MiB,
+    reason:
+      "Larger data is cut into several SSTs. A bulk load, which holds SSTs in memory until they are stored, cuts earlier where unflushedBytesMax / uploadsInFlight is less.",
   },
   blockBytes: {
     default: 4 * KiB,

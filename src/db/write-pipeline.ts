@@ -9,6 +9,8 @@ import type { Clock } from "../common/clock.js";
 import { ClosedError, FencedError, type MoraineError } from "../common/errors.js";
 import type { RowKind } from "../common/row.js";
 import type { Flusher } from "../flush/flusher.js";
+import { encodeLoadRecord } from "../format/load-record.js";
+import type { SstInfo } from "../format/manifest.js";
 import type { WriteLog } from "../wal/write-log.js";
 import type { DbState } from "./db-state.js";
 import type { Settings } from "./settings.js";
@@ -104,6 +106,27 @@ export class WritePipeline {
     if (this.#admits()) return this.#applyBatch(operations, count, request);
     const own = copyBytes(operations);
     return this.#wait(request, () => this.#applyBatch(own, count, request));
+  }
+
+  /**
+   * A bulk load whose SSTs are stored: in one tick each of its runs takes a seq, it is seen, joins the queue, and one record
+   * that names its SSTs enters the WAL buffer. From there it is a write like any other.
+   */
+  load(
+    runs: readonly (readonly SstInfo[])[],
+    createdAt: number,
+  ): { seq: number; durable: Promise<void> } {
+    if (this.#closed !== undefined) throw this.#closed;
+    const firstSeq = this.#lastSeq + 1;
+    const entries = runs.map((ssts, i) => ({ ssts, seq: firstSeq + i }));
+    const record = encodeLoadRecord(entries, createdAt);
+    this.freeze();
+    const seq = this.#lastSeq + runs.length;
+    this.#lastSeq = seq;
+    this.#state.addLoad(entries);
+    this.#flusher.enqueueLoad(entries);
+    const slice = { chunk: record, start: 0, end: record.length };
+    return { seq, durable: this.#wal.append(slice, seq, true, firstSeq)! };
   }
 
   /** Freezes the active MemTable if it holds anything. */

@@ -5,6 +5,7 @@ import type { Clock } from "../common/clock.js";
 import { deferred } from "../common/deferred.js";
 import { ClosedError, MoraineError } from "../common/errors.js";
 import type { Flusher } from "../flush/flusher.js";
+import type { SstBuilderOptions } from "../format/sst-builder.js";
 import { closeWriter } from "../manifest/transitions.js";
 import type { BlockCache } from "../sst/block-cache.js";
 import type { TableStore } from "../sst/table-store.js";
@@ -12,6 +13,7 @@ import type { WriteLog } from "../wal/write-log.js";
 import type { Claim } from "./claim.js";
 import type { DbState } from "./db-state.js";
 import type { HintWriter } from "./hint-writer.js";
+import { Load, type LoadEntries, type LoadProgress, type LoadResult } from "./load.js";
 import type { ReadView } from "./reads.js";
 import type { Settings } from "./settings.js";
 import type { DbStats } from "./stats.js";
@@ -38,6 +40,8 @@ export interface WriterParts {
   clock: Clock;
   settings: Settings;
   wrapped: WrappedStore;
+  /** How SSTs are built. */
+  sst: Omit<SstBuilderOptions, "id">;
   state: DbState;
   wal: WriteLog;
   flusher: Flusher;
@@ -56,6 +60,8 @@ export class Writer {
   readonly #closed = deferred<MoraineError | undefined>();
   #failure: MoraineError | undefined;
   #closing: Promise<void> | undefined;
+  /** Bulk loads under way. */
+  readonly #loads = new Set<Load>();
   /** Nothing is read or written any more. */
   #ended = false;
 
@@ -98,9 +104,39 @@ export class Writer {
     return { durableSeq: this.#durableSeq() };
   }
 
+  async load(
+    entries: LoadEntries,
+    options: {
+      onProgress: ((progress: LoadProgress) => void) | undefined;
+      signal: AbortSignal | undefined;
+    },
+  ): Promise<LoadResult> {
+    const { wrapped, clock, settings, flusher, sst } = this.#parts;
+    const { onProgress, signal } = options;
+    const { loadBufferBytes, sstBytesMax, uploadsInFlight, unflushedBytesMax } = settings;
+    const load = new Load({
+      ...{ store: wrapped.store, clock, sst, loadBufferBytes, uploadsInFlight, onProgress },
+      sstBytes: Math.min(sstBytesMax, Math.ceil(unflushedBytesMax / uploadsInFlight)),
+      reserve: () => flusher.reserve(),
+      release: (ids) => flusher.release(ids),
+      commit: (runs, createdAt) => this.pipeline.load(runs, createdAt),
+    });
+    const onAbort = (): void => void load.cancel(signal!.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#loads.add(load);
+    try {
+      return await load.run(entries, () => this.pipeline.lastSeq);
+    } finally {
+      this.#loads.delete(load);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
   /** A checkpoint of everything written so far; it rides on the flush that brings the last of it to L0. */
   async checkpoint(options: { name: string; ttlMs: number }): Promise<CheckpointInfo> {
     const { claim, clock, flusher, wal } = this.#parts;
+    // Writes that wait for memory were called before too.
+    if (this.pipeline.waitingCount > 0) await this.pipeline.admitted();
     const seq = this.pipeline.lastSeq;
     const id = claim.ids.next();
     const createdAt = clock.now();
@@ -161,6 +197,11 @@ export class Writer {
   }
 
   close(flush: boolean | "wal"): Promise<void> {
+    if (flush === false && this.#closing !== undefined && !this.#ended) {
+      // A close that waits for the store is cut short: it rejects, and what is not durable is given up.
+      this.#end(new ClosedError("This handle was closed without waiting for what is not durable."));
+      return this.#closing.catch(() => undefined);
+    }
     this.#closing ??= this.#close(flush);
     return this.#closing;
   }
@@ -173,6 +214,7 @@ export class Writer {
     }
     this.pipeline.close(closedError(undefined));
     try {
+      if (flush !== false) await this.#cancelLoads(closedError(undefined));
       if (flush !== false) await this.#parts.wal.whenDurable(this.pipeline.lastSeq);
       if (flush === true) {
         this.pipeline.freeze();
@@ -182,7 +224,8 @@ export class Writer {
       if (flush !== false) await this.#parts.hint.finish();
     } catch (error) {
       const reason = error instanceof MoraineError ? error : undefined;
-      this.#failure ??= reason;
+      // Cut short by a second close, it has not failed.
+      if (!this.#ended) this.#failure ??= reason;
       this.#end(reason ?? new ClosedError("This handle is closed."));
       this.#closed.resolve(this.#failure);
       throw error;
@@ -194,7 +237,7 @@ export class Writer {
 
   /** Everything is in L0: the log leaves the chain. Once this is sent, nothing is sent or acknowledged any more. */
   async #commitClose(): Promise<void> {
-    const { claim, wal } = this.#parts;
+    const { claim, wal, abort } = this.#parts;
     const lastSeq = this.pipeline.lastSeq;
     await claim.stored.commit(
       closeWriter({
@@ -204,11 +247,18 @@ export class Writer {
         writerFloor: claim.ids.last,
         logEnds: claim.logEnds,
       }),
-      { epoch: claim.epoch },
+      { epoch: claim.epoch, signal: abort.signal },
     );
   }
 
+  /** Those that have no seq yet. Resolves when what they stored is deleted. */
+  async #cancelLoads(reason: MoraineError): Promise<void> {
+    const loads = [...this.#loads].filter((load) => !load.isCommitted);
+    await Promise.all(loads.map((load) => load.cancel(reason)));
+  }
+
   #end(error: MoraineError): void {
+    if (this.#ended) return;
     this.#ended = true;
     const { wal, flusher, pipeline, hint, abort, closeStore } = this.#parts;
     pipeline.close(error);
@@ -216,7 +266,8 @@ export class Writer {
     flusher.fail(error);
     hint.end(error);
     abort.abort(error);
-    closeStore();
+    if (this.#loads.size === 0) closeStore();
+    else void this.#cancelLoads(error).finally(closeStore);
   }
 
   #durableSeq(): number {

@@ -1,6 +1,6 @@
 /** The pure decisions of the flush pipeline: what is dispatched, what one commit retires, and whom it answers. */
 import { ExistsError, type MoraineError } from "../common/errors.js";
-import type { Ulid } from "../common/ids.js";
+import { type Ulid, ulidBefore } from "../common/ids.js";
 import type { Checkpoint, L0Entry, Manifest, SstInfo } from "../format/manifest.js";
 import { addCheckpoint, type Transition } from "../manifest/transitions.js";
 import type { MemTable } from "../memtable/mem-table.js";
@@ -8,11 +8,21 @@ import type { MemTable } from "../memtable/mem-table.js";
 /** A frozen MemTable on its way to L0. */
 export interface QueuedTable {
   readonly table: MemTable;
+  readonly loaded?: undefined;
   /** Given at dispatch, in queue order. */
   id: Ulid | undefined;
   /** Set once the SST is stored. */
   sst: SstInfo | undefined;
 }
+
+/** A bulk load whose SSTs are stored, under ids that were given before its place in the queue. */
+export interface QueuedLoad {
+  readonly table?: undefined;
+  readonly loaded: readonly L0Entry[];
+}
+
+/** What becomes a part of L0, in the order of its seqs. */
+export type Queued = QueuedTable | QueuedLoad;
 
 /** A checkpoint that waits for the commit after which L0 holds everything up to `seq`. */
 export interface PendingCheckpoint {
@@ -25,42 +35,62 @@ export interface PendingCheckpoint {
   readonly createdAt: number;
 }
 
+export const firstSeqOf = (queued: Queued): number =>
+  queued.loaded === undefined ? queued.table.firstSeq : queued.loaded[0]!.seq;
+
+export const lastSeqOf = (queued: Queued): number =>
+  queued.loaded === undefined ? queued.table.lastSeq : queued.loaded.at(-1)!.seq;
+
 /** The longest prefix of the queue that is uploaded and whose rows are all durable in the WAL. */
-export function selectBatch(queue: readonly QueuedTable[], durableSeq: number): QueuedTable[] {
-  const batch: QueuedTable[] = [];
+export function selectBatch(queue: readonly Queued[], durableSeq: number): Queued[] {
+  const batch: Queued[] = [];
   for (const queued of queue) {
-    if (queued.sst === undefined || queued.table.lastSeq > durableSeq) break;
+    const uploaded = queued.loaded !== undefined || queued.sst !== undefined;
+    if (!uploaded || lastSeqOf(queued) > durableSeq) break;
     batch.push(queued);
   }
   return batch;
 }
 
 /** The oldest table without an id: ids are given in queue order, so nothing overtakes it. */
-export function nextToDispatch(queue: readonly QueuedTable[]): QueuedTable | undefined {
-  return queue.find((queued) => queued.id === undefined);
+export function nextToDispatch(queue: readonly Queued[]): QueuedTable | undefined {
+  for (const queued of queue) {
+    if (queued.loaded === undefined && queued.id === undefined) return queued;
+  }
+  return undefined;
 }
 
-export function entriesOf(batch: readonly QueuedTable[]): L0Entry[] {
-  return batch.map((queued) => ({ ssts: [queued.sst!], seq: 0 }));
+export function entriesOf(batch: readonly Queued[]): L0Entry[] {
+  return batch.flatMap((queued) => queued.loaded ?? [{ ssts: [queued.sst!], seq: 0 }]);
+}
+
+/** The ids that are given and that no manifest names yet. */
+function idsOf(queued: Queued): readonly Ulid[] {
+  if (queued.loaded === undefined) return queued.id === undefined ? [] : [queued.id];
+  return queued.loaded.flatMap((entry) => entry.ssts.map((sst) => sst.id));
 }
 
 /**
- * What the writer's floor may rise to with a batch: just below the least id that stays dispatched but not named, or the
- * last id minted when none does.
+ * What the writer's floor may rise to with the first `retiredCount` of the queue: just below the least id that is given and
+ * neither named by then nor given up, or the last id minted when there is none. `reserved` are ids of loads under way.
  */
 export function floorAfter(
-  queue: readonly QueuedTable[],
-  batch: readonly QueuedTable[],
+  queue: readonly Queued[],
+  retiredCount: number,
+  reserved: Iterable<Ulid>,
   lastMinted: Ulid,
 ): Ulid {
-  // Ids ascend along the queue, so the last of the batch is below every id that is still pending.
-  const pending = queue.slice(batch.length).some((queued) => queued.id !== undefined);
-  return pending ? batch[batch.length - 1]!.id! : lastMinted;
+  let least: Ulid | undefined;
+  for (const id of [...queue.slice(retiredCount).flatMap(idsOf), ...reserved]) {
+    if (least === undefined || id < least) least = id;
+  }
+  return least === undefined ? lastMinted : ulidBefore(least);
 }
 
-/** Everything below this seq is in L0 once the first `retiredCount` tables of the queue are. */
-export function flushedBelow(queue: readonly QueuedTable[], retiredCount: number): number {
-  return queue[retiredCount]?.table.firstSeq ?? Number.POSITIVE_INFINITY;
+/** Everything below this seq is in L0 once the first `retiredCount` of the queue are. */
+export function flushedBelow(queue: readonly Queued[], retiredCount: number): number {
+  const next = queue[retiredCount];
+  return next === undefined ? Number.POSITIVE_INFINITY : firstSeqOf(next);
 }
 
 /** Parts those that a commit covers from those that go on waiting. */

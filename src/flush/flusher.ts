@@ -1,13 +1,13 @@
 /**
- * `Flusher`: frozen MemTables to L0. Several SSTs are built and uploaded at once and finish in any order; the
+ * `Flusher`: frozen MemTables and bulk loads to L0. Several SSTs are built and uploaded at once and finish in any order; the
  * `ManifestWriter` retires them in queue order.
  *
  * Failing to build an SST is fatal. Failing to upload it is not: the same id and the same bytes are sent again.
  */
 import type { Clock } from "../common/clock.js";
 import { InternalError, MoraineError } from "../common/errors.js";
-import type { UlidFactory } from "../common/ids.js";
-import type { Manifest, WalPosition } from "../format/manifest.js";
+import type { Ulid, UlidFactory } from "../common/ids.js";
+import type { L0Entry, Manifest, WalPosition } from "../format/manifest.js";
 import type { SstBuilderOptions } from "../format/sst-builder.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 import { retireBatch, type Transition } from "../manifest/transitions.js";
@@ -19,8 +19,10 @@ import { type BuiltSst, buildSst } from "./build-sst.js";
 import {
   entriesOf,
   floorAfter,
+  lastSeqOf,
   nextToDispatch,
   type PendingCheckpoint,
+  type Queued,
   type QueuedTable,
 } from "./flush-plan.js";
 import { ManifestWriter } from "./manifest-writer.js";
@@ -52,6 +54,8 @@ export class Flusher {
   readonly #options: FlusherOptions;
   readonly #writer: ManifestWriter;
   readonly #abort = new AbortController();
+  /** Ids of loads under way: no manifest names them yet, and the floor stays below them. */
+  readonly #reserved = new Set<Ulid>();
   #uploading = 0;
   #builtBytes = 0;
   #ended = false;
@@ -81,6 +85,25 @@ export class Flusher {
   enqueue(table: MemTable): void {
     this.#writer.enqueue({ table, id: undefined, sst: undefined });
     this.#dispatch();
+  }
+
+  /** An id for an SST of a load, which may be uploaded before the load has its place in the queue. */
+  reserve(): Ulid {
+    const id = this.#options.ids.next();
+    this.#reserved.add(id);
+    return id;
+  }
+
+  /** The ids are given up: nothing will ever name them. */
+  release(ids: Iterable<Ulid>): void {
+    for (const id of ids) this.#reserved.delete(id);
+  }
+
+  /** A load joins, in the order of its seqs; its SSTs are stored. */
+  enqueueLoad(entries: readonly L0Entry[]): void {
+    this.#writer.enqueue({ loaded: entries });
+    for (const entry of entries) this.release(entry.ssts.map((sst) => sst.id));
+    this.#writer.poke();
   }
 
   /** More of the WAL is durable: tables that waited for it may be retired. */
@@ -136,7 +159,7 @@ export class Flusher {
         await writeSst(store, ObjectPaths.sst(id), built.chunks, { signal });
         break;
       } catch (error) {
-        await this.#writer.pause(error);
+        await this.#writer.pause(error, queued.table.firstSeq);
       }
     }
     this.#builtBytes -= built.info.size;
@@ -144,15 +167,15 @@ export class Flusher {
     this.#options.onUploaded();
   }
 
-  #retirementOf(batch: readonly QueuedTable[], queue: readonly QueuedTable[]): Transition {
+  #retirementOf(batch: readonly Queued[], queue: readonly Queued[]): Transition {
     const { epoch, ids, logEnds, lastSeq, walPositionAfter } = this.#options;
-    const lastL0Seq = batch[batch.length - 1]!.table.lastSeq;
+    const lastL0Seq = lastSeqOf(batch[batch.length - 1]!);
     return retireBatch({
       ...{ epoch, logEnds, lastL0Seq },
       entries: entriesOf(batch),
       walStart: walPositionAfter(lastL0Seq),
       lastSeq: lastSeq(),
-      writerFloor: floorAfter(queue, batch, ids.last),
+      writerFloor: floorAfter(queue, batch.length, this.#reserved, ids.last),
     });
   }
 

@@ -17,7 +17,7 @@ import type { MemTable } from "../memtable/mem-table.js";
 import {
   flushedBelow,
   type PendingCheckpoint,
-  type QueuedTable,
+  type Queued,
   selectBatch,
   splitBySeq,
   withCheckpoints,
@@ -33,7 +33,7 @@ export interface ManifestWriterOptions {
   /** The last seq that is durable in the WAL. */
   durableSeq: () => number;
   /** What retiring the first tables of the queue changes. */
-  retirementOf: (batch: readonly QueuedTable[], queue: readonly QueuedTable[]) => Transition;
+  retirementOf: (batch: readonly Queued[], queue: readonly Queued[]) => Transition;
   /** The tables are in L0: the view lets go of them and adopts the manifest, in one assignment. */
   onRetired: (tables: readonly MemTable[], manifest: Manifest) => void;
   /** It has failed for good; called once. */
@@ -52,7 +52,7 @@ interface CheckpointWaiter extends PendingCheckpoint {
 
 export class ManifestWriter {
   readonly #options: ManifestWriterOptions;
-  #queue: QueuedTable[] = [];
+  #queue: Queued[] = [];
   #waiters: FlushWaiter[] = [];
   #checkpoints: CheckpointWaiter[] = [];
   /** Those of them that ride on the commit in flight: only its outcome tells whether they were made. */
@@ -65,12 +65,12 @@ export class ManifestWriter {
   }
 
   /** Oldest first. */
-  get queue(): readonly QueuedTable[] {
+  get queue(): readonly Queued[] {
     return this.#queue;
   }
 
-  /** Tables join in the order of their seqs. */
-  enqueue(queued: QueuedTable): void {
+  /** Tables and loads join in the order of their seqs. */
+  enqueue(queued: Queued): void {
     this.#queue.push(queued);
   }
 
@@ -108,10 +108,13 @@ export class ManifestWriter {
     this.#reject(error);
   }
 
-  /** After a failure of the store: whoever waits is told, and after a while the same is tried again. */
-  async pause(error: unknown): Promise<void> {
+  /**
+   * After a failure of the store: whoever waits for a seq from `fromSeq` on is told, and after a while the same is tried
+   * again.
+   */
+  async pause(error: unknown, fromSeq = 0): Promise<void> {
     if (this.#failure !== undefined || !(error instanceof StoreError)) throw error;
-    this.#reject(error);
+    this.#reject(error, fromSeq);
     await this.#options.clock.sleep(retryDelayMs, this.#options.signal);
   }
 
@@ -140,7 +143,7 @@ export class ManifestWriter {
       this.#checkpoints = this.#checkpoints.filter((waiter) => !covered.includes(waiter));
       this.#queue = this.#queue.slice(batch.length);
       this.#options.onRetired(
-        batch.map((queued) => queued.table),
+        batch.flatMap((queued) => queued.table ?? []),
         manifest,
       );
       for (const waiter of covered) {
@@ -153,7 +156,7 @@ export class ManifestWriter {
   }
 
   #commit(
-    batch: readonly QueuedTable[],
+    batch: readonly Queued[],
     checkpoints: readonly CheckpointWaiter[],
     refused: Map<PendingCheckpoint, MoraineError>,
   ): Promise<Manifest> {
@@ -168,12 +171,14 @@ export class ManifestWriter {
     for (const waiter of covered) waiter.done.resolve();
   }
 
-  #reject(error: MoraineError): void {
-    const checkpoints = this.#checkpoints.filter((waiter) => !this.#committing.includes(waiter));
-    const waiting = [...this.#waiters, ...checkpoints];
-    this.#waiters = [];
-    this.#checkpoints = [...this.#committing];
-    for (const waiter of waiting) waiter.done.reject(error);
+  /** Those whose checkpoint rides on the commit in flight go on waiting for its outcome. */
+  #reject(error: MoraineError, fromSeq = 0): void {
+    const flushes = splitBySeq(this.#waiters, fromSeq);
+    const pending = this.#checkpoints.filter((waiter) => !this.#committing.includes(waiter));
+    const checkpoints = splitBySeq(pending, fromSeq);
+    this.#waiters = flushes.covered;
+    this.#checkpoints = [...this.#committing, ...checkpoints.covered];
+    for (const waiter of [...flushes.later, ...checkpoints.later]) waiter.done.reject(error);
   }
 
   #failed(cause: unknown): void {

@@ -1,8 +1,9 @@
-/** Which SSTs of a manifest a read has to look into, decided from the manifest alone. */
+/** Which SSTs of a view a read has to look into, decided without a request. */
 import { compareBytes } from "../common/bytes.js";
 import { UnsupportedError } from "../common/errors.js";
 import { type KeyBounds, overlaps } from "../common/key-range.js";
-import type { Manifest, SortedRun, SstInfo } from "../format/manifest.js";
+import type { L0Entry, SortedRun, SstInfo } from "../format/manifest.js";
+import type { DbView } from "./db-view.js";
 
 /** An SST that may hold the newest version of a key. */
 export interface Candidate {
@@ -18,12 +19,25 @@ export interface Sequence {
   readonly entrySeq: number;
 }
 
-/** The SSTs whose key range holds `key` and that have a row with seq <= `seqMax`, newest first. */
+/** The SSTs that the view names. */
+export type StoredView = Pick<DbView, "loads" | "manifest">;
+
+/** The seq of the newest load that the manifest does not name; 0 when there is none. */
+export function newestLoadSeq({ loads }: StoredView): number {
+  return loads.length === 0 ? 0 : loads[loads.length - 1]!.seq;
+}
+
+/**
+ * The SSTs whose key range holds `key` and that have a row with seq <= `seqMax`, newest first. With `loadsAbove`, the seq of a
+ * row in memory, only those of loads that are newer than it: all that the manifest names is older.
+ */
 export function candidatesForKey(
-  manifest: Manifest,
+  view: StoredView,
   key: Uint8Array,
   seqMax: number,
+  loadsAbove = 0,
 ): readonly Candidate[] {
+  const { manifest, loads } = view;
   const candidates: Candidate[] = [];
   const consider = (ssts: readonly SstInfo[], entrySeq: number): void => {
     const info = ssts[firstEndingAtOrAfter(ssts, key)];
@@ -31,10 +45,18 @@ export function candidatesForKey(
     if (entrySeq === 0 && info.minSeq > seqMax) return;
     candidates.push({ info, entrySeq });
   };
-  for (let i = manifest.l0.length - 1; i >= 0; i--) {
-    const entry = manifest.l0[i]!;
-    if (entry.seq <= seqMax) consider(entry.ssts, entry.seq);
+  const considerAll = (entries: readonly L0Entry[]): void => {
+    for (let i = entries.length - 1; i >= 0; i--) {
+      const entry = entries[i]!;
+      if (entry.seq <= seqMax) consider(entry.ssts, entry.seq);
+    }
+  };
+  if (loadsAbove > 0) {
+    considerAll(loads.filter((entry) => entry.seq > loadsAbove));
+    return candidates;
   }
+  considerAll(loads);
+  considerAll(manifest.l0);
   for (const run of manifest.runs) {
     if (compareBytes(run.firstKey, key) <= 0 && compareBytes(run.lastKey, key) >= 0) {
       consider(sstsOf(run), 0);
@@ -43,12 +65,13 @@ export function candidatesForKey(
   return candidates;
 }
 
-/** The L0 entries and runs with a key inside the bounds and a row with seq <= `seqMax`, newest first, cut to such SSTs. */
+/** The loads, L0 entries and runs with a key inside the bounds and a row with seq <= `seqMax`, newest first, cut to such SSTs. */
 export function sequencesWithin(
-  manifest: Manifest,
+  view: StoredView,
   bounds: KeyBounds,
   seqMax: number,
 ): readonly Sequence[] {
+  const { manifest, loads } = view;
   const sequences: Sequence[] = [];
   const consider = (ssts: readonly SstInfo[], entrySeq: number): void => {
     const within = ssts.filter(
@@ -57,9 +80,11 @@ export function sequencesWithin(
     );
     if (within.length > 0) sequences.push({ ssts: within, entrySeq });
   };
-  for (let i = manifest.l0.length - 1; i >= 0; i--) {
-    const entry = manifest.l0[i]!;
-    if (entry.seq <= seqMax) consider(entry.ssts, entry.seq);
+  for (const entries of [loads, manifest.l0]) {
+    for (let i = entries.length - 1; i >= 0; i--) {
+      const entry = entries[i]!;
+      if (entry.seq <= seqMax) consider(entry.ssts, entry.seq);
+    }
   }
   for (const run of manifest.runs) {
     if (overlaps(bounds, run.firstKey, run.lastKey)) consider(sstsOf(run), 0);

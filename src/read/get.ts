@@ -1,7 +1,8 @@
 /**
  * Point reads: the newest version of one key.
  *
- *  1. Rows in memory, newest table first. They are newer than anything stored, so a hit decides.
+ *  1. Rows in memory, newest table first. They are newer than anything stored, so a hit decides, unless a bulk load came
+ *     after it that the manifest does not name yet.
  *  2. Of the SSTs, those whose key range in the manifest holds the key, newest first, as far as no request is needed.
  *  3. For the rest: all tables that are not open are opened at the same time, then they are asked in order.
  */
@@ -11,7 +12,7 @@ import { hashKey } from "../format/key-hash.js";
 import { isVisible } from "../iterator/visible-row.js";
 import { Lookup } from "../sst/table.js";
 import type { TableStore } from "../sst/table-store.js";
-import { type Candidate, candidatesForKey } from "./candidates.js";
+import { type Candidate, candidatesForKey, newestLoadSeq } from "./candidates.js";
 import type { DbView } from "./db-view.js";
 
 /**
@@ -27,11 +28,10 @@ export function tryGetRow(
   row: RowRef,
   signal?: AbortSignal,
 ): boolean | Promise<boolean> {
-  for (const table of view.tables) {
-    if (table.rowCount > 0 && table.get(key, seqMax, row)) return true;
-  }
-  const candidates = candidatesForKey(view.manifest, key, seqMax);
-  if (candidates.length === 0) return false;
+  const inMemory = getInMemory(view, key, seqMax, row);
+  if (inMemory && row.seq > newestLoadSeq(view)) return true;
+  const candidates = candidatesForKey(view, key, seqMax, inMemory ? row.seq : 0);
+  if (candidates.length === 0) return inMemory;
   const keyHash = hashKey(key);
   for (let i = 0; i < candidates.length; i++) {
     const candidate = candidates[i]!;
@@ -39,9 +39,20 @@ export function tryGetRow(
     const lookup = table?.tryGet(key, keyHash, rowSeqMax(candidate, seqMax), row) ?? Lookup.pending;
     if (lookup === Lookup.pending) {
       const rest = i === 0 ? candidates : candidates.slice(i);
-      return getStored(rest, tables, key, keyHash, seqMax, row, signal);
+      const stored = getStored(rest, tables, key, keyHash, seqMax, row, signal);
+      return inMemory
+        ? stored.then((found) => found || getInMemory(view, key, seqMax, row))
+        : stored;
     }
     if (lookup === Lookup.hit) return hit(candidate, row);
+  }
+  // Asking the tables may have changed the row.
+  return inMemory && getInMemory(view, key, seqMax, row);
+}
+
+function getInMemory(view: DbView, key: Uint8Array, seqMax: number, row: RowRef): boolean {
+  for (const table of view.tables) {
+    if (table.rowCount > 0 && table.get(key, seqMax, row)) return true;
   }
   return false;
 }

@@ -31,7 +31,7 @@ export function scanRows(view: DbView, tables: TableStore, options: ScanRowsOpti
   for (const table of view.tables) {
     if (table.rowCount > 0) sources.push(table.iterator(reverse));
   }
-  for (const sequence of sequencesWithin(view.manifest, bounds, seqMax)) {
+  for (const sequence of sequencesWithin(view, bounds, seqMax)) {
     sources.push(new SortedRunIterator(sequence, tables, { bounds, reverse, readAheadBytes }));
   }
   return new VisibleIterator(mergeRows(sources, reverse), { bounds, reverse, seqMax, now });

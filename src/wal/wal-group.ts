@@ -18,9 +18,10 @@ export class WalGroup {
   readonly durable: Deferred<void> = deferred();
   #slices: { chunk: Uint8Array; start: number; end: number }[] = [];
 
-  add(record: RecordSlice, seq: number): void {
-    if (this.recordCount === 0) this.firstSeq = seq;
-    this.lastSeq = seq;
+  /** A load has several seqs, a batch has one. */
+  add(record: RecordSlice, firstSeq: number, lastSeq: number): void {
+    if (this.recordCount === 0) this.firstSeq = firstSeq;
+    this.lastSeq = lastSeq;
     this.recordCount++;
     this.bytes += record.end - record.start;
     const last = this.#slices.at(-1);

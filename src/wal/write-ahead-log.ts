@@ -99,10 +99,15 @@ export class WriteAheadLog implements WriteLog {
     return this.#options.index.firstAfter(seq, this.nextPosition);
   }
 
-  /** Adds a batch; with `durable` the promise of its group, which is then sent as soon as possible. */
-  append(record: RecordSlice, seq: number, durable: boolean): Promise<void> | undefined {
+  /** Adds a batch or a load; with `durable` the promise of its group, which is then sent as soon as possible. */
+  append(
+    record: RecordSlice,
+    seq: number,
+    durable: boolean,
+    firstSeq: number = seq,
+  ): Promise<void> | undefined {
     const group = this.#group;
-    group.add(record, seq);
+    group.add(record, firstSeq, seq);
     if (durable || group.bytes >= groupBytesMax) this.#want(group);
     else if (!group.wanted && this.#intervalTimer === undefined) {
       this.#intervalTimer = this.#options.clock.after(this.#options.flushIntervalMs, () => {

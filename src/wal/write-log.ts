@@ -9,8 +9,16 @@ export interface WriteLog {
   /** Bytes that wait to be sent or are on their way, beside what MemTables hold. */
   readonly bufferedBytes: number;
 
-  /** Adds a batch, which is in the MemTable already; with `durable` a promise that resolves when it is durable. */
-  append(record: RecordSlice, seq: number, durable: boolean): Promise<void> | undefined;
+  /**
+   * Adds a batch, which is in the MemTable already, or a load with the seqs from `firstSeq` (default: `seq`) to `seq`; with
+   * `durable` a promise that resolves when it is durable.
+   */
+  append(
+    record: RecordSlice,
+    seq: number,
+    durable: boolean,
+    firstSeq?: number,
+  ): Promise<void> | undefined;
 
   /** Resolves when everything up to `seq` is durable, and sees to it. */
   whenDurable(seq: number): Promise<void>;

@@ -3,7 +3,7 @@
  * planted is the original.
  */
 
-import type { QueuedTable } from "../../src/flush/flush-plan.js";
+import type { Queued } from "../../src/flush/flush-plan.js";
 import type { Manifest } from "../../src/format/manifest.js";
 import type { ObjectStore } from "../../src/object-store/object-store.js";
 import type { ClosedLog, CloseLogOptions } from "../../src/wal/close-log.js";
@@ -12,7 +12,7 @@ export interface EngineBug {
   /** The store that a writer's log is put into. */
   walStore?: (store: ObjectStore) => ObjectStore;
   closeLog?: (options: CloseLogOptions) => Promise<ClosedLog | undefined>;
-  selectBatch?: (queue: readonly QueuedTable[], durableSeq: number) => QueuedTable[] | undefined;
+  selectBatch?: (queue: readonly Queued[], durableSeq: number) => Queued[] | undefined;
   /** Whether the promise of a durable append is forgotten. */
   dropsWaiter?: () => boolean;
   /** Whether a flush to L0 is forgotten. */

@@ -1,6 +1,7 @@
 /** Bugs planted in the engine itself, without a hook in it: the duels find each within a few seeds. */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { UlidFactory } from "../../src/common/ids.js";
+import { lastSeqOf, type Queued } from "../../src/flush/flush-plan.js";
 import type { WalObject } from "../../src/format/wal-object.js";
 import { ManifestStore } from "../../src/manifest/manifest-store.js";
 import type { RecordSlice } from "../../src/memtable/mem-table.js";
@@ -16,8 +17,13 @@ vi.mock("../../src/wal/write-ahead-log.js", async (original) => {
     constructor(options: ConstructorParameters<typeof WriteAheadLog>[0]) {
       super({ ...options, store: bug().walStore?.(options.store) ?? options.store });
     }
-    override append(record: RecordSlice, seq: number, durable: boolean): Promise<void> | undefined {
-      const wait = super.append(record, seq, durable);
+    override append(
+      record: RecordSlice,
+      seq: number,
+      durable: boolean,
+      firstSeq?: number,
+    ): Promise<void> | undefined {
+      const wait = super.append(record, seq, durable, firstSeq);
       if (wait === undefined || !bug().dropsWaiter?.()) return wait;
       wait.catch(() => undefined);
       return new Promise(() => undefined);
@@ -165,12 +171,15 @@ describe("duels find in the engine", () => {
     expect(await firstFailure({ closeLog })).toMatch(/lacks|superseded|must see|ended after/);
   }, 10_000);
 
+  const isUploaded = (queued: Queued): boolean =>
+    queued.loaded !== undefined || queued.sst !== undefined;
+
   test("a table that is retired before an older one", async () => {
     const selectBatch: EngineBug["selectBatch"] = (queue, durableSeq) => {
       const tables = queue as typeof queue extends readonly (infer T)[] ? T[] : never;
       const [first, second] = tables;
-      if (first === undefined || second?.sst === undefined || first.sst !== undefined) return;
-      if (second.table.lastSeq > durableSeq) return;
+      if (first === undefined || second === undefined) return;
+      if (isUploaded(first) || !isUploaded(second) || lastSeqOf(second) > durableSeq) return;
       tables.splice(0, 2, second, first);
       return [second];
     };

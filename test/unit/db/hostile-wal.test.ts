@@ -62,7 +62,7 @@ const hostile: [string, string, readonly Uint8Array[], object?][] = [
   [
     "a record of a type of later versions",
     "unsupported",
-    [record({ type: 2, seq: 2, operations: put("a", "b") })],
+    [record({ type: 3, seq: 2, operations: put("a", "b") })],
   ],
   ["a record of type 0", "unsupported", [record({ type: 0, seq: 2, operations: put("a", "b") })]],
   [

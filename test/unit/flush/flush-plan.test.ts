@@ -68,7 +68,7 @@ test("the floor rises below every id that is given and not named yet, and as far
     const minted = queue.filter(({ id }) => id !== undefined).length;
     const lastMinted = ulid(minted);
     for (let count = 1; count <= queue.length && states[count - 1] === "d"; count++) {
-      const floor = floorAfter(queue, queue.slice(0, count), lastMinted);
+      const floor = floorAfter(queue, count, [], lastMinted);
       const pending = queue.slice(count).flatMap(({ id }) => (id === undefined ? [] : [id]));
       for (const id of pending) expect(floor < id, states).toBe(true);
       expect(floor >= queue[count - 1]!.id!).toBe(true);

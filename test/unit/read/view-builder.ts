@@ -72,7 +72,7 @@ export class ViewBuilder {
       if (place === "run") runs.unshift(sortedRun(ssts));
       else l0.push({ ssts, seq: isLoad ? versions[0]!.seq : 0 });
     }
-    return { tables: memory, manifest: { l0, runs } as unknown as Manifest };
+    return { tables: memory, loads: [], manifest: { l0, runs } as unknown as Manifest };
   }
 
   /** One SST per so many keys. */

@@ -1,0 +1,143 @@
+/**
+ * `LoadChunk`: rows of a bulk load in the order of their arrival, until they are given out in key order. It sorts nothing
+ * while rows come in ascending order.
+ */
+import { compareRanges } from "../common/bytes.js";
+import type { RowRef } from "../common/row.js";
+import { ByteArena } from "../memtable/byte-arena.js";
+
+/** Of a key that is longer than what all keys have in common, so many bytes fit in a number exactly. */
+const wordBytes = 6;
+/** What a row takes besides its bytes. */
+const columnBytes = 16;
+
+export class LoadChunk {
+  rowCount = 0;
+  /** Bytes of keys and values. */
+  bytes = 0;
+  /** The rows came with ascending keys, each only once. */
+  isSorted = true;
+  #arena = new ByteArena();
+  #chunk: Uint32Array = new Uint32Array(1024);
+  #offset: Uint32Array = new Uint32Array(1024);
+  #keyLength: Uint32Array = new Uint32Array(1024);
+  #valueLength: Uint32Array = new Uint32Array(1024);
+  /** How many bytes all keys begin with. */
+  #shared = 0;
+  /** Row numbers in key order, once it is sorted and where that is not the order of arrival. */
+  #order: Uint32Array | undefined;
+
+  /** Memory that the rows take, about. */
+  get memoryBytes(): number {
+    return this.bytes + this.rowCount * columnBytes;
+  }
+
+  /** Copies key and value. */
+  add(key: Uint8Array, value: Uint8Array): void {
+    const length = key.length + value.length;
+    const target = this.#arena.reserve(length);
+    const { offset, chunkIndex } = this.#arena;
+    target.set(key, offset);
+    target.set(value, offset + key.length);
+    this.#arena.commit(length);
+    const row = this.rowCount;
+    if (row === this.#chunk.length) this.#grow();
+    this.#chunk[row] = chunkIndex;
+    this.#offset[row] = offset;
+    this.#keyLength[row] = key.length;
+    this.#valueLength[row] = value.length;
+    if (row === 0) this.#shared = key.length;
+    else this.#compareToFirst(key, row);
+    this.rowCount++;
+    this.bytes += length;
+  }
+
+  /** Puts the rows into key order. Of several rows of one key the last to arrive stays. */
+  sort(): void {
+    if (this.isSorted) return;
+    const words = new Float64Array(this.rowCount);
+    for (let row = 0; row < words.length; row++) words[row] = this.#word(row);
+    const order = new Uint32Array(this.rowCount);
+    for (let row = 0; row < order.length; row++) order[row] = row;
+    // The last to arrive comes first among equals, so that it is the one that stays.
+    order.sort((a, b) => words[a]! - words[b]! || this.#compare(a, b) || b - a);
+    let kept = 1;
+    for (let i = 1; i < order.length; i++) {
+      const row = order[i]!;
+      if (this.#compare(order[kept - 1]!, row) !== 0) order[kept++] = row;
+    }
+    this.#order = order.subarray(0, kept);
+  }
+
+  /** How many rows `rowAt` gives, after `sort`. */
+  get sortedCount(): number {
+    return this.#order?.length ?? this.rowCount;
+  }
+
+  /** Sets key and value of `row` to those of the row that is number `index` in key order. */
+  rowAt(index: number, row: RowRef): void {
+    const at = this.#order === undefined ? index : this.#order[index]!;
+    const bytes = this.#arena.chunks[this.#chunk[at]!]!;
+    const start = this.#offset[at]!;
+    row.keyBytes = bytes;
+    row.keyStart = start;
+    row.keyEnd = start + this.#keyLength[at]!;
+    row.valueBytes = bytes;
+    row.valueStart = row.keyEnd;
+    row.valueEnd = row.keyEnd + this.#valueLength[at]!;
+  }
+
+  /** Forgets its rows. */
+  clear(): void {
+    this.rowCount = 0;
+    this.bytes = 0;
+    this.isSorted = true;
+    this.#arena = new ByteArena();
+    this.#order = undefined;
+  }
+
+  /** Keeps `isSorted` and what all keys begin with, against the row before and the first row. */
+  #compareToFirst(key: Uint8Array, row: number): void {
+    const first = this.#arena.chunks[this.#chunk[0]!]!;
+    const firstStart = this.#offset[0]!;
+    let shared = 0;
+    const sharedMax = Math.min(this.#shared, key.length);
+    while (shared < sharedMax && first[firstStart + shared] === key[shared]) shared++;
+    this.#shared = shared;
+    if (this.isSorted && this.#compare(row - 1, row) >= 0) this.isSorted = false;
+  }
+
+  #compare(a: number, b: number): number {
+    const { chunks } = this.#arena;
+    const aStart = this.#offset[a]!;
+    const bStart = this.#offset[b]!;
+    return compareRanges(
+      ...([chunks[this.#chunk[a]!]!, aStart, aStart + this.#keyLength[a]!] as const),
+      ...([chunks[this.#chunk[b]!]!, bStart, bStart + this.#keyLength[b]!] as const),
+    );
+  }
+
+  /** The bytes of a key after what all have in common, as a number that sorts like them; shorter keys are filled up. */
+  #word(row: number): number {
+    const bytes = this.#arena.chunks[this.#chunk[row]!]!;
+    const start = this.#offset[row]!;
+    const end = start + this.#keyLength[row]!;
+    let word = 0;
+    for (let at = start + this.#shared, i = 0; i < wordBytes; at++, i++) {
+      word = word * 256 + (at < end ? bytes[at]! : 0);
+    }
+    return word;
+  }
+
+  #grow(): void {
+    const grow = (column: Uint32Array): Uint32Array => {
+      const grown = new Uint32Array(column.length * 2);
+      grown.set(column);
+      return grown;
+    };
+    this.#chunk = grow(this.#chunk);
+    this.#offset = grow(this.#offset);
+    this.#keyLength = grow(this.#keyLength);
+    this.#valueLength = grow(this.#valueLength);
+  }
+}

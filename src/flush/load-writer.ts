@@ -1,0 +1,163 @@
+/**
+ * `LoadWriter`: chunks of a bulk load to stored SSTs. A chunk whose keys all lie above those of the chunk before continues
+ * its run; any other begins a run of its own. Each run becomes one L0 entry. Rows carry no seq: their entry will.
+ *
+ * SSTs are uploaded while the next ones are built; at most `uploadsInFlight` are on their way.
+ */
+import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
+import type { Clock } from "../common/clock.js";
+import type { Ulid } from "../common/ids.js";
+import { RowRef } from "../common/row.js";
+import type { SstInfo } from "../format/manifest.js";
+import { SstBuilder, type SstBuilderOptions } from "../format/sst-builder.js";
+import type { ObjectStore } from "../object-store/object-store.js";
+import { ObjectPaths } from "../object-store/paths.js";
+import { writeSst } from "../sst/sst-writer.js";
+import type { LoadChunk } from "./load-chunk.js";
+
+const sliceMs = 4;
+const rowsBetweenLooks = 256;
+
+export interface LoadWriterOptions {
+  store: ObjectStore;
+  clock: Clock;
+  sst: Omit<SstBuilderOptions, "id">;
+  /** Data bytes after which an SST is closed. */
+  sstBytes: number;
+  uploadsInFlight: number;
+  /** ms since 1970, for every row. */
+  createdAt: number;
+  /** Gives an id that no floor will pass until it is named or given up. */
+  reserve: () => Ulid;
+  /** Rows and their bytes are stored. */
+  onStored: (rows: number, bytes: number) => void;
+  /** Aborts what is on its way. */
+  signal: AbortSignal;
+}
+
+export class LoadWriter {
+  readonly #options: LoadWriterOptions;
+  readonly #row = new RowRef();
+  /** Every id that was reserved; an object may be stored under each. */
+  readonly #ids: Ulid[] = [];
+  /** SSTs by run, in key order; filled in as they are built. */
+  readonly #runs: SstInfo[][] = [];
+  readonly #uploads = new Set<Promise<void>>();
+  #builder: SstBuilder | undefined;
+  /** Bytes of keys and values in it. */
+  #builderBytes = 0;
+  /** The greatest key of the last run. */
+  #lastKey: Bytes | undefined;
+  #failure: { error: unknown } | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(options: LoadWriterOptions) {
+    this.#options = options;
+    this.#row.createdAt = options.createdAt;
+  }
+
+  get ids(): readonly Ulid[] {
+    return this.#ids;
+  }
+
+  /** Whether the rows of the chunk continue the run as they stand. */
+  isContinuedBy(chunk: LoadChunk): boolean {
+    return chunk.isSorted && this.#isBelowFirst(chunk);
+  }
+
+  /** Adds a chunk, whose memory is free when this resolves. Rejects when an upload has failed. */
+  async add(chunk: LoadChunk): Promise<void> {
+    const { clock, sstBytes } = this.#options;
+    chunk.sort();
+    const row = this.#row;
+    const count = chunk.sortedCount;
+    if (!this.#isBelowFirst(chunk)) {
+      await this.#closeSst();
+      this.#runs.push([]);
+    }
+    let sliceEnd = clock.monotonic() + sliceMs;
+    for (let i = 0; i < count; i++) {
+      if (this.#builder !== undefined && this.#builder.bytesWritten >= sstBytes) {
+        await this.#closeSst();
+      }
+      this.#builder ??= this.#open();
+      chunk.rowAt(i, row);
+      this.#builder.add(row);
+      this.#builderBytes += row.valueEnd - row.keyStart;
+      if ((i + 1) % rowsBetweenLooks === 0 && clock.monotonic() >= sliceEnd) {
+        await new Promise<void>((resolve) => clock.endOfTurn(resolve));
+        this.#check();
+        sliceEnd = clock.monotonic() + sliceMs;
+      }
+    }
+    this.#lastKey = copyBytes(row.keyBytes, row.keyStart, row.keyEnd);
+  }
+
+  /** The SSTs of each run, oldest run first, all of them stored. */
+  async finish(): Promise<readonly (readonly SstInfo[])[]> {
+    await this.#closeSst();
+    await Promise.all(this.#uploads);
+    this.#check();
+    return this.#runs;
+  }
+
+  /**
+   * After an abort: resolves when nothing is on its way any more and what was stored is deleted. What cannot be deleted is
+   * left to the sweep.
+   */
+  async discard(): Promise<void> {
+    await Promise.allSettled(this.#uploads);
+    const paths = this.#ids.map((id) => ObjectPaths.sst(id));
+    if (paths.length > 0) await this.#options.store.delete(paths).catch(() => undefined);
+  }
+
+  #isBelowFirst(chunk: LoadChunk): boolean {
+    chunk.rowAt(0, this.#row);
+    return this.#lastKey !== undefined && compareBytes(this.#lastKey, this.#row.key()) < 0;
+  }
+
+  #open(): SstBuilder {
+    // After `discard` nobody would give up the id.
+    this.#check();
+    const id = this.#options.reserve();
+    this.#ids.push(id);
+    return new SstBuilder({ ...this.#options.sst, id });
+  }
+
+  async #closeSst(): Promise<void> {
+    const builder = this.#builder;
+    if (builder === undefined) return;
+    this.#check();
+    while (this.#uploads.size >= this.#options.uploadsInFlight) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#check();
+    }
+    const { chunks, info } = builder.finish();
+    const bytes = this.#builderBytes;
+    this.#builder = undefined;
+    this.#builderBytes = 0;
+    this.#runs.at(-1)!.push(info);
+    const upload: Promise<void> = this.#upload(chunks, info, bytes)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => {
+        this.#uploads.delete(upload);
+        this.#wake?.();
+      });
+    this.#uploads.add(upload);
+  }
+
+  async #upload(chunks: readonly Uint8Array[], info: SstInfo, bytes: number): Promise<void> {
+    const { store, signal, onStored } = this.#options;
+    await writeSst(store, ObjectPaths.sst(info.id), chunks, { signal });
+    onStored(info.rowCount, bytes);
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    this.#options.signal.throwIfAborted();
+  }
+}

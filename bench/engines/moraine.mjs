@@ -14,6 +14,7 @@ export async function open(location, { settings }) {
       for (const { key, value } of rows) batch.put(key, value);
       return db.write(batch, durable ? undefined : nonDurable);
     },
+    load: (entries) => db.load(entries),
     flush: () => db.flush(),
     flushToTables: () => db.flush({ to: "l0" }),
     whenDurable: (write) => write.durable(),

@@ -2,14 +2,14 @@
  * `LoadChunk`: rows of a bulk load in the order of their arrival, until they are given out in key order. It sorts nothing
  * while rows come in ascending order.
  */
-import { compareRanges } from "../common/bytes.js";
+import { allocateBytes, compareRanges } from "../common/bytes.js";
 import type { RowRef } from "../common/row.js";
-import { ByteArena } from "../memtable/byte-arena.js";
 
 /** Of a key that is longer than what all keys have in common, so many bytes fit in a number exactly. */
 const wordBytes = 6;
 /** What a row takes besides its bytes. */
 const columnBytes = 16;
+const slabBytes = 256 * 1024;
 
 export class LoadChunk {
   rowCount = 0;
@@ -17,8 +17,12 @@ export class LoadChunk {
   bytes = 0;
   /** The rows came with ascending keys, each only once. */
   isSorted = true;
-  #arena = new ByteArena();
-  #chunk: Uint32Array = new Uint32Array(1024);
+  /** Where the rows lie; kept for the next rows, because memory that is new to the process is slow. */
+  readonly #slabs: Uint8Array[] = [];
+  /** The slab that is being filled, and how far it is. */
+  #slab = -1;
+  #used = 0;
+  #slabOf: Uint32Array = new Uint32Array(1024);
   #offset: Uint32Array = new Uint32Array(1024);
   #keyLength: Uint32Array = new Uint32Array(1024);
   #valueLength: Uint32Array = new Uint32Array(1024);
@@ -35,14 +39,14 @@ export class LoadChunk {
   /** Copies key and value. */
   add(key: Uint8Array, value: Uint8Array): void {
     const length = key.length + value.length;
-    const target = this.#arena.reserve(length);
-    const { offset, chunkIndex } = this.#arena;
+    const target = this.#reserve(length);
+    const offset = this.#used;
     target.set(key, offset);
     target.set(value, offset + key.length);
-    this.#arena.commit(length);
+    this.#used += length;
     const row = this.rowCount;
-    if (row === this.#chunk.length) this.#grow();
-    this.#chunk[row] = chunkIndex;
+    if (row === this.#slabOf.length) this.#grow();
+    this.#slabOf[row] = this.#slab;
     this.#offset[row] = offset;
     this.#keyLength[row] = key.length;
     this.#valueLength[row] = value.length;
@@ -77,7 +81,7 @@ export class LoadChunk {
   /** Sets key and value of `row` to those of the row that is number `index` in key order. */
   rowAt(index: number, row: RowRef): void {
     const at = this.#order === undefined ? index : this.#order[index]!;
-    const bytes = this.#arena.chunks[this.#chunk[at]!]!;
+    const bytes = this.#slabs[this.#slabOf[at]!]!;
     const start = this.#offset[at]!;
     row.keyBytes = bytes;
     row.keyStart = start;
@@ -92,13 +96,29 @@ export class LoadChunk {
     this.rowCount = 0;
     this.bytes = 0;
     this.isSorted = true;
-    this.#arena = new ByteArena();
+    this.#slab = -1;
+    this.#used = 0;
     this.#order = undefined;
+  }
+
+  /** The slab with room for `length` bytes from `#used` on. */
+  #reserve(length: number): Uint8Array {
+    let slab = this.#slabs[this.#slab];
+    while (slab === undefined || this.#used + length > slab.length) {
+      this.#slab++;
+      this.#used = 0;
+      slab = this.#slabs[this.#slab];
+      if (slab === undefined) {
+        slab = allocateBytes(Math.max(length, slabBytes));
+        this.#slabs.push(slab);
+      }
+    }
+    return slab;
   }
 
   /** Keeps `isSorted` and what all keys begin with, against the row before and the first row. */
   #compareToFirst(key: Uint8Array, row: number): void {
-    const first = this.#arena.chunks[this.#chunk[0]!]!;
+    const first = this.#slabs[this.#slabOf[0]!]!;
     const firstStart = this.#offset[0]!;
     let shared = 0;
     const sharedMax = Math.min(this.#shared, key.length);
@@ -108,18 +128,18 @@ export class LoadChunk {
   }
 
   #compare(a: number, b: number): number {
-    const { chunks } = this.#arena;
+    const chunks = this.#slabs;
     const aStart = this.#offset[a]!;
     const bStart = this.#offset[b]!;
     return compareRanges(
-      ...([chunks[this.#chunk[a]!]!, aStart, aStart + this.#keyLength[a]!] as const),
-      ...([chunks[this.#chunk[b]!]!, bStart, bStart + this.#keyLength[b]!] as const),
+      ...([chunks[this.#slabOf[a]!]!, aStart, aStart + this.#keyLength[a]!] as const),
+      ...([chunks[this.#slabOf[b]!]!, bStart, bStart + this.#keyLength[b]!] as const),
     );
   }
 
   /** The bytes of a key after what all have in common, as a number that sorts like them; shorter keys are filled up. */
   #word(row: number): number {
-    const bytes = this.#arena.chunks[this.#chunk[row]!]!;
+    const bytes = this.#slabs[this.#slabOf[row]!]!;
     const start = this.#offset[row]!;
     const end = start + this.#keyLength[row]!;
     let word = 0;
@@ -135,7 +155,7 @@ export class LoadChunk {
       grown.set(column);
       return grown;
     };
-    this.#chunk = grow(this.#chunk);
+    this.#slabOf = grow(this.#slabOf);
     this.#offset = grow(this.#offset);
     this.#keyLength = grow(this.#keyLength);
     this.#valueLength = grow(this.#valueLength);

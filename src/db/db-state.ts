@@ -1,4 +1,4 @@
-/** `DbState`: the one mutable cell of a handle. It holds one immutable view; four named places replace it. */
+/** `DbState`: the one mutable cell of a handle. It holds one immutable view; five named places replace it. */
 import type { L0Entry, Manifest } from "../format/manifest.js";
 import { MemTable } from "../memtable/mem-table.js";
 import type { DbView } from "../read/db-view.js";
@@ -50,6 +50,16 @@ export class DbState {
       loads: this.#view.loads.filter((entry) => entry.seq > lastL0Seq),
       manifest,
     };
+  }
+
+  /**
+   * Another role has changed the manifest. One in which more of this writer's rows are in L0 comes by `retire`, which takes
+   * them out of memory in the same step.
+   */
+  adopt(manifest: Manifest): void {
+    const known = this.#view.manifest;
+    if (manifest.number <= known.number || manifest.lastL0Seq !== known.lastL0Seq) return;
+    this.#view = { ...this.#view, manifest };
   }
 
   /** Bytes of all MemTables. */

@@ -40,7 +40,8 @@ export interface LoadResult {
   readonly seq: number;
 }
 
-export interface LoadParts extends Omit<LoadWriterOptions, "createdAt" | "onStored" | "signal"> {
+export interface LoadParts
+  extends Omit<LoadWriterOptions, "createdAt" | "onStored" | "onFailed" | "signal"> {
   loadBufferBytes: number;
   onProgress: ((progress: LoadProgress) => void) | undefined;
   /** All SSTs are stored: gives the load its seqs and its place. */
@@ -58,6 +59,8 @@ export interface Committed {
 const streamBytes = 1024 * 1024;
 const sliceMs = 4;
 const rowsBetweenLooks = 256;
+/** After so many bytes a look at the clock costs nothing in comparison. */
+const bytesBetweenLooks = 64 * 1024;
 
 export class Load {
   readonly #parts: LoadParts;
@@ -70,6 +73,7 @@ export class Load {
   #rows = 0;
   #bytes = 0;
   #sliceEnd: number;
+  #lookAt = bytesBetweenLooks;
   #isCommitted = false;
   #discarded: Promise<void> | undefined;
   readonly #cancelled = deferred<never>();
@@ -86,6 +90,8 @@ export class Load {
       createdAt: this.#createdAt,
       signal: this.#abort.signal,
       onStored: (rows, bytes) => this.#stored(rows, bytes),
+      // Told at once, however long the entries make it wait.
+      onFailed: (error) => this.#cancelled.reject(error),
     });
   }
 
@@ -153,10 +159,10 @@ export class Load {
       const { key, value } = entry as { key: KeyLike; value: ValueLike };
       chunk.add(toKeyBytes(key), toValueBytes(value));
     }
-    return (
-      chunk.memoryBytes >= this.#flushAt ||
-      (chunk.rowCount % rowsBetweenLooks === 0 && this.#clock.monotonic() >= this.#sliceEnd)
-    );
+    if (chunk.memoryBytes >= this.#flushAt) return true;
+    if (chunk.rowCount % rowsBetweenLooks !== 0 && chunk.bytes < this.#lookAt) return false;
+    this.#lookAt = chunk.bytes + bytesBetweenLooks;
+    return this.#clock.monotonic() >= this.#sliceEnd;
   }
 
   async #pause(): Promise<void> {
@@ -166,11 +172,15 @@ export class Load {
       if (chunk.memoryBytes >= loadBufferBytes || this.#writer.isContinuedBy(chunk)) {
         await this.#writer.add(chunk);
         chunk.clear();
+        this.#lookAt = bytesBetweenLooks;
         this.#flushAt = Math.min(streamBytes, loadBufferBytes);
       } else this.#flushAt = loadBufferBytes;
-    } else await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
+    }
+    if (this.#clock.monotonic() >= this.#sliceEnd) {
+      await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
+      this.#sliceEnd = this.#clock.monotonic() + sliceMs;
+    }
     this.#abort.signal.throwIfAborted();
-    this.#sliceEnd = this.#clock.monotonic() + sliceMs;
   }
 
   #stored(rows: number, bytes: number): void {

@@ -12,6 +12,7 @@ import type { WriteLog } from "../wal/write-log.js";
 import { claimDatabase } from "./claim.js";
 import { DbState } from "./db-state.js";
 import { HintWriter } from "./hint-writer.js";
+import { L0Limit } from "./l0-limit.js";
 import { type Location, type OpenLocation, openLocation, withoutCredentials } from "./location.js";
 import { type CheckedOptions, checkOpenOptions, type OpenOptions } from "./open-options.js";
 import { openWalPlace, type WalPlace } from "./wal-place.js";
@@ -112,8 +113,14 @@ async function claim(
     },
     onFailed: (error) => writer.fail(error),
   });
+  const l0Limit = new L0Limit({
+    ...{ state, clock, max: settings.l0HardMax, signal: abort.signal },
+    refresh: () => stored.refresh({ epoch, signal: abort.signal }),
+    onRoom: () => pipeline.wake(),
+    onFailed: (error) => writer.fail(error),
+  });
   const pipeline: WritePipeline = new WritePipeline({
-    ...{ state, wal, flusher, clock, settings, lastSeq },
+    ...{ state, wal, flusher, clock, settings, l0Limit, lastSeq },
   });
   const cache = new BlockCache(settings.blockCacheBytes);
   const tableStore = new TableStore({ store, databaseId, cache });

@@ -21,6 +21,7 @@ export type SettingName =
   | "walPutsPerSecond"
   | "walPutsBurst"
   | "uploadsInFlight"
+  | "l0HardMax"
   | "loadBufferBytes"
   | "sstBytesMax"
   | "blockBytes"
@@ -76,6 +77,14 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     min: 1,
     max: 64,
     reason: "SSTs uploaded at once; each is in memory until it is stored.",
+  },
+  l0HardMax: {
+    default: Number.POSITIVE_INFINITY,
+    min: 1,
+    max: Number.POSITIVE_INFINITY,
+    real: true,
+    reason:
+      "Writers wait while L0 has so many entries, until a compaction makes room; what is in memory is flushed all the same. Off by default, because nothing compacts by itself yet.",
   },
   loadBufferBytes: {
     default: 32 * MiB,

@@ -190,8 +190,9 @@ export class Writer {
   fail(error: MoraineError): void {
     if (this.#failure !== undefined || this.#ended) return;
     this.#failure = error;
-    // Writes that wait for memory have no seq, so there is no doubt about them.
+    // Writes that wait for memory and loads under way have no seq, so there is no doubt about them.
     this.pipeline.close(closedError(error));
+    void this.#cancelLoads(closedError(error));
     this.#end(error);
     this.#closed.resolve(error);
   }

@@ -201,7 +201,8 @@ export class Writer {
     if (flush === false && this.#closing !== undefined && !this.#ended) {
       // A close that waits for the store is cut short: it rejects, and what is not durable is given up.
       this.#end(new ClosedError("This handle was closed without waiting for what is not durable."));
-      return this.#closing.catch(() => undefined);
+      this.#closing = this.#closing.catch(() => undefined);
+      return this.#closing;
     }
     this.#closing ??= this.#close(flush);
     return this.#closing;

@@ -119,6 +119,25 @@ describe("close({ flush: false })", () => {
 });
 
 describe("close() of a store that is away", () => {
+  for (const state of [...states, fullMemory]) {
+    test(`of a writer ${state.name}, without a deadline, is cut short by close({ flush: false })`, async () => {
+      const scene = await enter(state, { storeDeadlineMs: Number.POSITIVE_INFINITY });
+      const { place, db, waiting } = scene;
+      place.faulty.intercept = () => ({ kind: "before" });
+      scene.held.releaseOnly("");
+      const closing = new Watched("close", db.close());
+      await place.clock.advance(10 * hour);
+      expect(closing.outcome).toBe("pending");
+      await db.close({ flush: false });
+      await turns();
+      expect(closing.outcome).toMatch(/closed|unknown/);
+      expect(Object.values(outcomes(waiting))).not.toContain("pending");
+      await expectClosed(scene);
+      place.faulty.intercept = undefined;
+      expect(await keysAfter(place)).toEqual(expect.arrayContaining(scene.acknowledged));
+    });
+  }
+
   test.each([true, "wal"] as const)(
     "rejects after the deadline when flush is %s, settles everybody and leaves no timer",
     async (flush) => {

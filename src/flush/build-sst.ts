@@ -1,4 +1,5 @@
 /** A frozen MemTable to the bytes of one SST, in slices that leave the event loop free in between. */
+import { bodyPool } from "../common/byte-pool.js";
 import type { Clock } from "../common/clock.js";
 import type { SstInfo } from "../format/manifest.js";
 import { SstBuilder, type SstBuilderOptions } from "../format/sst-builder.js";
@@ -7,13 +8,35 @@ import type { MemTable } from "../memtable/mem-table.js";
 
 const sliceMs = 4;
 const rowsBetweenLooks = 256;
+/** SSTs of larger tables are sent in pieces, so they are built in pieces. */
+const memoryBytesMax = 32 * 1024 * 1024;
 
 export interface BuiltSst {
   readonly chunks: readonly Uint8Array[];
   readonly info: SstInfo;
 }
 
+/**
+ * A table takes more memory than its SST, so the SST becomes one chunk, which is sent as it is. `bodyPool` lends it, and
+ * `writeSst` gives it back.
+ */
 export async function buildSst(
+  table: MemTable,
+  options: SstBuilderOptions,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<BuiltSst> {
+  if (table.bytes > memoryBytesMax) return build(table, options, clock, signal);
+  const memory = bodyPool.lend(table.bytes);
+  try {
+    return await build(table, { ...options, memory }, clock, signal);
+  } catch (error) {
+    bodyPool.forget(memory);
+    throw error;
+  }
+}
+
+async function build(
   table: MemTable,
   options: SstBuilderOptions,
   clock: Clock,

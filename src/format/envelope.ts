@@ -27,16 +27,17 @@ export const envelopeVersion = 1;
 const headerBytes = 28;
 const overheadBytes = headerBytes + 4;
 
-/** Frames the payload, given in parts, in one copy. */
+/** Frames the payload, given in parts, in one copy, in memory from `allocate`. */
 export function sealEnvelope(
   kind: EnvelopeKind,
   databaseId: Ulid,
   parts: readonly Uint8Array[],
+  allocate: (length: number) => Bytes = allocateBytes,
 ): Bytes {
   let length = 0;
   for (const part of parts) length += part.length;
   assert(length <= 0xffff_ffff, "a payload is shorter than 4 GiB");
-  const object = allocateBytes(overheadBytes + length);
+  const object = allocate(overheadBytes + length);
   object.set([0x4d, 0x52, 0x4e, kind, envelopeVersion, 0, 0, 0]);
   object.set(ulidToBytes(databaseId), 8);
   writeU32(object, 24, length);

@@ -30,6 +30,8 @@ export interface SstBuilderOptions {
   restartInterval?: number | undefined;
   /** Payload bytes of the index block of a partition; default 4096. */
   indexPartitionBytes?: number | undefined;
+  /** Becomes the first chunk: of an SST that fits into it, the only one. */
+  memory?: Bytes | undefined;
 }
 
 export interface BuiltSst {
@@ -62,7 +64,7 @@ export class SstBuilder {
   readonly #partitions: Partition[] = [];
 
   readonly #chunks: Uint8Array[] = [];
-  #chunk: Bytes = allocateBytes(64 * 1024);
+  #chunk: Bytes;
   #chunkLength = 0;
   /** Bytes of the object so far, without the block that is being built. */
   #offset = 0;
@@ -96,6 +98,7 @@ export class SstBuilder {
     this.#block = new BlockBuilder(restartInterval, Math.min(blockBytes * 2, chunkBytesMax));
     this.#filter = new BlockedBloomFilterBuilder(filterBitsPerKey);
     this.#filterOff = filterBitsPerKey <= 0;
+    this.#chunk = options.memory ?? allocateBytes(64 * 1024);
     this.#append(encodeHeader());
   }
 

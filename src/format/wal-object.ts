@@ -52,9 +52,10 @@ export function encodeWalGroup(
     recordCount: number;
     records: readonly Uint8Array[];
   },
+  allocate?: (length: number) => Bytes,
 ): Bytes {
   const header = encodeHeader({ ...group, fence: false, closerEpoch: 0 }, group.token);
-  return sealEnvelope(EnvelopeKind.wal, databaseId, [header, ...group.records]);
+  return sealEnvelope(EnvelopeKind.wal, databaseId, [header, ...group.records], allocate);
 }
 
 export function encodeWalFence(

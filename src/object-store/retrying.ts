@@ -7,6 +7,7 @@
  * - A `create` that gives up after an attempt that may have been applied says so, whatever the last error was.
  */
 import { throwIfAborted } from "../common/abort.js";
+import { bodyPool } from "../common/byte-pool.js";
 import { equalBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
 import { StoreError, type StoreErrorReason } from "../common/errors.js";
@@ -15,6 +16,7 @@ import type {
   ListedObject,
   ListOptions,
   ObjectStore,
+  PutSource,
   RequestOptions,
   StoreOperation,
 } from "./object-store.js";
@@ -74,7 +76,10 @@ export function retrying(store: ObjectStore, options: RetryOptions): ObjectStore
     get: (key, request) => run("get", key, request, () => store.get(key, request)),
     head: (key, request) => run("head", key, request, () => store.head(key, request)),
     create: (key, bytes, request) => create(store, options, key, bytes, request),
-    put: (key, source, request) => run("put", key, request, () => store.put(key, source, request)),
+    put: (key, source, request) => {
+      const attempts = new Attempts(options, "put", key, request?.signal);
+      return attempts.run(() => store.put(key, source, request), bodyOf(source));
+    },
     list: (request) => list(store, options, request),
     delete: (keys, request) =>
       run("delete", keys[0] ?? "", request, () => store.delete(keys, request)),
@@ -97,7 +102,7 @@ async function create(
 ): Promise<"created" | "exists"> {
   const attempts = new Attempts(options, "create", key, request?.signal);
   try {
-    const result = await attempts.run(() => store.create(key, bytes, request));
+    const result = await attempts.run(() => store.create(key, bytes, request), bytes);
     if (result === "created" || attempts.failed === 0) return result;
     // The same deadline goes on: this is still the one call.
     const stored = await attempts.run(() => store.get(key, request));
@@ -167,12 +172,14 @@ class Attempts {
     this.#deadline = options.clock.monotonic() + options.deadlineMs;
   }
 
-  async run<T>(send: () => Promise<T>): Promise<T> {
+  /** Sends until it succeeds. A `body` that a failed attempt may still be sending is not used for anything else. */
+  async run<T>(send: () => Promise<T>, body?: Uint8Array): Promise<T> {
     for (;;) {
       throwIfAborted(this.#signal);
       try {
         return await send();
       } catch (error) {
+        if (body !== undefined) bodyPool.forget(body);
         await this.waitAfter(error);
       }
     }
@@ -202,6 +209,10 @@ class Attempts {
     const base = error.reason === "throttled" ? baseDelayMs * throttledFactor : baseDelayMs;
     return random.next() * Math.min(maxDelayMs, base * 2 ** Math.min(this.failed - 1, 30));
   }
+}
+
+function bodyOf(source: PutSource): Uint8Array | undefined {
+  return typeof source === "function" ? undefined : source;
 }
 
 function messageOf(error: unknown): string {

@@ -6,6 +6,7 @@
  * for is sent after `flushIntervalMs`. A group is sealed when it is first sent: its id, token and bytes never change again.
  * Acknowledgements go out in id order. An id that is taken by another means that this writer was fenced.
  */
+import { bodyPool } from "../common/byte-pool.js";
 import { equalBytes } from "../common/bytes.js";
 import type { Clock, Timer } from "../common/clock.js";
 import { FencedError, MoraineError, StoreError, UnknownOutcomeError } from "../common/errors.js";
@@ -199,21 +200,29 @@ export class WriteAheadLog implements WriteLog {
     const { id, firstSeq, lastSeq, recordCount } = group;
     const token = random.bytes(16);
     const records = group.takeRecords();
-    const body = encodeWalGroup(databaseId, {
-      ...{ epoch, id, token, firstSeq, lastSeq, recordCount, records },
-    });
+    const body = encodeWalGroup(
+      databaseId,
+      { epoch, id, token, firstSeq, lastSeq, recordCount, records },
+      (length) => bodyPool.lend(length),
+    );
     const path = ObjectPaths.wal(epoch, id);
     const silent =
       clock.now() - this.#lastStored.wall > silenceMs ||
       clock.monotonic() - this.#lastStored.monotonic > silenceMs;
-    const [outcome] = await Promise.all([
-      store.create(path, body, { signal }).catch((error: unknown) => {
-        group.refused = isRefusal(error);
-        throw error;
-      }),
-      silent ? proveEpoch() : undefined,
-    ]);
-    if (outcome === "exists") await this.#requireOwn(path, body, id);
+    try {
+      const [outcome] = await Promise.all([
+        store.create(path, body, { signal }).catch((error: unknown) => {
+          group.refused = isRefusal(error);
+          throw error;
+        }),
+        silent ? proveEpoch() : undefined,
+      ]);
+      if (outcome === "exists") await this.#requireOwn(path, body, id);
+    } catch (error) {
+      bodyPool.forget(body);
+      throw error;
+    }
+    bodyPool.giveBack(body);
     group.stored = true;
     this.#lastStored = { wall: clock.now(), monotonic: clock.monotonic() };
   }

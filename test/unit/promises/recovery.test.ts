@@ -55,6 +55,24 @@ describe("an opener that is overtaken", () => {
   });
 });
 
+test("an opener whose claim comes second takes the epoch after the first, and is the writer", async () => {
+  const place = newPlace();
+  await abandoned(place, 1);
+  const held = new HeldRequests(place.faulty, manifest);
+  const opening = Db.open(place.at, { clock: place.clock });
+  await turns();
+  expect(held.count).toBe(1);
+  const first = await openAt(beside(place), quiet);
+  await first.put("first", "value");
+  held.release();
+  const second = await place.clock.advanceUntil(opening);
+  expect([first.stats().epoch, second.stats().epoch]).toEqual([2, 3]);
+  await expect(first.put("late", "value")).rejects.toMatchObject({ kind: "fenced", seenEpoch: 3 });
+  expect(await keysOf(second)).toEqual(["first", "key 1"]);
+  await second.put("second", "value");
+  await second.close();
+});
+
 describe("an opener loses nothing when the writer that it replaces", () => {
   test.each([
     ["flushes to L0 between its look and its claim", manifest],

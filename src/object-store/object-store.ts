@@ -7,7 +7,8 @@ import type { Bytes } from "../common/bytes.js";
  * - Absence and "exists" are results. Everything else throws `StoreError` with a `reason`.
  * - Reads and listings see every earlier write (strong consistency); an object is there whole or not at all.
  * - An aborted call rejects with `signal.reason`; whether an aborted write has happened is unknown.
- * - Arrays that are passed in are not changed, and must not be changed until the call has settled.
+ * - Arrays that are passed in are not changed, and must not be changed until the call has settled. From then on they belong to
+ *   the caller alone, who may use their memory for something else: a store that keeps objects in memory keeps copies.
  */
 export interface ObjectStore {
   /** Stores with equal ids are one namespace, so a server-side copy is possible between them. */

@@ -28,6 +28,25 @@ export function writeCases(sizes: SuiteSizes): SuiteCase[] {
       },
     },
     {
+      name: "what was stored stays when the caller uses the memory for something else",
+      async run(store) {
+        const body = patternBytes(1000, 3);
+        const parts = async function* (): AsyncGenerator<Uint8Array> {
+          for (let start = 0; start < body.length; start += 100) {
+            yield body.subarray(start, start + 100);
+          }
+        };
+        await store.create("a/1", body);
+        await store.put("a/2", body);
+        await store.put("a/3", parts);
+        body.fill(0);
+        for (const key of ["a/1", "a/2", "a/3"]) {
+          const found = (await store.get(key))?.bytes;
+          expectBytes(found, patternBytes(1000, 3), key);
+        }
+      },
+    },
+    {
       name: "create is refused by an object that was put, and possible again after a delete",
       async run(store) {
         await store.put("a/1", encodeUtf8("put"));

@@ -54,6 +54,26 @@ test("a store that ignores the condition of a create fails", async () => {
   );
 });
 
+test("a store that keeps the array that it was given fails", async () => {
+  const kept = new Map<string, Uint8Array>();
+  const failed = await failures((store) => ({
+    async create(key, bytes, options) {
+      const result = await store.create(key, bytes, options);
+      if (result === "created") kept.set(key, bytes);
+      return result;
+    },
+    async get(key, options) {
+      const object = await store.get(key, options);
+      const bytes = kept.get(key);
+      if (object === undefined || bytes?.length !== object.bytes.length) return object;
+      return { ...object, bytes: copyBytes(bytes) };
+    },
+  }));
+  expect(failed).toContain(
+    "what was stored stays when the caller uses the memory for something else",
+  );
+});
+
 test("a store that looks first and creates afterwards fails by the race alone", async () => {
   const failed = await failures((store) => ({
     async create(key, bytes, options) {

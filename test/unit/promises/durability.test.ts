@@ -1,4 +1,4 @@
-/** Promises about what is durable when, whole, and in whose order. */
+/** Promises about what is durable when, whole, and in whose order (R30, R35). */
 import { describe, expect, test } from "vitest";
 import { DbReader } from "../../../src/index.js";
 import { HeldRequests } from "../../support/held-requests.js";
@@ -66,6 +66,25 @@ describe("a durable write", () => {
     expect(log.reduce((count, { recordCount }) => count + recordCount, 0)).toBe(3);
     await db.close();
   });
+});
+
+test("a close rejects with what kept it from flushing: the log, a table or a commit", async () => {
+  for (const [part, kind, logged] of [
+    [wal, "unknown", false],
+    [sst, "unavailable", true],
+    [manifest, "unknown", true],
+  ] as const) {
+    const place = newPlace();
+    const db = await openAt(place, quiet);
+    await db.put("a", "1", { durable: false });
+    place.faulty.intercept = (request) => (part(request) ? { kind: "before" } : undefined);
+    const closing = place.clock.advanceUntil(db.close());
+    await expect(closing).rejects.toMatchObject({ kind });
+    await expect(db.close()).rejects.toMatchObject({ kind });
+    expect(await db.closed).toMatchObject({ kind });
+    await using next = await openAt(beside(place));
+    expect(await next.has("a")).toBe(logged);
+  }
 });
 
 test("a close after a failure sends nothing, whatever was buffered, frozen or uploading", async () => {

@@ -1,4 +1,4 @@
-/** Promises about the flush pipeline and its manifest writer, each through a database. */
+/** Promises about the flush pipeline and its manifest writer, each through a database (R36, R37, R42). */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { SstBuilder } from "../../../src/format/sst-builder.js";
 import { HeldRequests } from "../../support/held-requests.js";

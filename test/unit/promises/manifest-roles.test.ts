@@ -1,4 +1,4 @@
-/** Promises about manifests that several roles commit to: what a conflict keeps, and what nobody may bring back or delete. */
+/** Promises about manifests that several roles commit to: what a conflict keeps, and nobody brings back or deletes (R2, R3, R7). */
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../../src/common/random.js";
 import type { L0Entry, Manifest, SortedRun } from "../../../src/format/manifest.js";

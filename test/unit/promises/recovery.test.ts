@@ -1,4 +1,4 @@
-/** Promises about taking over: a successor at any moment, and what it finds. */
+/** Promises about taking over: a successor at any moment, and what it finds (R7, R20, R22, R26, R27). */
 import { describe, expect, test } from "vitest";
 import { Db } from "../../../src/index.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";

@@ -17,6 +17,10 @@ import type { LoadChunk } from "./load-chunk.js";
 
 const sliceMs = 4;
 const rowsBetweenLooks = 256;
+/** After so many bytes a look at the clock costs nothing in comparison. */
+const bytesBetweenLooks = 64 * 1024;
+/** ms. Whoever waits for a load that failed waits for its clean-up no longer than this. */
+const discardMs = 5000;
 
 export interface LoadWriterOptions {
   store: ObjectStore;
@@ -31,6 +35,8 @@ export interface LoadWriterOptions {
   reserve: () => Ulid;
   /** Rows and their bytes are stored. */
   onStored: (rows: number, bytes: number) => void;
+  /** An upload has failed, or `onStored` has thrown; called once. */
+  onFailed: (error: unknown) => void;
   /** Aborts what is on its way. */
   signal: AbortSignal;
 }
@@ -76,6 +82,7 @@ export class LoadWriter {
       this.#runs.push([]);
     }
     let sliceEnd = clock.monotonic() + sliceMs;
+    let bytesToLook = bytesBetweenLooks;
     for (let i = 0; i < count; i++) {
       if (this.#builder !== undefined && this.#builder.bytesWritten >= sstBytes) {
         await this.#closeSst();
@@ -83,8 +90,12 @@ export class LoadWriter {
       this.#builder ??= this.#open();
       chunk.rowAt(i, row);
       this.#builder.add(row);
-      this.#builderBytes += row.valueEnd - row.keyStart;
-      if ((i + 1) % rowsBetweenLooks === 0 && clock.monotonic() >= sliceEnd) {
+      const rowBytes = row.valueEnd - row.keyStart;
+      this.#builderBytes += rowBytes;
+      bytesToLook -= rowBytes;
+      if ((i + 1) % rowsBetweenLooks !== 0 && bytesToLook > 0) continue;
+      bytesToLook = bytesBetweenLooks;
+      if (clock.monotonic() >= sliceEnd) {
         await new Promise<void>((resolve) => clock.endOfTurn(resolve));
         this.#check();
         sliceEnd = clock.monotonic() + sliceMs;
@@ -102,13 +113,18 @@ export class LoadWriter {
   }
 
   /**
-   * After an abort: resolves when nothing is on its way any more and what was stored is deleted. What cannot be deleted is
-   * left to the sweep.
+   * After an abort: resolves when nothing is on its way any more and what was stored is deleted. What cannot be deleted, or
+   * not soon, is left to the sweep.
    */
   async discard(): Promise<void> {
     await Promise.allSettled(this.#uploads);
+    if (this.#ids.length === 0) return;
+    const { store, clock } = this.#options;
+    const late = new AbortController();
+    const timer = clock.after(discardMs, () => late.abort());
     const paths = this.#ids.map((id) => ObjectPaths.sst(id));
-    if (paths.length > 0) await this.#options.store.delete(paths).catch(() => undefined);
+    await store.delete(paths, { signal: late.signal }).catch(() => undefined);
+    timer.cancel();
   }
 
   #isBelowFirst(chunk: LoadChunk): boolean {
@@ -141,7 +157,9 @@ export class LoadWriter {
     this.#runs.at(-1)!.push(info);
     const upload: Promise<void> = this.#upload(chunks, info, bytes)
       .catch((error: unknown) => {
-        this.#failure ??= { error };
+        if (this.#failure !== undefined) return;
+        this.#failure = { error };
+        this.#options.onFailed(error);
       })
       .finally(() => {
         this.#uploads.delete(upload);

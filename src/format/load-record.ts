@@ -37,6 +37,10 @@ export function decodeLoadRecord(
       throw new CorruptionError(object, `entry ${i} of a load contradicts itself`);
     }
   }
+  const ids = entries.flatMap((entry) => entry.ssts.map((sst) => sst.id));
+  if (new Set(ids).size !== ids.length) {
+    throw new CorruptionError(object, "a load names an SST twice");
+  }
   return entries;
 }
 

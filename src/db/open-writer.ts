@@ -132,10 +132,7 @@ async function claim(
       walPlace?.open?.close();
     },
   });
-  for (const queued of queue) {
-    if (queued instanceof MemTable) flusher.enqueue(queued);
-    else flusher.enqueueLoad(queued);
-  }
+  flusher.enqueueReplayed(queue);
   // A full one that no write freezes would hold the memory that all writes wait for.
   if (!hasWal || active.bytes >= settings.memTableBytes) pipeline.freeze();
   if (!hasWal) {

@@ -11,7 +11,7 @@ import type { L0Entry, Manifest, WalPosition } from "../format/manifest.js";
 import type { SstBuilderOptions } from "../format/sst-builder.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 import { retireBatch, type Transition } from "../manifest/transitions.js";
-import type { MemTable } from "../memtable/mem-table.js";
+import { MemTable } from "../memtable/mem-table.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import { writeSst } from "../sst/sst-writer.js";
@@ -85,6 +85,22 @@ export class Flusher {
   enqueue(table: MemTable): void {
     this.#writer.enqueue({ table, id: undefined, sst: undefined });
     this.#dispatch();
+  }
+
+  /**
+   * What replay found joins as a whole, oldest first: the floor of the first commit must stay below the loads that come after
+   * what it retires.
+   */
+  enqueueReplayed(queue: readonly (MemTable | readonly L0Entry[])[]): void {
+    for (const queued of queue) {
+      this.#writer.enqueue(
+        queued instanceof MemTable
+          ? { table: queued, id: undefined, sst: undefined }
+          : { loaded: queued },
+      );
+    }
+    this.#dispatch();
+    this.#writer.poke();
   }
 
   /** An id for an SST of a load, which may be uploaded before the load has its place in the queue. */

@@ -209,7 +209,7 @@ describe("duels find in the engine", () => {
       await this.store.put(key, bytes, { signal });
       return "created";
     });
-    expect(await firstFailure()).toMatch(/superseded|lacks|must see|Two writers/);
+    expect(await firstFailure()).toMatch(/superseded|lacks|must see|Two writers|floor/);
   }, 10_000);
 
   test("a ULID that is given twice", async () => {

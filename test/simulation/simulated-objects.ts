@@ -1,6 +1,7 @@
 /** `SimulatedObjects`: what the store of a simulated world holds. Each operation happens in one step; planted bugs override them. */
 import { type Bytes, copyBytes } from "../../src/common/bytes.js";
 import type { ByteRange, ListedObject, StoredObject } from "../../src/object-store/object-store.js";
+import type { ObjectAudit } from "./object-audit.js";
 
 interface SimulatedObject {
   readonly bytes: Bytes;
@@ -11,6 +12,8 @@ interface SimulatedObject {
 export class SimulatedObjects {
   protected readonly objects: Map<string, SimulatedObject> = new Map();
   readonly #now: () => number;
+  /** Is told of what is stored and deleted. */
+  audit: ObjectAudit | undefined;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -42,6 +45,7 @@ export class SimulatedObjects {
 
   put(_process: string, key: string, bytes: Bytes): void {
     this.objects.set(key, { bytes, lastModified: this.#now() });
+    this.audit?.put(key, bytes);
   }
 
   list(_process: string, prefix: string, after?: string): ListedObject[] {
@@ -55,6 +59,7 @@ export class SimulatedObjects {
 
   delete(_process: string, keys: readonly string[]): void {
     for (const key of keys) this.objects.delete(key);
+    this.audit?.deleted(keys);
   }
 
   /** Called when a process has been killed. */

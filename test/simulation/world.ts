@@ -7,6 +7,7 @@
  */
 import { type Random, randomBelow, seededRandom } from "../../src/common/random.js";
 import { errorOf, type Fate } from "./fate.js";
+import { ObjectAudit } from "./object-audit.js";
 import { SimulatedObjects } from "./simulated-objects.js";
 import { SimulatedProcess, type SimulatedTimer } from "./simulated-process.js";
 import type { HeldRequest } from "./simulated-store.js";
@@ -46,6 +47,7 @@ export class World {
     this.#seed = seed;
     this.random = seededRandom(seed);
     this.objects = makeObjects(() => this.timeMs);
+    this.objects.audit = new ObjectAudit();
   }
 
   /** Whether requests of the process are under way. */

@@ -4,17 +4,31 @@
  * Each write has a marker, a key of its own that is never deleted. The history is that of the epochs in their order, and
  * of each a prefix of its writes; so what is found names for each epoch how many of its writes survived, and must then be
  * equal to what these writes leave. What one observer has seen binds all later ones.
+ *
+ * A load becomes a write when it takes its seqs; before that its marker is a key that nobody has written.
  */
-import { applyChanges, type Change, type Content, difference, equalContent } from "./history.js";
+import type { Db } from "../../src/db/db.js";
+import {
+  applyChanges,
+  type Change,
+  type Content,
+  difference,
+  equalContent,
+  indexAfter,
+} from "./history.js";
+import type { LoadTick } from "./load-ticks.js";
 
 export interface DuelWrite {
+  readonly marker: string;
   readonly changes: readonly Change[];
-  /** When it was called, as a number of the duel's own clock. */
+  /** When it was called, or when a load took its seqs, as a number of the duel's own clock. */
   readonly calledAt: number;
   /** It was acknowledged as durable. */
   durable: boolean;
   /** Its promise was rejected. */
   refused: boolean;
+  /** How many seqs it takes. */
+  readonly seqCount: number;
   /** What its promise said. */
   seq?: number | undefined;
 }
@@ -33,23 +47,41 @@ export interface DuelCheckpoint {
 export class DuelHandle {
   readonly name: string;
   readonly epoch: number;
+  /** In the order of their seqs. */
   readonly writes: DuelWrite[] = [];
+  /** What loads under way will change, by marker. */
+  readonly loads: Map<string, readonly Change[]> = new Map();
+  /** The last seq before its own. */
+  readonly #seqBefore: number;
+  #markerCount = 0;
   /** When a newer handle had opened. */
   supersededAt: number = Number.POSITIVE_INFINITY;
 
-  constructor(name: string, epoch: number) {
+  constructor(name: string, epoch: number, seqBefore: number) {
     this.name = name;
     this.epoch = epoch;
+    this.#seqBefore = seqBefore;
+  }
+
+  nextMarker(): string {
+    return `w/${String(this.epoch).padStart(4, "0")}/${String(this.#markerCount++).padStart(4, "0")}`;
+  }
+
+  /** A load has taken its seqs: it comes before all that waits for one. Seqs are given without gaps. */
+  loadTicked({ lastKey, seq, runs }: LoadTick, now: number): void {
+    const changes = this.loads.get(lastKey);
+    if (changes === undefined) throw new Error(`Load ${lastKey} takes a seq after its end.`);
+    this.loads.delete(lastKey);
+    const index = indexAfter(this.writes, seq - runs - this.#seqBefore);
+    const times = { calledAt: now, durable: false, refused: false };
+    this.writes.splice(index, 0, { marker: lastKey, changes, seqCount: runs, seq, ...times });
   }
 }
 
 /** For each epoch, how many of its writes are there. */
 type Prefixes = Map<number, number>;
 
-const markerName = /^w\/(\d+)\/(\d+)$/;
-
-export const markerOf = (epoch: number, index: number): string =>
-  `w/${String(epoch).padStart(4, "0")}/${String(index).padStart(4, "0")}`;
+const markerName = /^w\/(\d+)\/\d+$/;
 
 export class DuelOracle {
   readonly handles: Map<number, DuelHandle> = new Map();
@@ -69,10 +101,20 @@ export class DuelOracle {
     return ++this.#now;
   }
 
+  loadTicked(tick: LoadTick): void {
+    const epoch = Number(markerName.exec(tick.lastKey)?.[1]);
+    try {
+      this.handles.get(epoch)!.loadTicked(tick, this.tick());
+    } catch (error) {
+      this.violation ??= error as Error;
+    }
+  }
+
   /** A writer has opened and found `content`: everything before its epoch is history. */
-  opened(name: string, epoch: number, content: Content): DuelHandle {
+  opened(name: string, db: Db, content: Content): DuelHandle {
+    const { epoch, seq } = db.stats();
     if (this.handles.has(epoch)) throw new Error(`Two writers have epoch ${epoch}.`);
-    const handle = new DuelHandle(name, epoch);
+    const handle = new DuelHandle(name, epoch, seq);
     const prefixes = this.observe(name, content, epoch);
     for (const older of this.handles.values()) {
       if (older.epoch > epoch) continue;
@@ -163,10 +205,8 @@ export class DuelOracle {
   /** The markers of what has been acknowledged so far. */
   durableMarkers(): string[] {
     const markers: string[] = [];
-    for (const { epoch, writes } of this.handles.values()) {
-      for (const [index, write] of writes.entries()) {
-        if (write.durable) markers.push(markerOf(epoch, index));
-      }
+    for (const { writes } of this.handles.values()) {
+      for (const { durable, marker } of writes) if (durable) markers.push(marker);
     }
     return markers;
   }
@@ -194,21 +234,38 @@ export class DuelOracle {
   }
 
   prefixesOf(content: Content): Prefixes {
-    const prefixes: Prefixes = new Map();
-    for (const key of [...content.keys()].sort()) {
+    const markers = new Map<number, Set<string>>();
+    for (const key of content.keys()) {
       const match = markerName.exec(key);
       if (match === null) continue;
       const epoch = Number(match[1]);
-      const index = Number(match[2]);
-      if (index !== (prefixes.get(epoch) ?? 0)) {
-        throw new Error(`Write ${index} of epoch ${epoch} is there, and one before it is not.`);
+      const found = markers.get(epoch);
+      if (found === undefined) markers.set(epoch, new Set([key]));
+      else found.add(key);
+    }
+    const prefixes: Prefixes = new Map();
+    for (const [epoch, found] of markers) {
+      const writes = this.handles.get(epoch)?.writes ?? [];
+      const written = new Set(writes.map(({ marker }) => marker));
+      const unknown = [...found].find((marker) => !written.has(marker));
+      if (unknown !== undefined) throw new Error(`Nobody has written ${unknown}.`);
+      const absent = writes.slice(0, found.size).find(({ marker }) => !found.has(marker));
+      if (absent !== undefined) {
+        const last = [...found].sort().at(-1);
+        throw new Error(`Write ${last} is there, and one before it is not: ${absent.marker}.`);
       }
-      if (index >= (this.handles.get(epoch)?.writes.length ?? 0)) {
-        throw new Error(`Nobody has written write ${index} of epoch ${epoch}.`);
-      }
-      prefixes.set(epoch, index + 1);
+      prefixes.set(epoch, found.size);
     }
     return prefixes;
+  }
+
+  /** Every key that somebody may have written. */
+  keys(): string[] {
+    const keys = new Set<string>();
+    for (const { writes } of this.handles.values()) {
+      for (const { changes } of writes) for (const { key } of changes) keys.add(key);
+    }
+    return [...keys];
   }
 
   #requireAtLeast(who: string, prefixes: Prefixes, epoch: number, count: number): void {

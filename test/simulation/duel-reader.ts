@@ -4,7 +4,7 @@ import { randomBelow } from "../../src/common/random.js";
 import { DbReader } from "../../src/db/db-reader.js";
 import type { DuelOracle } from "./duel-oracle.js";
 import type { DuelPlace } from "./duel-place.js";
-import { type Content, scanContent } from "./history.js";
+import { type Content, readContent, scanContent } from "./history.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 
 /** Longer than a reader waits between two polls. */
@@ -143,7 +143,8 @@ export class DuelReader {
 
   async #scan(reader: DbReader): Promise<Content | undefined> {
     try {
-      return await scanContent(reader);
+      if (this.#below(2) === 0) return await scanContent(reader);
+      return await readContent(reader, this.#oracle.keys());
     } catch (error) {
       if (!isAway(error)) throw error;
       return undefined;

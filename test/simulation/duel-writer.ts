@@ -2,9 +2,9 @@
 import { isMoraineError } from "../../src/common/errors.js";
 import { randomBelow } from "../../src/common/random.js";
 import type { Db } from "../../src/db/db.js";
-import { type DuelHandle, type DuelOracle, type DuelWrite, markerOf } from "./duel-oracle.js";
+import type { DuelHandle, DuelOracle, DuelWrite } from "./duel-oracle.js";
 import type { DuelPlace } from "./duel-place.js";
-import { type Change, equalContent, scanContent } from "./history.js";
+import { type Change, equalContent, readContent } from "./history.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import { openDb } from "./sweep-workload.js";
 
@@ -62,12 +62,13 @@ export class DuelWriter {
         this.db = await openDb(this.process, {
           walPutsInFlight: 1 + this.#below(4),
           unflushedBytesMax: ([50_000, 90_000, 400_000] as const)[this.#below(3)],
+          loadBufferBytes: ([4096, 4096, 20_000] as const)[this.#below(3)],
+          sstBytesMax: ([4096, 20_000] as const)[this.#below(2)],
           wal: this.#place.forWriter(this.process),
         });
-        const content = await scanContent(this.db);
-        const { epoch } = this.db.stats();
-        this.handle = this.#oracle.opened(this.process.name, epoch, content);
-        void this.#watch(this.db, epoch);
+        const content = await readContent(this.db, this.#oracle.keys());
+        this.handle = this.#oracle.opened(this.process.name, this.db, content);
+        void this.#watch(this.db, this.handle.epoch);
         return true;
       } catch (error) {
         if (!isExpected(error)) throw error;
@@ -88,7 +89,7 @@ export class DuelWriter {
 
   async #act(): Promise<void> {
     const db = this.db!;
-    switch (this.#below(13)) {
+    switch (this.#below(17)) {
       case 0:
         return this.process.clock.sleep(this.#below(200));
       case 1:
@@ -120,6 +121,19 @@ export class DuelWriter {
       case 10:
         void this.#flush(this.#below(2) === 0 ? "wal" : "l0");
         return;
+      case 11:
+        return this.#load(db);
+      case 12:
+        void this.#load(db);
+        return;
+      case 13:
+        // Among writes of the same keys, some of which wait for memory.
+        void this.#load(db);
+        for (let i = 0; i < 6; i++) void this.write(db, i === 5, true, i < 5);
+        return;
+      case 14:
+        await Promise.all([this.#load(db), this.#load(db), this.write(db, true, true)]);
+        return;
       default:
         return this.write(db, false, this.#below(3) > 0);
     }
@@ -127,9 +141,9 @@ export class DuelWriter {
 
   async write(db: Db, durable: boolean, batch: boolean, large = false): Promise<void> {
     const handle = this.handle!;
-    const index = handle.writes.length;
-    const name = `${handle.epoch}/${index}`;
-    const changes: Change[] = [{ key: markerOf(handle.epoch, index), value: name }];
+    const marker = handle.nextMarker();
+    const name = marker.slice(2);
+    const changes: Change[] = [{ key: marker, value: name }];
     if (batch) {
       const shared = `shared/${this.#below(6)}`;
       const isDelete = !large && this.#below(3) === 0;
@@ -137,7 +151,9 @@ export class DuelWriter {
       changes.push({ key: `both/${this.#below(3)}`, value: name });
     }
     const write: DuelWrite = {
+      marker,
       changes,
+      seqCount: 1,
       calledAt: this.#oracle.tick(),
       durable: false,
       refused: false,
@@ -161,6 +177,62 @@ export class DuelWriter {
         write.refused = true;
       },
     );
+  }
+
+  /** A few rows, sorted or not, of one SST or several, at once or one by one, and some called off. */
+  async #load(db: Db): Promise<void> {
+    const handle = this.handle!;
+    const marker = handle.nextMarker();
+    const changes = this.#rowsToLoad(marker);
+    const abort = this.#below(4) === 0 ? new AbortController() : undefined;
+    if (abort !== undefined) this.process.clock.after(this.#below(30), () => abort.abort(abort));
+    handle.loads.set(marker, changes);
+    const slow = this.#below(3) === 0;
+    const entries = changes.map(({ key, value }) => ({ key, value: value! }));
+    const wait = db.load(slow ? this.#oneByOne(entries) : entries, { signal: abort?.signal });
+    const ticked = (): DuelWrite | undefined =>
+      handle.writes.find((write) => write.marker === marker);
+    await this.#settles(
+      wait.catch((error: unknown) => {
+        if (error !== abort) throw error;
+        handle.loads.delete(marker);
+      }),
+      (result) => {
+        if (result === undefined) return;
+        const write = ticked();
+        if (write === undefined || write.seq !== result.seq) {
+          throw new Error(`Load ${marker} answers seq ${result.seq}, and took ${write?.seq}.`);
+        }
+        this.#acknowledged(handle, write);
+      },
+      () => {
+        handle.loads.delete(marker);
+        const write = ticked();
+        if (write !== undefined) write.refused = true;
+      },
+    );
+  }
+
+  /** The marker comes last, and is the greatest key. */
+  #rowsToLoad(marker: string): Change[] {
+    const name = marker.slice(2);
+    const changes: Change[] = [];
+    const count = this.#below(7);
+    for (let i = 0; i < count; i++) {
+      const space = (["shared", "both", "load"] as const)[this.#below(3)];
+      const value = `${name}#${i}`;
+      const padded = this.#below(3) === 0 ? value.padEnd(3000, ".") : value;
+      changes.push({ key: `${space}/${this.#below(6)}`, value: padded });
+    }
+    if (this.#below(2) === 0) changes.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return [...changes, { key: marker, value: name }];
+  }
+
+  async *#oneByOne<T>(entries: readonly T[]): AsyncIterable<T> {
+    for (const entry of entries) {
+      await this.process.clock.sleep(this.#below(20));
+      yield entry;
+    }
   }
 
   async #flush(to: "wal" | "l0"): Promise<void> {
@@ -207,7 +279,7 @@ export class DuelWriter {
     const { handle, db } = this;
     if (this.#pending > 0) return;
     const count = handle!.writes.length;
-    await this.#settles(scanContent(db!), (content) => {
+    await this.#settles(readContent(db!, this.#oracle.keys()), (content) => {
       const prefixes = this.#oracle.prefixesOf(content);
       if ((prefixes.get(handle!.epoch) ?? 0) < count && !handle!.writes[count - 1]!.refused) {
         throw new Error(`${this.process.name} does not see its own ${count} writes.`);

@@ -5,12 +5,13 @@ import type { Db } from "../../src/db/db.js";
 import { DbReader } from "../../src/db/db-reader.js";
 import type { Manifest } from "../../src/format/manifest.js";
 import { decodeManifest } from "../../src/format/manifest-codec.js";
-import { DuelOracle, markerOf } from "./duel-oracle.js";
+import { DuelOracle } from "./duel-oracle.js";
 import { DuelPlace } from "./duel-place.js";
 import { DuelReader } from "./duel-reader.js";
 import { DuelWriter } from "./duel-writer.js";
 import type { Fate } from "./fate.js";
-import { scanContent } from "./history.js";
+import { readContent } from "./history.js";
+import { onLoadTick } from "./load-ticks.js";
 import { runCase } from "./replay.js";
 import type { MakeObjects } from "./sweep.js";
 import { openDb } from "./sweep-workload.js";
@@ -22,6 +23,10 @@ export interface DuelOutcome {
   readonly fenced: number;
   readonly handles: number;
   readonly checkpoints: number;
+  /** Loads that took their seqs, and what they consisted of. */
+  readonly loads: number;
+  readonly loadRuns: number;
+  readonly loadSsts: number;
 }
 
 export function runDuel(seed: number, makeObjects?: MakeObjects): Promise<DuelOutcome> {
@@ -37,6 +42,7 @@ class Duel {
   readonly #place: DuelPlace;
   readonly #writers: DuelWriter[] = [];
   readonly #scripts: Script[] = [];
+  readonly #loads = { loads: 0, loadRuns: 0, loadSsts: 0 };
 
   constructor(world: World) {
     this.#world = world;
@@ -45,6 +51,13 @@ class Duel {
 
   async run(): Promise<DuelOutcome> {
     const world = this.#world;
+    onLoadTick((tick) => {
+      world.note(`load ${tick.lastKey} takes ${tick.runs} seqs up to ${tick.seq}`);
+      this.#loads.loads++;
+      this.#loads.loadRuns += tick.runs;
+      this.#loads.loadSsts += tick.ssts;
+      this.#oracle.loadTicked(tick);
+    });
     const slots = 2 + randomBelow(world.random, 2);
     for (let slot = 0; slot < slots; slot++) this.#spawnWriter();
     const reader = new DuelReader(world.process("reader"), this.#oracle, this.#place);
@@ -72,6 +85,7 @@ class Duel {
       fenced: world.log.filter((line) => line.endsWith("is fenced")).length,
       handles: this.#oracle.handles.size,
       checkpoints: this.#oracle.checkpoints.length,
+      ...this.#loads,
     };
   }
 
@@ -171,8 +185,8 @@ class Duel {
     const world = this.#world;
     await this.#inProcess("umpire", async (process) => {
       const db = await this.#openDb(process);
-      const content = await scanContent(db);
-      this.#oracle.opened(process.name, db.stats().epoch, content);
+      const content = await readContent(db, this.#oracle.keys());
+      this.#oracle.opened(process.name, db, content);
       this.#oracle.checkFinal(process.name, content);
       await db.close();
     });
@@ -207,15 +221,15 @@ class Duel {
     for (const name of ["last", "very last"]) {
       await this.#inProcess(name, async (process) => {
         const db = await this.#openDb(process);
-        const content = await scanContent(db);
-        this.#oracle.opened(name, db.stats().epoch, content);
+        const content = await readContent(db, this.#oracle.keys());
+        this.#oracle.opened(name, db, content);
         this.#oracle.checkFinal(name, content);
         let last = 0;
         for (const [epoch, count] of this.#oracle.prefixesOf(content)) {
-          for (let index = 0; index < count; index++) {
-            const marker = markerOf(epoch, index);
+          const { writes } = this.#oracle.handles.get(epoch)!;
+          for (const { marker, seq: told } of writes.slice(0, count)) {
             const { seq } = (await db.getEntry(marker))!;
-            const given = this.#oracle.handles.get(epoch)!.writes[index]!.seq ?? seq;
+            const given = told ?? seq;
             if (seq <= last || seq !== given) {
               throw new Error(`"${marker}" has seq ${seq} after ${last}, and was given ${given}.`);
             }
@@ -248,7 +262,7 @@ class Duel {
       for (const { id } of listed) {
         const options = { clock, random, wal, checkpoint: id };
         const reader = await DbReader.open({ store, path: "db" }, options);
-        const content = await scanContent(reader);
+        const content = await readContent(reader, this.#oracle.keys());
         this.#oracle.observeCheckpoint(process.name, id, content);
         const made = this.#oracle.checkpoints.find((checkpoint) => checkpoint.id === id);
         for (const [marker, seq] of made === undefined ? [] : seqs) {

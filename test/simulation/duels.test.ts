@@ -19,17 +19,22 @@ if (replayed !== undefined) {
     test.each(Array.from({ length: groups }, (_, i) => i))(
       "seeds, part %i",
       async (group) => {
-        const totals = { requests: 0, fenced: 0, handles: 0, checkpoints: 0 };
+        const totals = {
+          ...{ requests: 0, fenced: 0, handles: 0, checkpoints: 0 },
+          ...{ loads: 0, loadRuns: 0, loadSsts: 0 },
+        };
         for (let i = 0; i < perGroup; i++) {
           const outcome = await runDuel(group * perGroup + i + 1);
-          totals.requests += outcome.requests;
-          totals.fenced += outcome.fenced;
-          totals.handles += outcome.handles;
-          totals.checkpoints += outcome.checkpoints;
+          for (const name of Object.keys(totals) as (keyof typeof totals)[]) {
+            totals[name] += outcome[name];
+          }
         }
         if (verbose) console.log(totals);
         expect(totals.fenced, "duels in which somebody was fenced").toBeGreaterThan(perGroup / 4);
         expect(totals.checkpoints, "checkpoints").toBeGreaterThan(perGroup / 2);
+        expect(totals.loads, "loads").toBeGreaterThan(perGroup);
+        expect(totals.loadRuns, "loads of several entries").toBeGreaterThan(totals.loads);
+        expect(totals.loadSsts, "entries of several SSTs").toBeGreaterThan(totals.loadRuns);
       },
       120_000,
     );

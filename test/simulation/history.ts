@@ -116,6 +116,15 @@ export class History {
   }
 }
 
+/** How many of the writes take the first `seqs` seqs. */
+export function indexAfter(writes: readonly { seqCount: number }[], seqs: number): number {
+  let left = seqs;
+  let index = 0;
+  while (left > 0 && index < writes.length) left -= writes[index++]!.seqCount;
+  if (left !== 0) throw new Error(`After ${seqs} seqs there is no place between two writes.`);
+  return index;
+}
+
 export function applyChanges(content: Content, changes: readonly Change[]): void {
   for (const { key, value } of changes) {
     if (value === undefined) content.delete(key);
@@ -139,6 +148,20 @@ export async function scanContent(db: Reads): Promise<Content> {
       throw new Error(`A scan gave "${name}" after "${last}".`);
     last = name;
     content.set(name, decodeUtf8(value));
+  }
+  return content;
+}
+
+/** All rows as a scan gives them, after getMany has given the same for each of the keys. */
+export async function readContent(db: Reads, keys: readonly string[]): Promise<Content> {
+  // Both are as of this moment.
+  const [content, values] = await Promise.all([scanContent(db), db.getMany(keys)]);
+  for (const [i, key] of keys.entries()) {
+    const value = values[i] && decodeUtf8(values[i]);
+    if (value === content.get(key)) continue;
+    throw new Error(
+      `For "${key}" getMany gives ${short(value)}, a scan ${short(content.get(key))}.`,
+    );
   }
   return content;
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { ByteReader } from "../../../src/common/byte-reader.js";
 import { ByteWriter, varintLength } from "../../../src/common/byte-writer.js";
 import { compareBytes, prefixSuccessor, toKeyBytes } from "../../../src/common/bytes.js";
-import { UlidFactory, ulidFromBytes, ulidToBytes } from "../../../src/common/ids.js";
+import { UlidFactory, ulidBefore, ulidFromBytes, ulidToBytes } from "../../../src/common/ids.js";
 import {
   allKeys,
   intersect,
@@ -138,6 +138,26 @@ describe("ids", () => {
         expect(Math.sign(compareBytes(a, b))).toBe(one < two ? -1 : one > two ? 1 : 0);
       }),
     );
+  });
+
+  test("have a last one before them, which is one less as a number", () => {
+    const number = (id: string): bigint =>
+      BigInt(`0x${Buffer.from(ulidToBytes(id)).toString("hex")}`);
+    // Zeros at the end are what borrows from the digit before them.
+    const bytesArbitrary = fc
+      .tuple(fc.uint8Array({ minLength: 16, maxLength: 16 }), fc.nat(16))
+      .map(([bytes, zeros]) => bytes.fill(0, 16 - zeros));
+    void fc.assert(
+      fc.property(bytesArbitrary, (bytes) => {
+        const id = ulidFromBytes(bytes);
+        const before = ulidBefore(id);
+        expect(before).toMatch(ulidPattern);
+        expect(number(before)).toBe(number(id) === 0n ? 0n : number(id) - 1n);
+      }),
+    );
+    const least = "0".repeat(26);
+    expect(ulidBefore(least)).toBe(least);
+    expect(ulidBefore(`1${"0".repeat(25)}`)).toBe(`0${"Z".repeat(25)}`);
   });
 });
 

@@ -110,6 +110,26 @@ test("a close after a failure sends nothing, whatever was buffered, frozen or up
   }
 });
 
+test("bytes on their way to the log or to L0 count as memory beside those of the tables", async () => {
+  const place = newPlace();
+  const db = await openAt(place, quiet);
+  const beyondTables = (): number => db.stats().unflushedBytes - db.stats().memTableBytes;
+  const held = new HeldRequests(place.faulty, (request) => wal(request) || sst(request));
+  const put = db.put("key", new Uint8Array(512 * KiB));
+  await turns();
+  expect([held.count, beyondTables() >= 512 * KiB]).toEqual([1, true]);
+  held.releaseOnly("/wal/");
+  await put;
+  expect(beyondTables()).toBe(0);
+  const flush = db.flush({ to: "l0" });
+  await turns();
+  expect([held.count, beyondTables() >= 512 * KiB]).toEqual([1, true]);
+  held.release();
+  await flush;
+  expect(db.stats().unflushedBytes).toBe(0);
+  await db.close();
+});
+
 test("a write has no say in its seq: asking for one is refused and changes nothing", async () => {
   const place = newPlace();
   const db = await openAt(place, quiet);

@@ -29,6 +29,7 @@ process.exit(0);
 
 function locationOf(store) {
   if (store === "file") return { kind: "file", directory: folder };
+  if (store === "memory") return { kind: "memory" };
   const credentials = { accessKeyId: "bench", secretAccessKey: "bench" };
   return { kind: "s3", endpoint, bucket: "bench", credentials };
 }

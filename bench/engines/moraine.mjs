@@ -39,6 +39,7 @@ async function targetOf(location) {
   if (location.kind === "file") {
     return { target: `file://${location.directory}`, close: () => undefined };
   }
+  if (location.kind === "memory") return { target: "memory:///bench", close: () => undefined };
   const { S3ObjectStore } = await import("../../dist/object-store/s3.js");
   const { endpoint, bucket, credentials } = location;
   const store = new S3ObjectStore({ endpoint, bucket, credentials });

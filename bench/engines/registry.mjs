@@ -12,7 +12,7 @@
  *   flushToTables()            and is in SSTs
  *   seqOf(write), durableSeq(), whenDurable(write)
  *
- * A location is { kind: "file", directory } or { kind: "s3", endpoint, bucket, credentials }.
+ * A location is { kind: "file", directory }, { kind: "memory" } or { kind: "s3", endpoint, bucket, credentials }.
  */
 const engines = {
   moraine: { module: "./moraine.mjs" },

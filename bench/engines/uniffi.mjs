@@ -36,6 +36,7 @@ export async function open(location, { flushInterval }) {
 
 function storeOf(location) {
   if (location.kind === "file") return ObjectStore.resolve(`file://${location.directory}`);
+  if (location.kind === "memory") return ObjectStore.resolve("memory:///");
   const { endpoint, bucket, credentials } = location;
   Object.assign(process.env, {
     AWS_ENDPOINT: endpoint,

@@ -43,5 +43,10 @@ export async function drive({ concurrency, seconds, operationsMax = Infinity, ac
 }
 
 export function latencyFigures({ latenciesMs }) {
-  return { "p50 ms": percentile(latenciesMs, 50), "p99 ms": percentile(latenciesMs, 99) };
+  const sum = latenciesMs.reduce((a, b) => a + b, 0);
+  return {
+    "mean ms": sum / latenciesMs.length,
+    "p50 ms": percentile(latenciesMs, 50),
+    "p99 ms": percentile(latenciesMs, 99),
+  };
 }

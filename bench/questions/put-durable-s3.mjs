@@ -44,6 +44,7 @@ export const cases = [
 
 export const figures = {
   "puts/s": "higher",
+  "mean ms": "lower",
   "p50 ms": "lower",
   "p99 ms": "lower",
   "PUTs/s": "lower",

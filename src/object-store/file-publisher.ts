@@ -7,7 +7,8 @@
  * 3. The folder is synced. Folders that this process has not used before are synced into their parents first, also when
  *    they exist: whoever made them may not have got that far.
  *
- * Temporary files lie in `.moraine-tmp` in the store's folder. What a crash leaves there is removed an hour later.
+ * Temporary files lie in `.moraine-tmp` in the store's folder. They are removed once the caller has been answered; what a
+ * crash leaves there is removed an hour later.
  */
 import type { FileHandle } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
@@ -15,6 +16,7 @@ import { throwIfAborted } from "../common/abort.js";
 import type { Clock } from "../common/clock.js";
 import { StoreError } from "../common/errors.js";
 import { codeOf, type FileSystem, isAbsent, linkRefusalOf, makeFolders } from "./file-system.js";
+import { SyncedFolders } from "./synced-folders.js";
 
 export const temporaryFolder = ".moraine-tmp";
 /** ms; a temporary file that nobody has written to for so long belongs to a process that is gone. */
@@ -35,6 +37,7 @@ export class FilePublisher {
   readonly #clock: Clock;
   readonly #fs: FileSystem;
   readonly #folders = new Map<string, Promise<void>>();
+  readonly #synced: SyncedFolders;
   #prepared: Promise<void> | undefined;
 
   constructor(options: FilePublisherOptions) {
@@ -42,6 +45,7 @@ export class FilePublisher {
     this.#createDirectory = options.createDirectory;
     this.#clock = options.clock;
     this.#fs = options.fileSystem;
+    this.#synced = new SyncedFolders(options.fileSystem);
   }
 
   /** Publishes what `write` writes, unless `path` is taken. */
@@ -50,10 +54,6 @@ export class FilePublisher {
     write: (file: FileHandle) => Promise<void>,
     signal: AbortSignal | undefined,
   ): Promise<"created" | "exists"> {
-    if (await this.#isTaken(path)) {
-      await this.#syncPublished(path);
-      return "exists";
-    }
     return this.#withTemporary(write, async (temporary) => {
       throwIfAborted(signal);
       const result = await this.#inFolder(dirname(path), () => this.#link(temporary, path));
@@ -76,15 +76,9 @@ export class FilePublisher {
     });
   }
 
-  async syncFolder(folder: string): Promise<void> {
-    // Windows neither opens nor needs to sync a folder: NTFS writes names through its journal.
-    if (process.platform === "win32") return;
-    const handle = await this.#fs.open(folder, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+  /** Resolves when the names in `folder` are durable. */
+  syncFolder(folder: string): Promise<void> {
+    return this.#synced.sync(folder);
   }
 
   async #withTemporary<T>(
@@ -93,28 +87,29 @@ export class FilePublisher {
   ): Promise<T> {
     await this.#prepare();
     const temporary = join(this.#directory, temporaryFolder, `${crypto.randomUUID()}.tmp`);
+    let file: FileHandle | undefined;
     try {
-      const file = await this.#fs.open(temporary, "wx");
-      try {
-        await write(file);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      return await publish(temporary);
+      file = await this.#fs.open(temporary, "wx");
+      await write(file);
+      await file.sync();
+      // Windows renames no file that is open.
+      if (process.platform === "win32") await file.close();
+      const result = await publish(temporary);
+      // Everything is durable: nobody has to wait for this.
+      void this.#removeTemporary(temporary, file);
+      return result;
     } catch (error) {
+      await this.#removeTemporary(temporary, file);
       // Whoever removed the folders meanwhile: the next request makes them again.
       if (isAbsent(error)) this.#prepared = undefined;
       throw error;
-    } finally {
-      await this.#fs.unlink(temporary).catch(() => undefined);
     }
   }
 
-  /** Only to save the writing of a file that is to be refused: the link decides. */
-  async #isTaken(path: string): Promise<boolean> {
-    const stats = await this.#fs.stat(path).catch(() => undefined);
-    return stats?.isFile() ?? false;
+  /** Should it fail, the file is taken for what a crash has left. */
+  async #removeTemporary(temporary: string, file: FileHandle | undefined): Promise<void> {
+    await file?.close().catch(() => undefined);
+    await this.#fs.unlink(temporary).catch(() => undefined);
   }
 
   async #link(temporary: string, path: string): Promise<"created" | "exists"> {

@@ -2,6 +2,7 @@
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { encodeUtf8 } from "../../../src/common/bytes.js";
 import { StoreError, UnsupportedStoreError } from "../../../src/common/errors.js";
@@ -31,9 +32,11 @@ async function keysOf(store: FileObjectStore, prefix = "", after?: string): Prom
   return keys;
 }
 
-/** The names in the folder of temporary files. */
-function leftovers(): Promise<string[]> {
-  return fs.readdir(join(directory, ".moraine-tmp"));
+/** The names in the folder of temporary files; those of writes that have succeeded are on their way out. */
+async function leftovers(expected = 0): Promise<string[]> {
+  const names = (): Promise<string[]> => fs.readdir(join(directory, ".moraine-tmp"));
+  for (let i = 0; i < 200 && (await names()).length > expected; i++) await setTimeout(5);
+  return names();
 }
 
 test("an object is a file at the path of its key, and writes leave nothing else", async () => {
@@ -61,9 +64,9 @@ test("what a crash left is invisible, and swept by the first write when it is an
   }
   const store = new FileObjectStore({ directory });
   expect(await keysOf(store)).toEqual(["a"]);
-  expect(await leftovers()).toEqual(["old.tmp", "young.tmp"]);
+  expect(await leftovers(2)).toEqual(["old.tmp", "young.tmp"]);
   await store.put("b", bytes);
-  expect(await leftovers()).toEqual(["young.tmp"]);
+  expect(await leftovers(1)).toEqual(["young.tmp"]);
 });
 
 test("the store's own folder takes no keys", async () => {
@@ -229,7 +232,8 @@ test("a folder that cannot be synced after the name was given is an unknown outc
   let broken = false;
   const failing = async (path: string, flags: string): Promise<fs.FileHandle> => {
     const file = await fs.open(path, flags);
-    if (broken && flags === "r") file.sync = failWith("EIO");
+    const sync = file.sync.bind(file);
+    if (flags === "r") file.sync = () => (broken ? failWith("EIO")() : sync());
     return file;
   };
   const store = withFailing({ open: failing as typeof fs.open });
@@ -276,6 +280,92 @@ test("folders that someone removed are made again", async () => {
   await store.create("a/b/1", bytes);
   await fs.rm(join(directory, "a"), { recursive: true });
   expect(await store.create("a/b/1", bytes)).toBe("created");
+});
+
+test("a folder that was removed and made again behind the store's back is synced as it is now", async () => {
+  const synced: string[] = [];
+  const open = async (path: string, flags: string): Promise<fs.FileHandle> => {
+    const file = await fs.open(path, flags);
+    const { ino } = await file.stat();
+    const sync = file.sync.bind(file);
+    file.sync = () => {
+      synced.push(`${path.slice(directory.length)} ${ino}`);
+      return sync();
+    };
+    return file;
+  };
+  const store = withFailing({ open: open as typeof fs.open });
+  await store.create("a/1", bytes);
+  // So that the new one gets another inode.
+  await fs.rename(join(directory, "a"), join(directory, "old"));
+  await fs.mkdir(join(directory, "a"));
+  synced.length = 0;
+  await store.create("a/2", bytes);
+  const { ino } = await fs.stat(join(directory, "a"));
+  expect(synced.at(-1)).toBe(`/a ${ino}`);
+});
+
+test("writes at once share the syncs of their folder, each with one that began after its name was given", async () => {
+  const linked: string[] = [];
+  /** Of each sync that has ended, how many names there were when it began. */
+  const covered: number[] = [];
+  const open = async (path: string, flags: string): Promise<fs.FileHandle> => {
+    const file = await fs.open(path, flags);
+    if (flags !== "r") return file;
+    const sync = file.sync.bind(file);
+    file.sync = async () => {
+      const before = linked.length;
+      await setTimeout(5);
+      await sync();
+      covered.push(before);
+    };
+    return file;
+  };
+  const link = async (from: string, to: string): Promise<void> => {
+    await fs.link(from, to);
+    linked.push(to.slice(directory.length));
+  };
+  const store = withFailing({ open: open as typeof fs.open, link: link as typeof fs.link });
+  await store.create("a/0", bytes);
+  covered.length = 0;
+  await Promise.all(
+    Array.from({ length: 40 }, async (_, i) => {
+      await store.create(`a/${i + 1}`, bytes);
+      expect(Math.max(...covered)).toBeGreaterThan(linked.indexOf(`/a/${i + 1}`));
+    }),
+  );
+  expect(Math.max(...covered)).toBe(41);
+  expect(covered.length).toBeLessThan(40);
+});
+
+test("writes that waited for a sync that failed fail with it", async () => {
+  let broken = false;
+  const open = async (path: string, flags: string): Promise<fs.FileHandle> => {
+    const file = await fs.open(path, flags);
+    const sync = file.sync.bind(file);
+    file.sync = async () => {
+      if (!broken || flags !== "r") return sync();
+      await setTimeout(20);
+      // Only once: the next sync would succeed, and know nothing of what was lost.
+      if (broken) {
+        broken = false;
+        return failWith("EIO")();
+      }
+      return sync();
+    };
+    return file;
+  };
+  const store = withFailing({ open: open as typeof fs.open });
+  await store.create("a/0", bytes);
+  broken = true;
+  const outcomes = await Promise.allSettled([
+    store.create("a/1", bytes),
+    store.create("a/2", bytes),
+  ]);
+  for (const outcome of outcomes) {
+    expect(outcome).toMatchObject({ status: "rejected", reason: { reason: "unknown-outcome" } });
+  }
+  expect(await store.create("a/1", bytes)).toBe("exists");
 });
 
 test("an abort while a source is read stores nothing", async () => {

@@ -4,6 +4,7 @@
  *
  * SSTs are uploaded while the next ones are built; at most `uploadsInFlight` are on their way.
  */
+import { bodyPool } from "../common/byte-pool.js";
 import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
 import type { Ulid } from "../common/ids.js";
@@ -16,6 +17,8 @@ import { writeSst } from "../sst/sst-writer.js";
 import type { LoadChunk } from "./load-chunk.js";
 
 const sliceMs = 4;
+/** A larger SST is sent in pieces, so it is built in pieces. */
+const bodyBytesMax = 32 * 1024 * 1024;
 const rowsBetweenLooks = 256;
 /** After so many bytes a look at the clock costs nothing in comparison. */
 const bytesBetweenLooks = 64 * 1024;
@@ -50,6 +53,8 @@ export class LoadWriter {
   readonly #runs: SstInfo[][] = [];
   readonly #uploads = new Set<Promise<void>>();
   #builder: SstBuilder | undefined;
+  /** What `bodyPool` has lent it. */
+  #memory: Bytes | undefined;
   /** Bytes of keys and values in it. */
   #builderBytes = 0;
   /** The greatest key of the last run. */
@@ -117,6 +122,8 @@ export class LoadWriter {
    * not soon, is left to the sweep.
    */
   async discard(): Promise<void> {
+    if (this.#memory !== undefined) bodyPool.forget(this.#memory);
+    this.#memory = undefined;
     await Promise.allSettled(this.#uploads);
     if (this.#ids.length === 0) return;
     const { store, clock } = this.#options;
@@ -137,7 +144,11 @@ export class LoadWriter {
     this.#check();
     const id = this.#options.reserve();
     this.#ids.push(id);
-    return new SstBuilder({ ...this.#options.sst, id });
+    const { sst, sstBytes } = this.#options;
+    // Enough for the indexes and filters of most rows, so that the SST is one chunk, which is sent as it is.
+    const bytes = Math.ceil(sstBytes * 1.1) + 64 * 1024;
+    this.#memory = bodyPool.lend(Math.min(bytes, bodyBytesMax));
+    return new SstBuilder({ ...sst, id, memory: this.#memory });
   }
 
   async #closeSst(): Promise<void> {
@@ -153,6 +164,7 @@ export class LoadWriter {
     const { chunks, info } = builder.finish();
     const bytes = this.#builderBytes;
     this.#builder = undefined;
+    this.#memory = undefined;
     this.#builderBytes = 0;
     this.#runs.at(-1)!.push(info);
     const upload: Promise<void> = this.#upload(chunks, info, bytes)

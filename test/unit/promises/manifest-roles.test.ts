@@ -2,14 +2,19 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../../src/common/random.js";
 import type { L0Entry, Manifest, SortedRun } from "../../../src/format/manifest.js";
-import { Db } from "../../../src/index.js";
+import { Db, StoreError } from "../../../src/index.js";
 import { findNewest } from "../../../src/manifest/find-newest.js";
 import { checkStep } from "../../../src/manifest/invariants.js";
 import { ManifestStore } from "../../../src/manifest/manifest-store.js";
 import { StoredManifest } from "../../../src/manifest/stored-manifest.js";
 import { addCheckpoint, claimWriter, type Transition } from "../../../src/manifest/transitions.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
-import { CountingObjectStore, ManualClock, MemoryObjectStore } from "../../../src/testing/index.js";
+import {
+  CountingObjectStore,
+  FaultyObjectStore,
+  ManualClock,
+  MemoryObjectStore,
+} from "../../../src/testing/index.js";
 import { HeldRequests } from "../../support/held-requests.js";
 import { newPlace, openAt, requestsOf, text, turns } from "../db/support.js";
 import { manifest as isCommit, quiet, tiny } from "../failures/support.js";
@@ -145,6 +150,26 @@ test("of two claims of one number one goes up by two: the loser takes the next e
     [2, 2],
     [3, 3],
   ]);
+});
+
+test("a commit without a reply is known as one's own when its bytes are found, and another's is not", async () => {
+  const seqIsFive: Transition = (manifest) =>
+    manifest.lastSeq === 5 ? manifest : { ...manifest, lastSeq: 5 };
+  for (const own of [true, false]) {
+    const clock = new ManualClock();
+    const inner = new MemoryObjectStore();
+    const first = await putManifest(inner, 1, { createdAt: clock.now() });
+    const store = new FaultyObjectStore(inner);
+    const options = { clock, random: seededRandom(1), retentionMs: 30 * day };
+    const stored = new StoredManifest(new ManifestStore(store), first, options);
+    store.intercept = () => ({ kind: own ? "after" : "before" });
+    await expect(stored.commit(seqIsFive)).rejects.toBeInstanceOf(StoreError);
+    if (!own) await putManifest(inner, 2, { createdAt: clock.now(), lastSeq: 5 });
+    store.intercept = undefined;
+    expect((await clock.advanceUntil(stored.commit(seqIsFive))).number).toBe(2);
+    const { bytes } = (await inner.get(ObjectPaths.manifest(2)))!;
+    expect(stored.ownBytes && Uint8Array.from(stored.ownBytes)).toEqual(own ? bytes : undefined);
+  }
 });
 
 test("writer and compactor epochs are apart: a claim leaves the other, and neither ever falls", async () => {

@@ -1,6 +1,6 @@
 /** What the tests of loads that end share: small loads, and what must be left of one that ended badly. */
 import { expect } from "vitest";
-import { deferred } from "../../../src/common/deferred.js";
+import { type Deferred, deferred } from "../../../src/common/deferred.js";
 import type { Manifest } from "../../../src/format/manifest.js";
 import { decodeManifest } from "../../../src/format/manifest-codec.js";
 import type { Db, LoadEntry, LoadOptions, OpenOptions } from "../../../src/index.js";
@@ -23,7 +23,7 @@ export function* rows(count: number, from = 0): Generator<{ key: string; value: 
 /** Gives `count` rows, then waits for ever, or until it is told to go on. */
 export class Source implements AsyncIterable<LoadEntry> {
   returned = 0;
-  readonly gate = deferred<"end">();
+  readonly gate: Deferred<"end"> = deferred();
   readonly #rows: Generator<LoadEntry>;
 
   constructor(count: number, after: Iterable<LoadEntry> = []) {

@@ -84,7 +84,7 @@ describe.each(Object.entries(samples))("a %s", (_, sample: Sample) => {
   });
 });
 
-test.each(["wal-group", "wal-fence", "run"] as const)(
+test.each(["wal-group", "wal-load", "wal-fence", "run"] as const)(
   "a %s of another database is corruption",
   (kind) => {
     const sample = samples[kind];

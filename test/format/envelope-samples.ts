@@ -1,6 +1,7 @@
 /** One object of each kind that is framed by an envelope, with values in every field. */
 import { encodeUtf8 } from "../../src/common/bytes.js";
 import { RowKind } from "../../src/common/row.js";
+import { encodeLoadRecord } from "../../src/format/load-record.js";
 import {
   type Manifest,
   RetiredKind,
@@ -14,6 +15,7 @@ import {
   encodeRun,
 } from "../../src/format/manifest-codec.js";
 import { decodeWalObject, encodeWalFence, encodeWalGroup } from "../../src/format/wal-object.js";
+import { walParts } from "../../src/format/wal-parts.js";
 import { MemTable } from "../../src/memtable/mem-table.js";
 
 export const databaseId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
@@ -100,6 +102,26 @@ function records(): Uint8Array[] {
   return [put, gone, expires].map(({ chunk, start, end }) => chunk.slice(start, end));
 }
 
+/** A batch, a load of two entries, the first of two SSTs, and a batch. */
+function recordsWithLoad(): Uint8Array[] {
+  const table = new MemTable();
+  const at = 1_700_000_000_000;
+  const [before, after] = [45, 48].map((seq) => {
+    const key = encodeUtf8(`key ${seq}`);
+    const { chunk, start, end } = table.applyOne(seq, at, RowKind.put, key, encodeUtf8("value"), 0);
+    return chunk.slice(start, end);
+  });
+  const loaded = (id: string, first: string, last: string): SstInfo => ({
+    ...{ ...sst(id, 0), maxSeq: 0, deleteCount: 0, maxExpiresAt: 0 },
+    ...{ firstKey: encodeUtf8(first), lastKey: encodeUtf8(last) },
+  });
+  const entries = [
+    { ssts: [loaded(ids[0], "", "a"), loaded(ids[1], "b", "b")], seq: 46 },
+    { ssts: [loaded(ids[2], "a", "ü")], seq: 47 },
+  ];
+  return [before!, encodeLoadRecord(entries, at), after!];
+}
+
 export interface Sample {
   readonly encode: () => Uint8Array;
   /** Reads all of it, in a form that prints well. */
@@ -127,7 +149,18 @@ const wal = (bytes: Uint8Array, database: string, id: number): unknown => {
   return { ...object, bytes: undefined, count, rows: found };
 };
 
-export const samples: Record<"manifest" | "wal-group" | "wal-fence" | "run", Sample> = {
+/** What is between loads as its count of records: their rows are in the sample without loads. */
+const walWithLoad = (bytes: Uint8Array, database: string): unknown => {
+  const object = decodeWalObject(bytes, "golden", database, { epoch: 5, id: 11 });
+  const parts = walParts(object, "golden").map((part) =>
+    part.loaded === undefined ? { records: part.recordCount } : part,
+  );
+  return { ...object, bytes: undefined, parts };
+};
+
+type SampleName = "manifest" | "wal-group" | "wal-load" | "wal-fence" | "run";
+
+export const samples: Record<SampleName, Sample> = {
   manifest: {
     encode: () => encodeManifest(manifest),
     decode: (bytes, database) => {
@@ -143,6 +176,14 @@ export const samples: Record<"manifest" | "wal-group" | "wal-fence" | "run", Sam
         records: records(),
       }),
     decode: (bytes, database = databaseId) => wal(bytes, database, 9),
+  },
+  "wal-load": {
+    encode: () =>
+      encodeWalGroup(databaseId, {
+        ...{ epoch: 5, id: 11, token, firstSeq: 45, lastSeq: 48, recordCount: 3 },
+        records: recordsWithLoad(),
+      }),
+    decode: (bytes, database = databaseId) => walWithLoad(bytes, database),
   },
   "wal-fence": {
     encode: () => encodeWalFence(databaseId, { epoch: 5, id: 10, token, closerEpoch: 6 }),

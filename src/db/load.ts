@@ -58,9 +58,9 @@ export interface Committed {
 /** So much of sorted rows is buffered once a run has begun: it stays in the processor's cache. */
 const streamBytes = 1024 * 1024;
 const sliceMs = 4;
-const rowsBetweenLooks = 256;
-/** After so many bytes a look at the clock costs nothing in comparison. */
+/** After so many bytes a look at the clock costs nothing in comparison; a row of no bytes counts as some. */
 const bytesBetweenLooks = 64 * 1024;
+const rowOverheadBytes = 128;
 
 export class Load {
   readonly #parts: LoadParts;
@@ -73,7 +73,7 @@ export class Load {
   #rows = 0;
   #bytes = 0;
   #sliceEnd: number;
-  #lookAt = bytesBetweenLooks;
+  #bytesToLook = bytesBetweenLooks;
   #isCommitted = false;
   #discarded: Promise<void> | undefined;
   readonly #cancelled = deferred<never>();
@@ -150,18 +150,27 @@ export class Load {
 
   /** True when it is time to make room, or for others to have a turn. */
   #add(entry: LoadEntry): boolean {
-    const chunk = this.#chunk;
+    let key: Uint8Array;
+    let value: Uint8Array;
     if (Array.isArray(entry)) {
       if (entry.length !== 2) throw notAnEntry(entry);
-      chunk.add(toKeyBytes(entry[0]), toValueBytes(entry[1]));
+      key = toKeyBytes(entry[0]);
+      value = toValueBytes(entry[1]);
     } else {
       if (typeof entry !== "object" || entry === null) throw notAnEntry(entry);
-      const { key, value } = entry as { key: KeyLike; value: ValueLike };
-      chunk.add(toKeyBytes(key), toValueBytes(value));
+      const row = entry as { key: KeyLike; value: ValueLike };
+      key = toKeyBytes(row.key);
+      value = toValueBytes(row.value);
     }
-    if (chunk.memoryBytes >= this.#flushAt) return true;
-    if (chunk.rowCount % rowsBetweenLooks !== 0 && chunk.bytes < this.#lookAt) return false;
-    this.#lookAt = chunk.bytes + bytesBetweenLooks;
+    const chunk = this.#chunk;
+    // What waits in the chunk came before, so it goes first.
+    if (chunk.rowCount > 0 || !this.#writer.append(key, value)) {
+      chunk.add(key, value);
+      if (chunk.memoryBytes >= this.#flushAt) return true;
+    }
+    this.#bytesToLook -= key.length + value.length + rowOverheadBytes;
+    if (this.#bytesToLook > 0) return false;
+    this.#bytesToLook = bytesBetweenLooks;
     return this.#clock.monotonic() >= this.#sliceEnd;
   }
 
@@ -172,7 +181,6 @@ export class Load {
       if (chunk.memoryBytes >= loadBufferBytes || this.#writer.isContinuedBy(chunk)) {
         await this.#writer.add(chunk);
         chunk.clear();
-        this.#lookAt = bytesBetweenLooks;
         this.#flushAt = Math.min(streamBytes, loadBufferBytes);
       } else this.#flushAt = loadBufferBytes;
     }

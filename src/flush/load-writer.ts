@@ -5,7 +5,7 @@
  * SSTs are uploaded while the next ones are built; at most `uploadsInFlight` are on their way.
  */
 import { bodyPool } from "../common/byte-pool.js";
-import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
+import { type Bytes, compareBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
 import type { Ulid } from "../common/ids.js";
 import { RowRef } from "../common/row.js";
@@ -57,8 +57,6 @@ export class LoadWriter {
   #memory: Bytes | undefined;
   /** Bytes of keys and values in it. */
   #builderBytes = 0;
-  /** The greatest key of the last run. */
-  #lastKey: Bytes | undefined;
   #failure: { error: unknown } | undefined;
   #wake: (() => void) | undefined;
 
@@ -106,7 +104,23 @@ export class LoadWriter {
         sliceEnd = clock.monotonic() + sliceMs;
       }
     }
-    this.#lastKey = copyBytes(row.keyBytes, row.keyStart, row.keyEnd);
+  }
+
+  /** Takes a row that continues the run, without a copy in between; false when it does not, or when the SST is full. */
+  append(key: Uint8Array, value: Uint8Array): boolean {
+    const builder = this.#builder;
+    if (builder === undefined || builder.bytesWritten >= this.#options.sstBytes) return false;
+    if (!builder.isBelow(key)) return false;
+    const row = this.#row;
+    row.keyBytes = key;
+    row.keyStart = 0;
+    row.keyEnd = key.length;
+    row.valueBytes = value;
+    row.valueStart = 0;
+    row.valueEnd = value.length;
+    builder.add(row);
+    this.#builderBytes += key.length + value.length;
+    return true;
   }
 
   /** The SSTs of each run, oldest run first, all of them stored. */
@@ -136,7 +150,10 @@ export class LoadWriter {
 
   #isBelowFirst(chunk: LoadChunk): boolean {
     chunk.rowAt(0, this.#row);
-    return this.#lastKey !== undefined && compareBytes(this.#lastKey, this.#row.key()) < 0;
+    const key = this.#row.key();
+    if (this.#builder !== undefined) return this.#builder.isBelow(key);
+    const last = this.#runs.at(-1)?.at(-1);
+    return last !== undefined && compareBytes(last.lastKey, key) < 0;
   }
 
   #open(): SstBuilder {

@@ -5,7 +5,13 @@
  * never share its block. A partition of index and filter is closed with the block whose entry takes it over its size.
  */
 import { assert } from "../common/assert.js";
-import { allocateBytes, type Bytes, copyBytes, emptyBytes } from "../common/bytes.js";
+import {
+  allocateBytes,
+  type Bytes,
+  compareRanges,
+  copyBytes,
+  emptyBytes,
+} from "../common/bytes.js";
 import { InternalError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import { RowKind, type RowRef } from "../common/row.js";
@@ -109,6 +115,12 @@ export class SstBuilder {
   /** Bytes of the data so far, with the block that is being built; indexes and filters come on top. */
   get bytesWritten(): number {
     return this.#offset + (this.#block.rowCount === 0 ? 0 : this.#block.byteLength);
+  }
+
+  /** True when a row of this key may come next, whatever its seq. */
+  isBelow(key: Uint8Array): boolean {
+    const length = this.#lastKeyLength;
+    return this.#rowCount === 0 || compareRanges(this.#lastKey, 0, length, key, 0, key.length) < 0;
   }
 
   /** Copies the row. Throws `InternalError` when it is not above the row before it, in storage order. */

@@ -3,12 +3,14 @@ import { describe, expect, test } from "vitest";
 import { ByteWriter } from "../../../src/common/byte-writer.js";
 import { encodeUtf8 } from "../../../src/common/bytes.js";
 import { RowKind } from "../../../src/common/row.js";
-import { decodeManifest } from "../../../src/format/manifest-codec.js";
+import type { L0Entry, SstInfo } from "../../../src/format/manifest.js";
+import { decodeManifest, encodeLoadEntries } from "../../../src/format/manifest-codec.js";
 import { encodeWalGroup } from "../../../src/format/wal-object.js";
 import { appendOperation, RecordType } from "../../../src/format/wal-record.js";
 import { Db, DbReader } from "../../../src/index.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { MemoryObjectStore } from "../../../src/testing/index.js";
+import { ulid } from "../manifest/manifests.js";
 
 interface RecordLike {
   type?: number;
@@ -57,6 +59,97 @@ async function withRecords(
   await group(3, 5, [record({ seq: 5, operations: put("later", "x") })]);
   return store;
 }
+
+const sst = (number: number, first: string, last: string, over: object = {}): SstInfo => ({
+  ...{ id: ulid(number), size: 1000, metaOffset: 500, topOffset: 600, minSeq: 0, maxSeq: 0 },
+  ...{ rowCount: 1, deleteCount: 0, maxExpiresAt: 0 },
+  ...{ firstKey: encodeUtf8(first), lastKey: encodeUtf8(last), ...over },
+});
+
+/** A load record with seqs up to `seq`. */
+const load = (
+  entries: readonly L0Entry[],
+  seq: number,
+  over: Partial<RecordLike> = {},
+): Uint8Array =>
+  record({
+    ...{ type: RecordType.load, seq, operationCount: entries.length },
+    ...{ operations: encodeLoadEntries(entries), ...over },
+  });
+
+const good = { ssts: [sst(1, "a", "b"), sst(2, "c", "d")], seq: 2 };
+const oneSst = (over: object): Uint8Array[] => [
+  load([{ ssts: [sst(1, "a", "b", over)], seq: 2 }], 2),
+];
+const twoSeqs = { firstSeq: 2, lastSeq: 3 };
+
+const hostileLoads: [string, string, readonly Uint8Array[], object?][] = [
+  ["no entry", "corruption", [load([], 2)]],
+  ["no entry, and a count of one", "corruption", [load([], 2, { operationCount: 1 })]],
+  ["fewer entries than it says", "corruption", [load([good], 3, { operationCount: 2 })], twoSeqs],
+  [
+    "more entries than it says",
+    "corruption",
+    [load([good, { ssts: [sst(3, "a", "b")], seq: 3 }], 2, { operationCount: 1 })],
+  ],
+  ["more entries than seqs", "corruption", [load([good], 2, { operationCount: 3 })]],
+  ["an entry without an SST", "corruption", [load([{ ssts: [], seq: 2 }], 2)]],
+  ["an entry of another seq", "corruption", [load([{ ...good, seq: 7 }], 2)]],
+  ["an entry without a seq", "corruption", [load([{ ...good, seq: 0 }], 2)]],
+  [
+    "entries whose seqs do not ascend",
+    "corruption",
+    [
+      load(
+        [
+          { ...good, seq: 3 },
+          { ssts: [sst(3, "a", "b")], seq: 2 },
+        ],
+        3,
+      ),
+    ],
+    twoSeqs,
+  ],
+  [
+    "SSTs that overlap",
+    "corruption",
+    [load([{ ssts: [sst(1, "a", "c"), sst(2, "c", "d")], seq: 2 }], 2)],
+  ],
+  [
+    "SSTs out of order",
+    "corruption",
+    [load([{ ssts: [sst(1, "c", "d"), sst(2, "a", "b")], seq: 2 }], 2)],
+  ],
+  ["one SST twice", "corruption", [load([good, { ssts: [sst(1, "a", "b")], seq: 3 }], 3)], twoSeqs],
+  ["rows that carry a seq", "corruption", oneSst({ minSeq: 1, maxSeq: 2 })],
+  ["an SST that ends before it begins", "corruption", oneSst({ firstKey: encodeUtf8("x") })],
+  ["an SST smaller than its parts", "corruption", oneSst({ size: 10 })],
+  [
+    "a body that is no protobuf",
+    "corruption",
+    [load([good], 2, { operations: new Uint8Array(50).fill(255) })],
+  ],
+  ["no body", "corruption", [load([good], 2, { operations: new Uint8Array(0) })]],
+  [
+    "a body that is cut off",
+    "corruption",
+    [load([good], 2, { operations: encodeLoadEntries([good]).slice(0, -9) })],
+  ],
+  [
+    "a body that is longer than the object",
+    "corruption",
+    [load([good], 2, { operationBytes: 2 ** 32 - 1 })],
+  ],
+  [
+    "a batch after it with one of its seqs",
+    "corruption",
+    [
+      load([good, { ssts: [sst(3, "a", "b")], seq: 3 }], 3),
+      record({ seq: 3, operations: put("a", "b") }),
+    ],
+    twoSeqs,
+  ],
+];
 
 const hostile: [string, string, readonly Uint8Array[], object?][] = [
   [
@@ -150,21 +243,29 @@ const hostile: [string, string, readonly Uint8Array[], object?][] = [
     { recordCount: 2 ** 32 - 1 },
   ],
   ["no record", "corruption", []],
+  ...hostileLoads.map(([name, ...rest]): (typeof hostileLoads)[number] => [
+    `a load with ${name}`,
+    ...rest,
+  ]),
 ];
+
+/** Its WAL object is named by every error of damage. */
+const expected = (kind: string): object =>
+  kind === "corruption" ? { kind, object: expect.stringMatching(/wal\/0+1\/0+2\.wal$/) } : { kind };
 
 describe.each(hostile)("%s", (_, kind, records, header) => {
   test("refuses to open for writing", async () => {
     const store = await withRecords(records, header);
-    await expect(Db.open({ store, path: "db" })).rejects.toMatchObject({ kind });
+    await expect(Db.open({ store, path: "db" })).rejects.toMatchObject(expected(kind));
   });
 
   test("refuses to open for reading", async () => {
     const store = await withRecords(records, header);
-    await expect(DbReader.open({ store, path: "db" })).rejects.toMatchObject({ kind });
+    await expect(DbReader.open({ store, path: "db" })).rejects.toMatchObject(expected(kind));
   });
 });
 
-test.each(hostile.slice(0, 2))(
+test.each([...hostile.slice(0, 2), ...hostile.slice(-2)])(
   "a reader that comes to %s ends, and never answers with what comes after",
   async (_, kind, records, header) => {
     const store = await withRecords(records, header);
@@ -181,3 +282,22 @@ test.each(hostile.slice(0, 2))(
     await expect(reader.has("later")).rejects.toMatchObject({ kind: "closed" });
   },
 );
+
+test("a load whose SST is not there, or is another one, is an error of each read that needs it, which names it", async () => {
+  for (const stored of [undefined, new Uint8Array(1000)]) {
+    const store = await withRecords([load([good], 2)]);
+    const missing = `db/${ObjectPaths.sst(ulid(1))}`;
+    if (stored !== undefined) await store.create(missing, stored);
+    const db = await Db.open({ store, path: "db" });
+    const reader = await DbReader.open({ store, path: "db" });
+    for (const handle of [db, reader]) {
+      expect(await handle.has("later")).toBe(true);
+      await expect(handle.get("a")).rejects.toMatchObject({
+        ...{ kind: "corruption", object: expect.stringContaining(ulid(1)) },
+      });
+      await expect(handle.scan().nextMany(10)).rejects.toMatchObject({ kind: "corruption" });
+    }
+    await reader.close();
+    await db.close({ flush: false });
+  }
+});

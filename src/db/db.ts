@@ -103,9 +103,9 @@ export class Db extends Reads {
     options?: WriteOptions,
   ): Promise<WriteResult> {
     return this.#write(options, "write", (request) => {
-      const { count, operations } = encoded(toWriteBatch(batch));
-      if (count === 0) return Promise.resolve(this.#writer.emptyWrite());
-      return this.#writer.pipeline.writeBatch(operations, count, request);
+      const encoded = toWriteBatch(batch);
+      if (encoded.count === 0) return Promise.resolve(this.#writer.emptyWrite());
+      return this.#writer.pipeline.writeBatch(encoded.operations(), encoded.count, request);
     });
   }
 
@@ -231,8 +231,4 @@ function checkpointName(name: unknown): string {
     throw new InvalidArgumentError('"name" must be a string of 1 to 256 characters.');
   }
   return name;
-}
-
-function encoded(batch: WriteBatch): { count: number; operations: Uint8Array } {
-  return { count: batch.count, operations: batch.operations() };
 }

@@ -10,7 +10,7 @@ import {
 import { InvalidArgumentError } from "../common/errors.js";
 import { checkOptions } from "../common/options.js";
 import { RowKind } from "../common/row.js";
-import { appendOperation } from "../format/wal-record.js";
+import { operationBytesMax, writeOperation } from "../format/wal-record.js";
 
 /** The most bytes of operations in a batch: it has to fit in one WAL object. */
 export const batchBytesMax: number = 1024 * 1024 * 1024;
@@ -28,9 +28,15 @@ export interface DeleteOperation {
 
 export type WriteOperation = PutOperation | DeleteOperation;
 
+/** Chunks double up to this size, so that a batch of any size takes about as much memory as it has bytes. */
+const chunkBytesMax = 1024 * 1024;
+
 /** Inputs are copied when they are added. A batch may be written more than once, and added to in between. */
 export class WriteBatch {
-  readonly #writer = new ByteWriter(1024);
+  /** Whole operations, in chunks that are never moved: growing one buffer took four times the bytes of a large batch. */
+  readonly #full: Uint8Array[] = [];
+  #fullBytes = 0;
+  #open = new ByteWriter(1024);
   #count = 0;
 
   /** How many operations there are. */
@@ -40,7 +46,7 @@ export class WriteBatch {
 
   /** Bytes of the operations as the WAL stores them. */
   get byteLength(): number {
-    return this.#writer.length;
+    return this.#fullBytes + this.#open.length;
   }
 
   put(key: KeyLike, value: ValueLike): this {
@@ -51,20 +57,31 @@ export class WriteBatch {
     return this.#add(RowKind.delete, toKeyBytes(key), emptyBytes);
   }
 
-  /** The encoded operations: a view that is valid until the batch changes. For the engine. */
-  operations(): Uint8Array {
-    return this.#writer.view();
+  /** The encoded operations, in pieces: views that are valid until the batch changes. For the engine. */
+  operations(): readonly Uint8Array[] {
+    return this.#full.length === 0 ? [this.#open.view()] : [...this.#full, this.#open.view()];
   }
 
   #add(kind: RowKind, key: Uint8Array, value: Uint8Array): this {
-    if (this.#writer.length + key.length + value.length + 32 > batchBytesMax) {
+    const bytesMax = operationBytesMax(key, value);
+    if (this.byteLength + bytesMax > batchBytesMax) {
       throw new InvalidArgumentError(
         `The batch would be larger than ${batchBytesMax} bytes. Split it, where it need not be atomic.`,
       );
     }
-    appendOperation(this.#writer, kind, key, value, 0, 0);
+    if (this.#open.length + bytesMax > this.#open.bytes.length) this.#nextChunk(bytesMax);
+    const open = this.#open;
+    open.length = writeOperation(open.bytes, open.length, kind, key, value, 0, 0);
     this.#count++;
     return this;
+  }
+
+  #nextChunk(bytesMin: number): void {
+    const open = this.#open;
+    if (open.length > 0) this.#full.push(open.view());
+    this.#fullBytes += open.length;
+    const bytes = Math.min(open.bytes.length * 2, chunkBytesMax);
+    this.#open = new ByteWriter(Math.max(bytes, bytesMin));
   }
 }
 

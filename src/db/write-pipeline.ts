@@ -4,7 +4,7 @@
  */
 
 import { withSignal } from "../common/abort.js";
-import { copyBytes } from "../common/bytes.js";
+import { concatBytes, copyBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
 import { ClosedError, FencedError, type MoraineError } from "../common/errors.js";
 import type { RowKind } from "../common/row.js";
@@ -105,10 +105,14 @@ export class WritePipeline {
     return this.#wait(request, () => this.#applyOne(kind, ownKey, ownValue, request));
   }
 
-  /** A batch, as encoded operations; they are copied before the call returns. */
-  writeBatch(operations: Uint8Array, count: number, request: WriteRequest): Promise<WriteResult> {
+  /** A batch, as pieces of encoded operations; they are copied before the call returns. */
+  writeBatch(
+    operations: readonly Uint8Array[],
+    count: number,
+    request: WriteRequest,
+  ): Promise<WriteResult> {
     if (this.#admits()) return this.#applyBatch(operations, count, request);
-    const own = copyBytes(operations);
+    const own = [concatBytes(operations)];
     return this.#wait(request, () => this.#applyBatch(own, count, request));
   }
 
@@ -220,7 +224,11 @@ export class WritePipeline {
     return this.#applied(seq, createdAt, durable, request);
   }
 
-  #applyBatch(operations: Uint8Array, count: number, request: WriteRequest): Promise<WriteResult> {
+  #applyBatch(
+    operations: readonly Uint8Array[],
+    count: number,
+    request: WriteRequest,
+  ): Promise<WriteResult> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     const seq = this.#lastSeq + 1;
     const createdAt = Math.floor(this.#clock.now());

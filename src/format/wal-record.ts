@@ -84,7 +84,7 @@ function writeBytes(target: Uint8Array, offset: number, source: Uint8Array): num
   return offset + source.length;
 }
 
-/** Appends one operation to a growing writer. */
+/** Appends one operation to a growing writer. @internal For tests. */
 export function appendOperation(
   writer: ByteWriter,
   kind: RowKind,

@@ -86,22 +86,32 @@ export class MemTable implements RowSource {
     return { chunk, start, end };
   }
 
-  /** Adds a batch given as encoded operations, which are copied. */
+  /** Adds a batch given as pieces of encoded operations, which are copied. */
   applyBatch(
     seq: number,
     createdAt: number,
-    operations: Uint8Array,
+    operations: readonly Uint8Array[],
     operationCount: number,
   ): RecordSlice {
     const arena = this.#rows.arena;
-    const length = recordHeaderBytes + operations.length;
+    let operationBytes = 0;
+    for (const piece of operations) operationBytes += piece.length;
+    const length = recordHeaderBytes + operationBytes;
     const chunk = arena.reserve(length);
     const start = arena.offset;
-    const operationBytes = operations.length;
-    const at = writeRecordHeader(chunk, start, { operationBytes, seq, createdAt, operationCount });
-    chunk.set(operations, at);
+    const operationsStart = writeRecordHeader(chunk, start, {
+      operationBytes,
+      seq,
+      createdAt,
+      operationCount,
+    });
+    let at = operationsStart;
+    for (const piece of operations) {
+      chunk.set(piece, at);
+      at += piece.length;
+    }
     arena.commit(length);
-    const reader = new ByteReader(chunk, "batch", 0, at, start + length);
+    const reader = new ByteReader(chunk, "batch", 0, operationsStart, at);
     this.#addOperations(reader, arena.chunkIndex, seq, createdAt, operationCount);
     this.#applied(seq);
     return { chunk, start, end: start + length };

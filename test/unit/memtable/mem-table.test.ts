@@ -57,7 +57,7 @@ function apply(
   for (const { kind, key, value, expiresAt } of operations) {
     appendOperation(writer, kind, key, value, expiresAt, 0);
   }
-  table.applyBatch(seq, 1000 + seq, writer.view(), operations.length);
+  table.applyBatch(seq, 1000 + seq, [writer.view()], operations.length);
 }
 
 const show = ({ key, seq, kind, value, expiresAt }: Version): string =>

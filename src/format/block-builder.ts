@@ -65,8 +65,15 @@ export class BlockBuilder {
     if (row.kind === RowKind.merge) at = writeVarint(bytes, at, row.operatorId);
     if (row.kind !== RowKind.delete) at = writeVarint(bytes, at, valueLength);
     writer.length = at;
-    writer.raw(row.keyBytes, keyStart, row.keyEnd);
-    if (row.kind !== RowKind.delete) writer.raw(row.valueBytes, row.valueStart, row.valueEnd);
+    if (row.kind === RowKind.delete) {
+      writer.raw(row.keyBytes, keyStart, row.keyEnd);
+    } else if (row.valueBytes === row.keyBytes && row.valueStart === row.keyEnd) {
+      // As in a MemTable.
+      writer.raw(row.keyBytes, keyStart, row.valueEnd);
+    } else {
+      writer.raw(row.keyBytes, keyStart, row.keyEnd);
+      writer.raw(row.valueBytes, row.valueStart, row.valueEnd);
+    }
   }
 
   /**

@@ -3,6 +3,9 @@ import { RowRef } from "../common/row.js";
 import { type RowIterator, Step } from "../iterator/row-iterator.js";
 import type { RowTable } from "./row-table.js";
 
+/** Rows that are touched at once, ahead of being read. */
+const touchRows = 16;
+
 export class SegmentIterator implements RowIterator {
   readonly row: RowRef = new RowRef();
   readonly #table: RowTable;
@@ -10,6 +13,7 @@ export class SegmentIterator implements RowIterator {
   readonly #reverse: boolean;
   /** Index in the segment of the row that the next step gives. */
   #next: number;
+  #stepsToTouch = touchRows;
 
   constructor(table: RowTable, rows: Uint32Array, reverse: boolean) {
     this.#table = table;
@@ -22,6 +26,7 @@ export class SegmentIterator implements RowIterator {
     const index = this.#next;
     if (index < 0 || index >= this.#rows.length) return Step.end;
     this.#next = this.#reverse ? index - 1 : index + 1;
+    if (--this.#stepsToTouch === 0) this.#touchNext();
     this.#table.load(this.#rows[index]!, this.row);
     return Step.row;
   }
@@ -41,9 +46,17 @@ export class SegmentIterator implements RowIterator {
       else high = middle;
     }
     this.#next = this.#reverse ? low - 1 : low;
+    this.#stepsToTouch = touchRows;
   }
 
   close(): void {
     this.#next = -1;
+  }
+
+  /** Only from here: who reads a few rows after a seek gains nothing by it. */
+  #touchNext(): void {
+    this.#stepsToTouch = touchRows;
+    const from = this.#reverse ? Math.max(0, this.#next + 1 - touchRows) : this.#next;
+    this.#table.touch(this.#rows, from, Math.min(from + touchRows, this.#rows.length));
   }
 }

@@ -11,15 +11,26 @@ import { workload } from "./lib/workload.mjs";
 const { question, caseIndex, engineName, seconds, endpoint, directory } = JSON.parse(
   process.argv[2],
 );
-const { cases, measure } = await import(`./questions/${question}.mjs`);
+const { cases, prepare, measure } = await import(`./questions/${question}.mjs`);
 const options = cases[caseIndex];
 
 const folder = await mkdtemp(join(directory ?? tmpdir(), "moraine-bench-"));
 try {
-  const engine = await openEngine(engineName, locationOf(options.store), options.settings);
-  const rows = workload({ valueBytes: 100 });
-  const figures = await measure({ engine, rows, seconds, options, server: serverAt(endpoint) });
-  await engine.close();
+  const location = locationOf(options.store);
+  const open = () => openEngine(engineName, location, options.settings);
+  const rows = workload({ valueBytes: options.valueBytes ?? 100 });
+  const task = { rows, seconds, options, engineName, location, server: serverAt(endpoint) };
+  let engine = await open();
+  // What reads are measured on is written first, and then opened again: by this process, or by the question.
+  if (prepare !== undefined) {
+    await prepare({ ...task, engine });
+    if (options.state !== "just written") {
+      await engine.close();
+      engine = options.state === "closed" ? undefined : await open();
+    }
+  }
+  const figures = await measure({ ...task, engine });
+  await engine?.close();
   console.log(JSON.stringify(figures));
 } finally {
   await rm(folder, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 /** LMDB on the local disk, through lmdb-js. Not durable is "committed", durable is "and flushed to the disk". */
 import { open as openLmdb } from "lmdb";
+import { Tally } from "../lib/tally.mjs";
 
 export async function open({ directory }) {
   const db = openLmdb({
@@ -18,6 +19,15 @@ export async function open({ directory }) {
         }),
         durable,
       ),
+    /** Its reads are synchronous. */
+    get: (key) => db.get(key),
+    getMany: (keys) => keys.map((key) => db.get(key)),
+    scan({ gte, lte, limit, reverse }) {
+      const tally = new Tally();
+      const start = reverse ? lte : gte;
+      for (const { key, value } of db.getRange({ start, limit, reverse })) tally.add(key, value);
+      return tally;
+    },
     flush: async () => {
       await db.committed;
       await db.flushed;

@@ -4,13 +4,19 @@
  *   put(key, value, durable)   resolves when it is durable, or when the engine has taken it
  *   batch(rows, durable)       the same, of several rows that are applied as one
  *   flush()                    everything taken before is durable
+ *   get(key)                   the value or undefined
+ *   getMany(keys)
+ *   scan({ gte, lte, limit, reverse })   a `Tally` of the rows, each touched
  *   close()
- *   stats()                    { putRequests, bytesPut }, where the engine counts them
+ *   stats()                    { putRequests, bytesPut, requests, sources }, where the engine counts them
  *
  * and, of those that keep everything in an object store,
  *
  *   flushToTables()            and is in SSTs
+ *   scanWays                   `scan` by name, where there are several ways to read one
  *   seqOf(write), durableSeq(), whenDurable(write)
+ *
+ * and `openReader(location, options)`, which resolves with what of this reads.
  *
  * A location is { kind: "file", directory }, { kind: "memory" } or { kind: "s3", endpoint, bucket, credentials }.
  */
@@ -37,7 +43,14 @@ export function isInstalled(name) {
 }
 
 export async function openEngine(name, location, settings) {
-  const engine = engines[name];
-  const { open } = await import(engine.module);
-  return open(location, { ...engine.options, settings });
+  const { open } = await importEngine(name);
+  return open(location, settings);
+}
+
+/** `open` and, where there is one, `openReader`, each of a location and settings. */
+export async function importEngine(name) {
+  const { module, options } = engines[name];
+  const { open, openReader } = await import(module);
+  const withOptions = (opens) => (location, settings) => opens(location, { ...options, settings });
+  return { open: withOptions(open), openReader: openReader && withOptions(openReader) };
 }

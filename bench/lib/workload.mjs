@@ -13,6 +13,7 @@ export function workload({ valueBytes }) {
   const noise = new Noise(1);
   const values = Array.from({ length: valueCount }, () => noise.bytes(valueBytes));
   return {
+    keyCount,
     rowBytes: keyBytes + valueBytes,
     keyAt: (i) => keys[i % keyCount],
     valueAt: (i) => values[i % valueCount],

@@ -28,7 +28,7 @@ export function toTables(inspection: Inspection): string {
     ),
     table(
       "Write-ahead log",
-      ["epoch", "objects", "bytes", "ids", "groups", "records", "seqs", "ends"],
+      ["epoch", "objects", "bytes", "ids", "groups", "records", "loads", "seqs", "ends"],
       (inspection.wal ?? []).map(logRow),
     ),
     table(
@@ -102,7 +102,7 @@ function logRow(log: WalLogInspection): string[] {
   const { content } = log;
   const ids = log.lastId === undefined ? `from ${log.fromId}` : `${log.fromId} to ${log.lastId}`;
   const listed = [String(log.epoch), count(log.objectCount), count(log.bytes), ids];
-  if (content === undefined) return [...listed, "?", "?", "?", "? (--wal reads it)"];
+  if (content === undefined) return [...listed, "?", "?", "?", "?", "? (--wal reads it)"];
   const seqs = content.firstSeq === 0 ? "" : `${content.firstSeq} to ${content.lastSeq}`;
   const { fence, missingId, ignoredCount } = content;
   const end =
@@ -112,7 +112,9 @@ function logRow(log: WalLogInspection): string[] {
         ? `${missingId} is missing`
         : "open";
   const ignored = ignoredCount > 0 ? `; ${ignoredCount} after it` : "";
-  return [...listed, count(content.groupCount), count(content.recordCount), seqs, end + ignored];
+  const { groupCount, recordCount, loadCount, loadSstCount } = content;
+  const loads = loadCount === 0 ? "0" : `${count(loadCount)} (${count(loadSstCount)} SSTs)`;
+  return [...listed, count(groupCount), count(recordCount), loads, seqs, end + ignored];
 }
 
 /** Empty when there are no rows. Only the last rows of a long table, which are the newest. */

@@ -1,6 +1,7 @@
 /** What `moraine inspect` says of the write-ahead log: objects listed for each log of the chain, and read when asked for. */
 import type { Manifest } from "../format/manifest.js";
 import type { WalObject } from "../format/wal-object.js";
+import { walParts } from "../format/wal-parts.js";
 import { firstWalId } from "../manifest/transitions.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths, parseWalPath } from "../object-store/paths.js";
@@ -22,8 +23,12 @@ export interface WalLogInspection {
 
 interface WalLogContent {
   readonly groupCount: number;
-  /** Batches in them. */
+  /** Batches and bulk loads in them. */
   readonly recordCount: number;
+  /** Bulk loads among the records. */
+  readonly loadCount: number;
+  /** SSTs that they name. */
+  readonly loadSstCount: number;
   /** 0 when there are none. */
   readonly firstSeq: number;
   readonly lastSeq: number;
@@ -84,6 +89,7 @@ async function readLog(
   ids: readonly number[],
 ): Promise<WalLogContent> {
   let [groupCount, recordCount, firstSeq, lastSeq] = [0, 0, 0, 0];
+  let [loadCount, loadSstCount] = [0, 0];
   let fence: WalLogContent["fence"];
   let missingId: number | undefined;
   let next = fromId;
@@ -105,11 +111,19 @@ async function readLog(
       }
       groupCount++;
       recordCount += object.recordCount;
+      for (const { loaded } of walParts(object, ObjectPaths.wal(object.epoch, object.id))) {
+        if (loaded === undefined) continue;
+        loadCount++;
+        for (const { ssts } of loaded) loadSstCount += ssts.length;
+      }
       firstSeq ||= object.firstSeq;
       lastSeq = object.lastSeq;
     }
     at += wave.length;
   }
   const ignoredCount = ids.filter((id) => id >= next).length;
-  return { groupCount, recordCount, firstSeq, lastSeq, fence, missingId, ignoredCount };
+  return {
+    ...{ groupCount, recordCount, loadCount, loadSstCount },
+    ...{ firstSeq, lastSeq, fence, missingId, ignoredCount },
+  };
 }

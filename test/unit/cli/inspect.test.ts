@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
 import { Db } from "../../../src/db/db.js";
+import { openLocation } from "../../../src/db/location.js";
+import { FaultyObjectStore } from "../../../src/testing/index.js";
 import { cli } from "./cli-run.js";
 
 let names = 0;
@@ -85,4 +87,40 @@ it("lists a log on another store when the URL says where it is", async () => {
     { epoch: 1, objectCount: 1, content: { recordCount: 1, lastSeq: 1 } },
   ]);
   await db.close();
+});
+
+it("shows how many loads the log holds, and how many SSTs they name", async () => {
+  const url = `memory:///cli-inspect-${++names}`;
+  const { store, path } = await openLocation(url);
+  const faulty = new FaultyObjectStore(store);
+  const small = { loadBufferBytes: 4096, sstBytesMax: 4096 };
+  const first = await Db.open({ store: faulty, path }, small);
+  // What is durable stays in the log: this writer dies before its first commit.
+  faulty.intercept = ({ key, operation }) =>
+    operation === "create" && key.includes("manifest/")
+      ? { kind: "delay", until: new Promise(() => undefined) }
+      : undefined;
+  await first.put("a", "1");
+  const rows = Array.from({ length: 300 }, (_, i): [string, string] => [`key ${i % 150}`, "value"]);
+  await first.load(rows);
+  await first.load([["b", "2"]]);
+  faulty.crash();
+  const json = JSON.parse((await cli(["inspect", url, "--json", "--wal"])).stdout);
+  const [{ content }] = json.wal.logs;
+  expect(content).toMatchObject({ recordCount: 3, loadCount: 2, firstSeq: 1, lastSeq: first.seq });
+  expect(content.loadSstCount).toBe(await sstCount());
+  expect(content.loadSstCount).toBeGreaterThan(2);
+  const tables = (await cli(["inspect", url, "--wal"])).stdout;
+  expect(tables).toContain(`2 (${content.loadSstCount} SSTs)`);
+  const db = await Db.open(url);
+  await db.flush({ to: "l0" });
+  expect((await cli(["inspect", url])).stdout).toContain(`${first.seq} (load)`);
+  await db.close();
+
+  /** All but that of the MemTable before the loads. */
+  async function sstCount(): Promise<number> {
+    let count = -1;
+    for await (const _ of store.list({ prefix: `${path}/sst/` })) count++;
+    return count;
+  }
 });

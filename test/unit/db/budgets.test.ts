@@ -239,6 +239,49 @@ test("the hint is put at most once a second, and by the close", async () => {
   expect(hints().length).toBe(2);
 });
 
+test.each([
+  ["sorted", 1],
+  ["unsorted", 347],
+])(
+  "a load of %s rows: 1 PUT per SST, 1 WAL object, and 1 create when it is retired",
+  async (_, step) => {
+    const place = newPlace();
+    const db = await openAt(place, { ...quiet, loadBufferBytes: 16 * KiB, sstBytesMax: 8 * KiB });
+    const rows = Array.from({ length: 1000 }, (__, i): [string, string] => [
+      `key ${String((i * step) % 1000).padStart(5, "0")}`,
+      "v".repeat(100),
+    ]);
+    const loading = db.load(rows);
+    await turns();
+    await loading;
+    await turns();
+    const requests = requestsOf(place.counting);
+    const ssts = requests.filter((request) => request === "put sst/ULID.sst");
+    // Some 110 KiB, in SSTs of 8 KiB, which end with each chunk of 16 KiB where rows are not sorted.
+    expect(ssts.length).toBeGreaterThan(10);
+    expect(ssts.length).toBeLessThan(25);
+    expect(requests.filter((request) => !ssts.includes(request))).toEqual([
+      ...["create wal/1/1.wal", "create manifest/2.manifest"],
+    ]);
+    // The record names the SSTs, not their rows.
+    const [record] = place.counting.requests.filter(({ key }) => key.includes("/wal/"));
+    expect(record!.bytes).toBeLessThan(ssts.length * 100 + 200);
+    place.counting.reset();
+    expect((await db.scan().nextMany(5000)).length).toBe(1000);
+    expect(place.counting.total).toBeGreaterThan(0);
+    await db.close();
+  },
+);
+
+test("a load of no rows: nothing", async () => {
+  const place = newPlace();
+  const db = await openAt(place);
+  await db.load([]);
+  await place.clock.advance(1000);
+  expect(place.counting.total).toBe(0);
+  await db.close();
+});
+
 test("a flush of nothing: nothing", async () => {
   const place = newPlace();
   const db = await openAt(place);

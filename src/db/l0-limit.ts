@@ -1,7 +1,7 @@
 /**
- * `L0Limit`: each L0 entry is one more place that reads look into, so writers wait while there are too many, until a
- * compaction has taken some away. Compactors may run in other processes, which the manifest alone tells of: it is looked at
- * while a write waits, and only then.
+ * `L0Limit`: each L0 entry is one more place that reads look into, so the flush pipeline holds tables back while there are
+ * too many, until a compaction has taken some away; what they occupy then makes writers wait. Compactors may run in other
+ * processes, which the manifest alone tells of: it is looked at while a table is held back, and only then.
  */
 import type { Clock } from "../common/clock.js";
 import { MoraineError, StoreError } from "../common/errors.js";
@@ -17,8 +17,8 @@ export interface L0LimitOptions {
   max: number;
   /** Looks for a newer manifest. */
   refresh: () => Promise<Manifest>;
-  /** There is room again. */
-  onRoom: () => void;
+  /** There may be room: `mayDispatch` answers anew. */
+  onNews: () => void;
   /** The handle is of no more use, such as after a fence. */
   onFailed: (error: MoraineError) => void;
   signal: AbortSignal;
@@ -26,41 +26,58 @@ export interface L0LimitOptions {
 
 export class L0Limit {
   readonly #options: L0LimitOptions;
-  #watching = false;
+  #max = Number.POSITIVE_INFINITY;
+  /** Something is held back. */
+  #isHolding = false;
+  #isPolling = false;
 
   constructor(options: L0LimitOptions) {
     this.#options = options;
   }
 
-  get isReached(): boolean {
-    const { state, max } = this.#options;
-    return state.view.manifest.l0.length >= max;
+  /** The handle is open: what older logs held is on its way, whatever the limit. */
+  impose(): void {
+    this.#max = this.#options.max;
   }
 
-  /** Looks for room for as long as `isWanted`. */
-  watch(isWanted: () => boolean): void {
-    if (this.#watching || !this.isReached) return;
-    this.#watching = true;
-    this.#poll(isWanted)
+  /** Whether one more table may be on its way to L0, beside the `pending` entries that are. If not, news will be told. */
+  mayDispatch(pending: number): boolean {
+    const may = this.#options.state.view.manifest.l0.length + pending < this.#max;
+    this.#isHolding = !may;
+    if (!may) this.#poll();
+    return may;
+  }
+
+  /** The handle is closing: what it has is brought to L0 all the same, because no later writer would wait for room either. */
+  lift(): void {
+    this.#max = Number.POSITIVE_INFINITY;
+    this.#options.onNews();
+  }
+
+  #poll(): void {
+    if (this.#isPolling) return;
+    this.#isPolling = true;
+    this.#lookForNews()
       .catch((error: unknown) => {
         if (error instanceof MoraineError) this.#options.onFailed(error);
       })
       .finally(() => {
-        this.#watching = false;
+        this.#isPolling = false;
       });
   }
 
-  async #poll(isWanted: () => boolean): Promise<void> {
-    const { state, clock, refresh, onRoom, signal } = this.#options;
-    while (!signal.aborted && isWanted() && this.isReached) {
+  async #lookForNews(): Promise<void> {
+    const { state, clock, refresh, onNews, signal } = this.#options;
+    while (!signal.aborted && this.#isHolding) {
       await clock.sleep(pollMs, signal);
+      if (!this.#isHolding) return;
       try {
         state.adopt(await refresh());
       } catch (error) {
         // A store that is away comes back.
         if (!(error instanceof StoreError)) throw error;
       }
-      if (!this.isReached) onRoom();
+      onNews();
     }
   }
 }

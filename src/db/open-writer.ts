@@ -104,6 +104,7 @@ async function claim(
     durableSeq: () => (hasWal ? wal.durableSeq : seqMax),
     lastSeq: () => pipeline.lastSeq,
     walPositionAfter: (seq) => wal.positionAfter(seq),
+    mayDispatch: (pending) => l0Limit.mayDispatch(pending),
     onUploaded: () => pipeline.wake(),
     onRetired: (retired, manifest) => {
       state.retire(retired, manifest);
@@ -116,16 +117,30 @@ async function claim(
   const l0Limit = new L0Limit({
     ...{ state, clock, max: settings.l0HardMax, signal: abort.signal },
     refresh: () => stored.refresh({ epoch, signal: abort.signal }),
-    onRoom: () => pipeline.wake(),
+    onNews: () => flusher.poke(),
     onFailed: (error) => writer.fail(error),
   });
   const pipeline: WritePipeline = new WritePipeline({
-    ...{ state, wal, flusher, clock, settings, l0Limit, lastSeq },
+    ...{ state, wal, flusher, clock, settings, lastSeq },
   });
   const cache = new BlockCache(settings.blockCacheBytes);
   const tableStore = new TableStore({ store, databaseId, cache });
   const writer: Writer = new Writer({
-    ...{ claim, clock, settings, wrapped, sst, state, wal, flusher, pipeline, cache, hint, abort },
+    ...{
+      claim,
+      clock,
+      settings,
+      wrapped,
+      sst,
+      state,
+      wal,
+      flusher,
+      pipeline,
+      cache,
+      hint,
+      l0Limit,
+      abort,
+    },
     tables: tableStore,
     closeStore: () => {
       place.close();
@@ -144,6 +159,7 @@ async function claim(
       throw error;
     }
   }
+  l0Limit.impose();
   return writer;
 }
 

@@ -84,7 +84,7 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     max: Number.POSITIVE_INFINITY,
     real: true,
     reason:
-      "Writers wait while L0 has so many entries, until a compaction makes room; what is in memory is flushed all the same. Off by default, because nothing compacts by itself yet.",
+      "Tables are held back while L0 has so many entries, until a compaction makes room; loads and a close are not. Off by default, because nothing compacts by itself yet.",
   },
   loadBufferBytes: {
     default: 32 * MiB,

@@ -13,7 +13,6 @@ import { encodeLoadRecord } from "../format/load-record.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { WriteLog } from "../wal/write-log.js";
 import type { DbState } from "./db-state.js";
-import type { L0Limit } from "./l0-limit.js";
 import type { Settings } from "./settings.js";
 
 /** What a write answers. */
@@ -49,7 +48,6 @@ export interface WritePipelineOptions {
   flusher: Flusher;
   clock: Clock;
   settings: Settings;
-  l0Limit: L0Limit;
   /** The last seq that has been given. */
   lastSeq: number;
 }
@@ -60,7 +58,6 @@ export class WritePipeline {
   readonly #flusher: Flusher;
   readonly #clock: Clock;
   readonly #settings: Settings;
-  readonly #l0Limit: L0Limit;
   #lastSeq: number;
   /** Writes that wait for memory, in the order of their calls. */
   #waiting: WaitingWrite[] = [];
@@ -76,7 +73,6 @@ export class WritePipeline {
     this.#flusher = options.flusher;
     this.#clock = options.clock;
     this.#settings = options.settings;
-    this.#l0Limit = options.l0Limit;
     this.#lastSeq = options.lastSeq;
   }
 
@@ -142,7 +138,7 @@ export class WritePipeline {
     if (this.#state.active.rowCount > 0) this.#flusher.enqueue(this.#state.freeze());
   }
 
-  /** Memory has been freed, or L0 has room: writes that waited go on, in order. */
+  /** Memory has been freed: writes that waited go on, in order. */
   wake(): void {
     while (this.#waiting.length > 0 && this.#hasRoom()) this.#waiting.shift()!.apply();
     if (this.#waiting.length > 0) this.#hurry();
@@ -169,12 +165,11 @@ export class WritePipeline {
 
   /** One write may overshoot the limit, so that a batch of any size gets through. */
   #hasRoom(): boolean {
-    return this.unflushedBytes < this.#settings.unflushedBytesMax && !this.#l0Limit.isReached;
+    return this.unflushedBytes < this.#settings.unflushedBytesMax;
   }
 
   /** Memory is only freed by what is durable: somebody waits now, so the WAL does not wait for its interval. */
   #hurry(): void {
-    this.#l0Limit.watch(() => this.#waiting.length > 0);
     this.#wal.whenDurable(this.#lastSeq).catch(() => undefined);
   }
 

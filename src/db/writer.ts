@@ -13,6 +13,7 @@ import type { WriteLog } from "../wal/write-log.js";
 import type { Claim } from "./claim.js";
 import type { DbState } from "./db-state.js";
 import type { HintWriter } from "./hint-writer.js";
+import type { L0Limit } from "./l0-limit.js";
 import { Load, type LoadEntries, type LoadProgress, type LoadResult } from "./load.js";
 import type { ReadView } from "./reads.js";
 import type { Settings } from "./settings.js";
@@ -49,6 +50,7 @@ export interface WriterParts {
   tables: TableStore;
   cache: BlockCache;
   hint: HintWriter;
+  l0Limit: L0Limit;
   /** Aborts the requests that are still on their way. */
   abort: AbortController;
   closeStore: () => void;
@@ -220,6 +222,7 @@ export class Writer {
       if (flush !== false) await this.#parts.wal.whenDurable(this.pipeline.lastSeq);
       if (flush === true) {
         this.pipeline.freeze();
+        this.#parts.l0Limit.lift();
         await this.#parts.flusher.whenFlushed(this.pipeline.lastSeq);
         await this.#commitClose();
       }

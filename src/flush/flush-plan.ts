@@ -60,6 +60,16 @@ export function nextToDispatch(queue: readonly Queued[]): QueuedTable | undefine
   return undefined;
 }
 
+/** Entries that L0 will have more once all that is dispatched is in it. */
+export function pendingEntries(queue: readonly Queued[]): number {
+  let count = 0;
+  for (const queued of queue) {
+    if (queued.loaded !== undefined) count += queued.loaded.length;
+    else if (queued.id !== undefined) count++;
+  }
+  return count;
+}
+
 export function entriesOf(batch: readonly Queued[]): L0Entry[] {
   return batch.flatMap((queued) => queued.loaded ?? [{ ssts: [queued.sst!], seq: 0 }]);
 }

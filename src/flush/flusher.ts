@@ -22,6 +22,7 @@ import {
   lastSeqOf,
   nextToDispatch,
   type PendingCheckpoint,
+  pendingEntries,
   type Queued,
   type QueuedTable,
 } from "./flush-plan.js";
@@ -42,6 +43,8 @@ export interface FlusherOptions {
   lastSeq: () => number;
   /** Where replay starts once L0 holds everything up to `seq`. */
   walPositionAfter: (seq: number) => WalPosition;
+  /** Whether one more table may be on its way to L0, beside so many entries that are. When that changes, `poke` is called. */
+  mayDispatch: (pending: number) => boolean;
   /** An SST is stored, and its bytes are free. */
   onUploaded: () => void;
   /** The tables are in L0: the view lets go of them and adopts the manifest, in one assignment. */
@@ -122,9 +125,10 @@ export class Flusher {
     this.#writer.poke();
   }
 
-  /** More of the WAL is durable: tables that waited for it may be retired. */
+  /** More of the WAL is durable, or L0 has room: what waited for it goes on. */
   poke(): void {
     this.#writer.poke();
+    this.#dispatch();
   }
 
   /** Resolves when L0 holds every queued row up to `seq`. Rejects when the store has failed for a whole deadline. */
@@ -147,8 +151,9 @@ export class Flusher {
 
   #dispatch(): void {
     while (!this.#ended && this.#uploading < this.#options.uploadsInFlight) {
-      const queued = nextToDispatch(this.#writer.queue);
-      if (queued === undefined) return;
+      const { queue } = this.#writer;
+      const queued = nextToDispatch(queue);
+      if (queued === undefined || !this.#options.mayDispatch(pendingEntries(queue))) return;
       queued.id = this.#options.ids.next();
       this.#uploading++;
       this.#upload(queued).then(

@@ -44,13 +44,19 @@ export interface DuelCheckpoint {
   readonly accepted: number;
 }
 
+export interface LoadUnderWay {
+  readonly changes: readonly Change[];
+  /** What its writer does in the tick in which it takes its seqs. */
+  readonly after?: (() => void) | undefined;
+}
+
 export class DuelHandle {
   readonly name: string;
   readonly epoch: number;
   /** In the order of their seqs. */
   readonly writes: DuelWrite[] = [];
-  /** What loads under way will change, by marker. */
-  readonly loads: Map<string, readonly Change[]> = new Map();
+  /** By marker. */
+  readonly loads: Map<string, LoadUnderWay> = new Map();
   /** The last seq before its own. */
   readonly #seqBefore: number;
   #markerCount = 0;
@@ -69,12 +75,14 @@ export class DuelHandle {
 
   /** A load has taken its seqs: it comes before all that waits for one. Seqs are given without gaps. */
   loadTicked({ lastKey, seq, runs }: LoadTick, now: number): void {
-    const changes = this.loads.get(lastKey);
-    if (changes === undefined) throw new Error(`Load ${lastKey} takes a seq after its end.`);
+    const load = this.loads.get(lastKey);
+    if (load === undefined) throw new Error(`Load ${lastKey} takes a seq after its end.`);
     this.loads.delete(lastKey);
     const index = indexAfter(this.writes, seq - runs - this.#seqBefore);
+    const { changes } = load;
     const times = { calledAt: now, durable: false, refused: false };
     this.writes.splice(index, 0, { marker: lastKey, changes, seqCount: runs, seq, ...times });
+    load.after?.();
   }
 }
 

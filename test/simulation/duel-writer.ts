@@ -22,6 +22,8 @@ export class DuelWriter {
   readonly #newestEpoch: () => number;
   /** Promises that have not settled. */
   #pending = 0;
+  /** It closes now, and leaves to the log what is not in L0. */
+  #leaves = false;
   handle: DuelHandle | undefined;
   db: Db | undefined;
 
@@ -48,8 +50,9 @@ export class DuelWriter {
       await clock.sleep(this.#below(400));
       if (!(await this.#open())) return;
       const count = 3 + this.#below(10);
-      for (let i = 0; i < count; i++) await this.#act();
-      const ending = this.#below(6);
+      for (let i = 0; i < count && !this.#leaves; i++) await this.#act();
+      const ending = this.#leaves ? 2 : this.#below(6);
+      this.#leaves = false;
       if (ending > 3) return;
       const flush = ([true, true, "wal", false] as const)[ending]!;
       await this.#close(flush);
@@ -89,7 +92,7 @@ export class DuelWriter {
 
   async #act(): Promise<void> {
     const db = this.db!;
-    switch (this.#below(17)) {
+    switch (this.#below(18)) {
       case 0:
         return this.process.clock.sleep(this.#below(200));
       case 1:
@@ -132,6 +135,16 @@ export class DuelWriter {
         for (let i = 0; i < 6; i++) void this.write(db, i === 5, true, i < 5);
         return;
       case 14:
+        // The writes after it come into its WAL object, and some of them into a MemTable that is full.
+        await this.#load(db, (keys) => {
+          for (let i = 0; i < 5; i++) void this.write(db, false, true, i < 4, keys[i]);
+        });
+        if (this.#below(2) === 0) return;
+        // The tables may have come to L0, and the rest stays in the log.
+        await this.process.clock.sleep(this.#below(100));
+        this.#leaves = true;
+        return;
+      case 15:
         await Promise.all([this.#load(db), this.#load(db), this.write(db, true, true)]);
         return;
       default:
@@ -139,13 +152,18 @@ export class DuelWriter {
     }
   }
 
-  async write(db: Db, durable: boolean, batch: boolean, large = false): Promise<void> {
+  async write(
+    db: Db,
+    durable: boolean,
+    batch: boolean,
+    large = false,
+    shared: string = `shared/${this.#below(6)}`,
+  ): Promise<void> {
     const handle = this.handle!;
     const marker = handle.nextMarker();
     const name = marker.slice(2);
     const changes: Change[] = [{ key: marker, value: name }];
     if (batch) {
-      const shared = `shared/${this.#below(6)}`;
       const isDelete = !large && this.#below(3) === 0;
       changes.push({ key: shared, value: isDelete ? undefined : this.#value(name, large) });
       changes.push({ key: `both/${this.#below(3)}`, value: name });
@@ -180,13 +198,14 @@ export class DuelWriter {
   }
 
   /** A few rows, sorted or not, of one SST or several, at once or one by one, and some called off. */
-  async #load(db: Db): Promise<void> {
+  async #load(db: Db, after?: (keys: readonly string[]) => void): Promise<void> {
     const handle = this.handle!;
     const marker = handle.nextMarker();
     const changes = this.#rowsToLoad(marker);
     const abort = this.#below(4) === 0 ? new AbortController() : undefined;
     if (abort !== undefined) this.process.clock.after(this.#below(30), () => abort.abort(abort));
-    handle.loads.set(marker, changes);
+    const keys = changes.slice(0, -1).map(({ key }) => key);
+    handle.loads.set(marker, { changes, after: after && (() => after(keys)) });
     const slow = this.#below(3) === 0;
     const entries = changes.map(({ key, value }) => ({ key, value: value! }));
     const wait = db.load(slow ? this.#oneByOne(entries) : entries, { signal: abort?.signal });

@@ -199,6 +199,9 @@ class Duel {
           () => "acknowledged",
           (error: unknown) => (isMoraineError(error) ? error.kind : String(error)),
         );
+        if (outcome === "acknowledged") {
+          throw new Error(`${process.name} was superseded, and yet a write was acknowledged.`);
+        }
         const end = await db.closed;
         world.note(`${process.name} is ${outcome}`);
         const expected = end === undefined ? "closed" : end.kind === "fenced" ? "fenced" : "closed";

@@ -7,6 +7,7 @@
  *   that one would have deleted it (R41, R42).
  */
 import type { Bytes } from "../../src/common/bytes.js";
+import { isMoraineError } from "../../src/common/errors.js";
 import type { Ulid } from "../../src/common/ids.js";
 import type { L0Entry, Manifest } from "../../src/format/manifest.js";
 import { decodeManifest } from "../../src/format/manifest-codec.js";
@@ -62,14 +63,16 @@ export class ObjectAudit {
   #walObject(key: string, bytes: Bytes): void {
     const [, epoch, id] = walName.exec(key)!;
     const { databaseId } = this.#newest!;
-    const object = decodeWalObject(bytes, key, databaseId, {
-      epoch: Number(epoch),
-      id: Number(id),
-    });
-    if (object.fence) return;
-    for (const { loaded } of walParts(object, key)) {
-      for (const sst of idsOf(loaded ?? [])) this.#names(key, sst);
+    const position = { epoch: Number(epoch), id: Number(id) };
+    let loads: Ulid[] = [];
+    try {
+      const object = decodeWalObject(bytes, key, databaseId, position);
+      if (!object.fence) loads = walParts(object, key).flatMap(({ loaded }) => idsOf(loaded ?? []));
+    } catch (error) {
+      // Whoever reads it will say so.
+      if (!isMoraineError(error, "corruption")) throw error;
     }
+    for (const sst of loads) this.#names(key, sst);
   }
 
   #names(key: string, id: Ulid): void {

@@ -1,11 +1,15 @@
 /** Bugs planted in the engine itself, without a hook in it: the duels find each within a few seeds. */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { UlidFactory } from "../../src/common/ids.js";
+import type { WritePipeline } from "../../src/db/write-pipeline.js";
 import { lastSeqOf, type Queued } from "../../src/flush/flush-plan.js";
+import type { L0Entry, SstInfo } from "../../src/format/manifest.js";
 import type { WalObject } from "../../src/format/wal-object.js";
+import { walParts } from "../../src/format/wal-parts.js";
 import { ManifestStore } from "../../src/manifest/manifest-store.js";
 import type { RecordSlice } from "../../src/memtable/mem-table.js";
 import { parseWalPath } from "../../src/object-store/paths.js";
+import type { Replayed } from "../../src/wal/replayed-rows.js";
 import { WalIndex } from "../../src/wal/wal-index.js";
 import { runDuel } from "./duel.js";
 import { bug, type EngineBug, plant } from "./engine-seams.js";
@@ -23,6 +27,7 @@ vi.mock("../../src/wal/write-ahead-log.js", async (original) => {
       durable: boolean,
       firstSeq?: number,
     ): Promise<void> | undefined {
+      if (bug().forgetsRecord?.()) return undefined;
       const wait = super.append(record, seq, durable, firstSeq);
       if (wait === undefined || !bug().dropsWaiter?.()) return wait;
       wait.catch(() => undefined);
@@ -44,10 +49,21 @@ vi.mock("../../src/flush/flush-plan.js", async (original) => {
   const selectBatch: typeof actual.selectBatch = (queue, durableSeq) =>
     bug().selectBatch?.(queue, durableSeq) ?? actual.selectBatch(queue, durableSeq);
   const splitBySeq: typeof actual.splitBySeq = (waiting, below) => {
-    const early = bug().checkpointsEarly && waiting.some((waiter) => "ttlMs" in waiter);
+    // 0: they are told of a failure.
+    const early =
+      bug().checkpointsEarly && below > 0 && waiting.some((waiter) => "ttlMs" in waiter);
     return actual.splitBySeq(waiting, early ? Number.POSITIVE_INFINITY : below);
   };
-  return { ...actual, selectBatch, splitBySeq };
+  const floorAfter: typeof actual.floorAfter = (queue, retiredCount, reserved, lastMinted) =>
+    actual.floorAfter(
+      bug().floorIgnoresQueuedLoads
+        ? queue.map((queued) => (queued.loaded === undefined ? queued : { loaded: [] }))
+        : queue,
+      retiredCount,
+      bug().floorIgnoresReserved ? [] : reserved,
+      lastMinted,
+    );
+  return { ...actual, selectBatch, splitBySeq, floorAfter };
 });
 
 vi.mock("../../src/flush/manifest-writer.js", async (original) => {
@@ -65,12 +81,62 @@ vi.mock("../../src/flush/manifest-writer.js", async (original) => {
 
 vi.mock("../../src/db/write-pipeline.js", async (original) => {
   const actual = await original<typeof import("../../src/db/write-pipeline.js")>();
+  const { encodeLoadRecord } = await import("../../src/format/load-record.js");
+  type Options = ConstructorParameters<typeof actual.WritePipeline>[0];
   class Planted extends actual.WritePipeline {
-    constructor(options: ConstructorParameters<typeof actual.WritePipeline>[0]) {
+    readonly #options: Options;
+    constructor(options: Options) {
       super({ ...options, lastSeq: bug().lastSeq?.(options.lastSeq) ?? options.lastSeq });
+      this.#options = options;
+    }
+    override load(runs: readonly (readonly SstInfo[])[], createdAt: number) {
+      if (runs.length === 0) {
+        bug().loadBegins?.(this);
+        return { seq: 0, durable: Promise.resolve() };
+      }
+      const seq = bug().seqOfLoad?.(this, runs);
+      if (seq === undefined) return super.load(runs, createdAt);
+      const { state, flusher, wal } = this.#options;
+      const entries = runs.map((ssts) => ({ ssts, seq }));
+      const chunk = encodeLoadRecord(entries, createdAt);
+      this.freeze();
+      state.addLoad(entries);
+      flusher.enqueueLoad(entries);
+      const record = { chunk, start: 0, end: chunk.length };
+      return { seq, durable: wal.append(record, seq, true)! };
     }
   }
   return { ...actual, WritePipeline: Planted };
+});
+
+vi.mock("../../src/db/load.js", async (original) => {
+  const actual = await original<typeof import("../../src/db/load.js")>();
+  class Planted extends actual.Load {
+    constructor(parts: ConstructorParameters<typeof actual.Load>[0]) {
+      const store = bug().loadStore?.(parts.store) ?? parts.store;
+      super({ ...parts, store, commit: bug().commitLoad?.(parts.commit) ?? parts.commit });
+      if (bug().loadBegins !== undefined) parts.commit([], 0);
+    }
+  }
+  return { ...actual, Load: Planted };
+});
+
+vi.mock("../../src/wal/replayed-rows.js", async (original) => {
+  const { ReplayedRows } = await original<typeof import("../../src/wal/replayed-rows.js")>();
+  class Planted extends ReplayedRows {
+    override apply(object: WalObject): void {
+      super.apply(object);
+      bug().replayLoads?.(this.queue, object);
+    }
+  }
+  return { ReplayedRows: Planted };
+});
+
+vi.mock("../../src/read/candidates.js", async (original) => {
+  const actual = await original<typeof import("../../src/read/candidates.js")>();
+  const newestLoadSeq: typeof actual.newestLoadSeq = (view) =>
+    bug().memoryDecides ? 0 : actual.newestLoadSeq(view);
+  return { ...actual, newestLoadSeq };
 });
 
 vi.mock("../../src/manifest/transitions.js", async (original) => {
@@ -140,6 +206,9 @@ afterEach(() => {
   plant({});
   vi.restoreAllMocks();
 });
+
+const isSameLoad = (queued: Replayed, loaded: readonly L0Entry[]): boolean =>
+  Array.isArray(queued) && queued[0].seq === loaded[0]!.seq;
 
 describe("duels find in the engine", () => {
   test("nothing, when nothing is planted", async () => {
@@ -243,7 +312,7 @@ describe("duels find in the engine", () => {
       };
       return Object.setPrototypeOf({ create }, store) as typeof store;
     };
-    expect(await firstFailure({ rawStore })).toMatch(/fenced by nobody/);
+    expect(await firstFailure({ rawStore })).toMatch(/fenced by nobody|is damaged/);
     expect(count).toBeGreaterThan(0);
   }, 10_000);
 
@@ -253,7 +322,9 @@ describe("duels find in the engine", () => {
 
   test("a seq that is given again after a reopen", async () => {
     const lastSeq = (found: number) => Math.max(0, found - 1);
-    expect(await firstFailure({ lastSeq })).toMatch(/ended after|has seq|must see|lacks|gave seq/);
+    expect(await firstFailure({ lastSeq })).toMatch(
+      /ended after|has seq|must see|lacks|gave seq|in seq order/,
+    );
   }, 10_000);
 
   test("a start of replay that is moved too far", async () => {
@@ -263,5 +334,81 @@ describe("duels find in the engine", () => {
 
   test("a checkpoint that does not wait for what it covers", async () => {
     expect(await firstFailure({ checkpointsEarly: true })).toMatch(/in checkpoint \w+, sees/);
+  }, 10_000);
+
+  test("a load whose record enters the WAL before its SSTs are stored", async () => {
+    const loadStore: EngineBug["loadStore"] = (store) =>
+      Object.setPrototypeOf(
+        {
+          put: async (...args: Parameters<typeof store.put>) => {
+            store.put(...args).catch(() => undefined);
+          },
+        },
+        store,
+      );
+    expect(await firstFailure({ loadStore })).toMatch(/names SST \w+, which is not stored/);
+  }, 10_000);
+
+  test("a load that takes its seq before its SSTs are stored", async () => {
+    let forgets = false;
+    /** The seq that the last load of a handle took when it began. */
+    const early = new Map<WritePipeline, number>();
+    const loadBegins: EngineBug["loadBegins"] = (pipeline) => {
+      const seq = pipeline.lastSeq + 1;
+      forgets = true;
+      void pipeline.writeBatch([], 0, { durable: false, signal: undefined });
+      forgets = false;
+      if (pipeline.lastSeq === seq) early.set(pipeline, seq);
+    };
+    const seqOfLoad: EngineBug["seqOfLoad"] = (pipeline, runs) => {
+      const seq = early.get(pipeline);
+      early.delete(pipeline);
+      return runs.length === 1 ? seq : undefined;
+    };
+    const message = await firstFailure({ loadBegins, seqOfLoad, forgetsRecord: () => forgets });
+    expect(message).toMatch(/one before it is not|in seq order|out of order|lacks|must see/);
+  }, 10_000);
+
+  test("a floor that passes the ids of loads under way", async () => {
+    const message = await firstFailure({ floorIgnoresReserved: true });
+    expect(message).toMatch(/not above the floor/);
+  }, 10_000);
+
+  test("a floor that passes loads that wait for their commit, or were replayed", async () => {
+    const message = await firstFailure({ floorIgnoresQueuedLoads: true });
+    expect(message).toMatch(/not above the floor/);
+  }, 10_000);
+
+  test("a replay that passes over loads", async () => {
+    const replayLoads: EngineBug["replayLoads"] = (queue) => {
+      for (let i = queue.length - 1; i >= 0; i--) if (Array.isArray(queue[i])) queue.splice(i, 1);
+    };
+    const message = await firstFailure({ replayLoads });
+    expect(message).toMatch(/lacks|must see|one before it is not|ended after/);
+  }, 10_000);
+
+  test("a replay of loads that are in L0 already", async () => {
+    const replayLoads: EngineBug["replayLoads"] = (queue, object) => {
+      const name = `${object.epoch}/${object.id}`;
+      for (const { loaded } of walParts(object, name)) {
+        if (loaded !== undefined && !queue.some((other) => isSameLoad(other, loaded))) {
+          queue.push(loaded);
+        }
+      }
+    };
+    expect(await firstFailure({ replayLoads })).toMatch(/getMany gives/);
+  }, 10_000);
+
+  test("a load that is acknowledged before its WAL object is stored", async () => {
+    const commitLoad: EngineBug["commitLoad"] = (commit) => (runs, createdAt) => {
+      const { seq, durable } = commit(runs, createdAt);
+      durable.catch(() => undefined);
+      return { seq, durable: Promise.resolve() };
+    };
+    expect(await firstFailure({ commitLoad })).toMatch(/lacks|superseded|must see|ended after/);
+  }, 10_000);
+
+  test("a row in memory that hides a newer load from get", async () => {
+    expect(await firstFailure({ memoryDecides: true })).toMatch(/getMany gives/);
   }, 10_000);
 });

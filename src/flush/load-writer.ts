@@ -4,6 +4,8 @@
  *
  * SSTs are uploaded while the next ones are built; at most `uploadsInFlight` are on their way.
  */
+
+import { withSignal } from "../common/abort.js";
 import { bodyPool } from "../common/byte-pool.js";
 import { type Bytes, compareBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
@@ -138,11 +140,12 @@ export class LoadWriter {
   async discard(): Promise<void> {
     if (this.#memory !== undefined) bodyPool.forget(this.#memory);
     this.#memory = undefined;
-    await Promise.allSettled(this.#uploads);
     if (this.#ids.length === 0) return;
     const { store, clock } = this.#options;
     const late = new AbortController();
     const timer = clock.after(discardMs, () => late.abort());
+    // A store that does not heed signals may take as long as it likes.
+    await withSignal(Promise.allSettled(this.#uploads), late.signal).catch(() => undefined);
     const paths = this.#ids.map((id) => ObjectPaths.sst(id));
     await store.delete(paths, { signal: late.signal }).catch(() => undefined);
     timer.cancel();
@@ -200,6 +203,7 @@ export class LoadWriter {
   async #upload(chunks: readonly Uint8Array[], info: SstInfo, bytes: number): Promise<void> {
     const { store, signal, onStored } = this.#options;
     await writeSst(store, ObjectPaths.sst(info.id), chunks, { signal });
+    signal.throwIfAborted();
     onStored(info.rowCount, bytes);
   }
 

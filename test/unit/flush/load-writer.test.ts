@@ -239,7 +239,26 @@ test("an abort anywhere: nothing is stored or reserved after discard", async () 
   }
 });
 
-test("a delete that fails, or that is never answered, does not hold up whoever waits", async () => {
+test("after an abort nothing begins, and what is stored all the same is not counted", async () => {
+  const { writer, reserved, abort, store, stored } = newScene();
+  class Deaf extends Uploads {
+    override put(key: string, source: PutSource): Promise<void> {
+      return super.put(key, source);
+    }
+  }
+  const deaf = newScene({ store: new Deaf() });
+  await deaf.writer.add(chunkOf(ascending(300)));
+  const before = deaf.stored.length;
+  const reason = new Error("enough");
+  for (const controller of [abort, deaf.abort]) controller.abort(reason);
+  await expect(writer.add(chunkOf(ascending(1)))).rejects.toBe(reason);
+  await Promise.all([writer.discard(), deaf.writer.discard()]);
+  expect([reserved, stored, store.count]).toEqual([[], [], 0]);
+  expect(deaf.reserved.length).toBeGreaterThan(before + 1);
+  expect(deaf.stored.length).toBe(before);
+});
+
+test("a delete or an upload that fails, or that is never answered, does not hold up whoever waits", async () => {
   const clock = new ManualClock();
   class Stuck extends Uploads {
     override async delete(_keys: readonly string[], options?: RequestOptions): Promise<void> {
@@ -251,8 +270,13 @@ test("a delete that fails, or that is never answered, does not hold up whoever w
       return Promise.reject(new Error("no permission"));
     }
   }
-  for (const store of [new Stuck(), new Refusing()]) {
-    const { writer, abort } = newScene({ store, clock });
+  class Deaf extends Uploads {
+    override put(): Promise<void> {
+      return new Promise(() => undefined);
+    }
+  }
+  for (const store of [new Stuck(), new Refusing(), new Deaf()]) {
+    const { writer, abort } = newScene({ store, clock, sstBytes: 4000 });
     await writer.add(chunkOf(ascending(300)));
     abort.abort(new Error("enough"));
     let done = false;

@@ -60,7 +60,10 @@ export interface LoadOptions {
 }
 
 export interface CloseOptions {
-  /** true (the default): everything accepted is made durable and flushed to L0. `"wal"`: made durable and left to replay. false: what is not durable is given up. */
+  /**
+   * true (the default): everything accepted is made durable and flushed to L0. `"wal"`: made durable and left to replay.
+   * false: what is not durable is given up, also by a `close()` that is under way, which then rejects.
+   */
   flush?: boolean | "wal" | undefined;
 }
 

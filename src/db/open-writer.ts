@@ -88,6 +88,7 @@ async function claim(
       proveEpoch: () => stored.refresh({ epoch, signal: abort.signal }),
       onDurable: () => {
         flusher.poke();
+        pipeline.limitLog();
         pipeline.wake();
       },
       onFailed: (error) => writer.fail(error),
@@ -122,6 +123,7 @@ async function claim(
   });
   const pipeline: WritePipeline = new WritePipeline({
     ...{ state, wal, flusher, clock, settings, lastSeq },
+    walObjectCount: () => index.addedCount,
   });
   const cache = new BlockCache(settings.blockCacheBytes);
   const tableStore = new TableStore({ store, databaseId, cache });

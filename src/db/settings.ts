@@ -20,6 +20,7 @@ export type SettingName =
   | "walPutsInFlight"
   | "walPutsPerSecond"
   | "walPutsBurst"
+  | "walObjectsMax"
   | "uploadsInFlight"
   | "l0HardMax"
   | "loadBufferBytes"
@@ -71,6 +72,13 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     min: 1,
     max: 1_000_000,
     reason: "WAL PUTs that an idle writer has saved up and may spend at once.",
+  },
+  walObjectsMax: {
+    default: 1000,
+    min: 1,
+    max: 1_000_000,
+    reason:
+      "A MemTable is flushed after so many WAL objects, however little it holds: the next open reads them all, eight at once.",
   },
   uploadsInFlight: {
     default: 4,

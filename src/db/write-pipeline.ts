@@ -50,6 +50,8 @@ export interface WritePipelineOptions {
   settings: Settings;
   /** The last seq that has been given. */
   lastSeq: number;
+  /** How many WAL objects there have been, replayed ones among them. */
+  walObjectCount: () => number;
 }
 
 export class WritePipeline {
@@ -59,6 +61,9 @@ export class WritePipeline {
   readonly #clock: Clock;
   readonly #settings: Settings;
   #lastSeq: number;
+  readonly #walObjectCount: () => number;
+  /** `walObjectCount` when the active MemTable took the place of the last one. */
+  #objectsAtFreeze = 0;
   /** Writes that wait for memory, in the order of their calls. */
   #waiting: WaitingWrite[] = [];
   #closed: MoraineError | undefined;
@@ -74,6 +79,7 @@ export class WritePipeline {
     this.#clock = options.clock;
     this.#settings = options.settings;
     this.#lastSeq = options.lastSeq;
+    this.#walObjectCount = options.walObjectCount;
   }
 
   get lastSeq(): number {
@@ -135,7 +141,15 @@ export class WritePipeline {
 
   /** Freezes the active MemTable if it holds anything. */
   freeze(): void {
-    if (this.#state.active.rowCount > 0) this.#flusher.enqueue(this.#state.freeze());
+    if (this.#state.active.rowCount === 0) return;
+    this.#objectsAtFreeze = this.#walObjectCount();
+    this.#flusher.enqueue(this.#state.freeze());
+  }
+
+  /** More of the WAL is stored. The next open reads all of it that is not in L0, however little is in each object. */
+  limitLog(): void {
+    const objects = this.#walObjectCount() - this.#objectsAtFreeze;
+    if (objects >= this.#settings.walObjectsMax) this.freeze();
   }
 
   /** Memory has been freed: writes that waited go on, in order. */

@@ -134,11 +134,9 @@ export class Writer {
     }
   }
 
-  /** A checkpoint of everything written so far; it rides on the flush that brings the last of it to L0. */
+  /** A checkpoint of everything accepted so far (what waits for memory is not yet); it rides on the flush that brings the last of it to L0. */
   async checkpoint(options: { name: string; ttlMs: number }): Promise<CheckpointInfo> {
     const { claim, clock, flusher, wal } = this.#parts;
-    // Writes that wait for memory were called before too.
-    if (this.pipeline.waitingCount > 0) await this.pipeline.admitted();
     const seq = this.pipeline.lastSeq;
     const id = claim.ids.next();
     const createdAt = clock.now();

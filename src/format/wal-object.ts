@@ -1,7 +1,7 @@
 /**
  * A WAL object: a group of whole batches of one writer epoch, or the fence that ends a log. Its payload, in an envelope:
  *
- *   u8   flags: 1 fence
+ *   u8   flags: 1 fence, 2 the acknowledged id is there
  *   u64  epoch of the log
  *   u64  id in the log
  *   16   random token: no two bodies are equal
@@ -9,6 +9,7 @@
  *   u64  last seq            0 in a fence
  *   u64  epoch of the writer that placed the fence; 0 in a group
  *   u32  record count
+ *   u64  acknowledged id: every object of the log up to it was stored when this one was sealed    only with flag 2
  *   records (wal-record.ts), in seq order
  */
 import { ByteReader } from "../common/byte-reader.js";
@@ -20,7 +21,8 @@ import { EnvelopeKind, openEnvelope, sealEnvelope } from "./envelope.js";
 import { readRecordHeader } from "./wal-record.js";
 
 const fenceFlag = 1;
-const walHeaderBytes = 1 + 8 + 8 + 16 + 8 + 8 + 8 + 4;
+const acknowledgedFlag = 2;
+const walHeaderBytes = 1 + 8 + 8 + 16 + 8 + 8 + 8 + 4 + 8;
 
 export interface WalObjectHeader {
   readonly fence: boolean;
@@ -31,6 +33,8 @@ export interface WalObjectHeader {
   /** Who placed the fence; 0 in a group. */
   readonly closerEpoch: number;
   readonly recordCount: number;
+  /** Every object of the log up to this id was stored when this one was sealed; 0 when it does not say. */
+  readonly acknowledgedId: number;
 }
 
 export interface WalObject extends WalObjectHeader {
@@ -50,11 +54,14 @@ export function encodeWalGroup(
     firstSeq: number;
     lastSeq: number;
     recordCount: number;
+    /** Default: not said. */
+    acknowledgedId?: number | undefined;
     records: readonly Uint8Array[];
   },
   allocate?: (length: number) => Bytes,
 ): Bytes {
-  const header = encodeHeader({ ...group, fence: false, closerEpoch: 0 }, group.token);
+  const { token, acknowledgedId = 0 } = group;
+  const header = encodeHeader({ ...group, acknowledgedId, fence: false, closerEpoch: 0 }, token);
   return sealEnvelope(EnvelopeKind.wal, databaseId, [header, ...group.records], allocate);
 }
 
@@ -63,7 +70,7 @@ export function encodeWalFence(
   fence: { epoch: number; id: number; token: Bytes; closerEpoch: number },
 ): Bytes {
   const header = encodeHeader(
-    { ...fence, fence: true, firstSeq: 0, lastSeq: 0, recordCount: 0 },
+    { ...fence, fence: true, firstSeq: 0, lastSeq: 0, recordCount: 0, acknowledgedId: 0 },
     fence.token,
   );
   return sealEnvelope(EnvelopeKind.wal, databaseId, [header]);
@@ -71,7 +78,8 @@ export function encodeWalFence(
 
 function encodeHeader(header: WalObjectHeader, token: Bytes): Bytes {
   const writer = new ByteWriter(walHeaderBytes);
-  writer.u8(header.fence ? fenceFlag : 0);
+  const isSaid = header.acknowledgedId > 0;
+  writer.u8((header.fence ? fenceFlag : 0) | (isSaid ? acknowledgedFlag : 0));
   writer.u64(header.epoch);
   writer.u64(header.id);
   writer.raw(token);
@@ -79,6 +87,7 @@ function encodeHeader(header: WalObjectHeader, token: Bytes): Bytes {
   writer.u64(header.lastSeq);
   writer.u64(header.closerEpoch);
   writer.u32(header.recordCount);
+  if (isSaid) writer.u64(header.acknowledgedId);
   return writer.view();
 }
 
@@ -104,12 +113,13 @@ export function decodeWalObject(
   const lastSeq = reader.u64();
   const closerEpoch = reader.u64();
   const recordCount = reader.u32();
-  if (flags > fenceFlag) reader.fail(`unknown flags ${flags}`);
+  if (flags > acknowledgedFlag) reader.fail(`unknown flags ${flags}`);
+  const acknowledgedId = flags === acknowledgedFlag ? reader.u64() : 0;
   if (epoch !== position.epoch || id !== position.id) {
     throw new CorruptionError(object, `it says that it is object ${id} of epoch ${epoch}`);
   }
   const fence = flags === fenceFlag;
-  if (fence !== (recordCount === 0) || firstSeq > lastSeq) {
+  if (fence !== (recordCount === 0) || firstSeq > lastSeq || acknowledgedId >= id) {
     reader.fail("its header contradicts itself");
   }
   const recordsStart = reader.offset;
@@ -123,6 +133,7 @@ export function decodeWalObject(
     lastSeq,
     closerEpoch,
     recordCount,
+    acknowledgedId,
     bytes,
     recordsStart,
     recordsEnd: end,

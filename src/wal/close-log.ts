@@ -67,9 +67,10 @@ export async function closeLog(options: CloseLogOptions): Promise<ClosedLog | un
 }
 
 /**
- * A writer sends an id only when fewer than `putsInFlight` are on their way, so a record at id r says that every id up to
- * r - `putsInFlight` was stored. If one of those is absent it has been deleted, and a fence there would make acknowledged
- * records void without a word. Listings are only guesses: both objects are looked at.
+ * A record says up to which id every object of the log was stored when it was sealed; and as a writer sends an id only when
+ * fewer than `putsInFlight` are on their way, a record at id r says so of every id up to r - `putsInFlight`. If one of those
+ * is absent it has been deleted, and a fence there would make acknowledged records void without a word. Listings are only
+ * guesses: both objects are looked at.
  */
 async function isMissing(
   options: CloseLogOptions,
@@ -79,12 +80,13 @@ async function isMissing(
   const fence = fenceBytes(options);
   let lastRecord = 0;
   for (const [id, size] of listed) if (size !== fence && id > lastRecord) lastRecord = id;
-  if (firstFree > lastRecord - options.putsInFlight) return false;
+  if (firstFree > lastRecord) return false;
   const [free, record] = await Promise.all([
     readWalObject(options, firstFree),
     readWalObject(options, lastRecord),
   ]);
-  return free === undefined && record !== undefined && !record.fence;
+  if (free !== undefined || record === undefined || record.fence) return false;
+  return firstFree <= Math.max(lastRecord - options.putsInFlight, record.acknowledgedId);
 }
 
 /** One object of a log, checked; undefined when absent. */

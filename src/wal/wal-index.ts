@@ -6,10 +6,13 @@ interface IndexEntry extends WalPosition {
 }
 
 export class WalIndex {
+  /** How many objects have ever been added. */
+  addedCount = 0;
   #entries: IndexEntry[] = [];
 
   /** In log order; `lastSeq` never falls. */
   add(position: WalPosition, lastSeq: number): void {
+    this.addedCount++;
     this.#entries.push({ epoch: position.epoch, id: position.id, lastSeq });
   }
 

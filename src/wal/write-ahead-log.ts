@@ -60,6 +60,8 @@ export class WriteAheadLog implements WriteLog {
   /** The last seq of the last group that was sent. */
   #sentSeq = 0;
   #durableSeq: number;
+  /** Every group up to this id is stored. */
+  #acknowledgedId = 0;
   #lastStored: { wall: number; monotonic: number };
   #turnScheduled = false;
   #intervalTimer: Timer | undefined;
@@ -198,11 +200,12 @@ export class WriteAheadLog implements WriteLog {
   async #store(group: WalGroup): Promise<void> {
     const { store, databaseId, epoch, random, clock, proveEpoch, signal } = this.#options;
     const { id, firstSeq, lastSeq, recordCount } = group;
+    const acknowledgedId = this.#acknowledgedId;
     const token = random.bytes(16);
     const records = group.takeRecords();
     const body = encodeWalGroup(
       databaseId,
-      { epoch, id, token, firstSeq, lastSeq, recordCount, records },
+      { epoch, id, token, firstSeq, lastSeq, recordCount, acknowledgedId, records },
       (length) => bodyPool.lend(length),
     );
     const path = ObjectPaths.wal(epoch, id);
@@ -249,6 +252,7 @@ export class WriteAheadLog implements WriteLog {
     while (this.#inFlight[0]?.stored) {
       const group = this.#inFlight.shift()!;
       this.#durableSeq = group.lastSeq;
+      this.#acknowledgedId = group.id;
       advanced = true;
       group.durable.resolve();
     }

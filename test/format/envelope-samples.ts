@@ -14,7 +14,12 @@ import {
   encodeManifest,
   encodeRun,
 } from "../../src/format/manifest-codec.js";
-import { decodeWalObject, encodeWalFence, encodeWalGroup } from "../../src/format/wal-object.js";
+import {
+  decodeWalObject,
+  encodeWalFence,
+  encodeWalGroup,
+  type WalObject,
+} from "../../src/format/wal-object.js";
 import { walParts } from "../../src/format/wal-parts.js";
 import { MemTable } from "../../src/memtable/mem-table.js";
 
@@ -146,7 +151,7 @@ const wal = (bytes: Uint8Array, database: string, id: number): unknown => {
       value: Uint8Array.from(rows.row.value()),
     });
   }
-  return { ...object, bytes: undefined, count, rows: found };
+  return { ...described(object), count, rows: found };
 };
 
 /** What is between loads as its count of records: their rows are in the sample without loads. */
@@ -155,10 +160,17 @@ const walWithLoad = (bytes: Uint8Array, database: string): unknown => {
   const parts = walParts(object, "golden").map((part) =>
     part.loaded === undefined ? { records: part.recordCount } : part,
   );
-  return { ...object, bytes: undefined, parts };
+  return { ...described(object), parts };
 };
 
-type SampleName = "manifest" | "wal-group" | "wal-load" | "wal-fence" | "run";
+/** Version 1 had no acknowledged id at first. */
+const described = (object: WalObject): object => ({
+  ...object,
+  bytes: undefined,
+  acknowledgedId: object.acknowledgedId === 0 ? undefined : object.acknowledgedId,
+});
+
+type SampleName = "manifest" | "wal-group" | "wal-acknowledged" | "wal-load" | "wal-fence" | "run";
 
 export const samples: Record<SampleName, Sample> = {
   manifest: {
@@ -173,6 +185,14 @@ export const samples: Record<SampleName, Sample> = {
     encode: () =>
       encodeWalGroup(databaseId, {
         ...{ epoch: 5, id: 9, token, firstSeq: 41, lastSeq: 44, recordCount: 3 },
+        records: records(),
+      }),
+    decode: (bytes, database = databaseId) => wal(bytes, database, 9),
+  },
+  "wal-acknowledged": {
+    encode: () =>
+      encodeWalGroup(databaseId, {
+        ...{ epoch: 5, id: 9, token, firstSeq: 41, lastSeq: 44, recordCount: 3, acknowledgedId: 7 },
         records: records(),
       }),
     decode: (bytes, database = databaseId) => wal(bytes, database, 9),

@@ -79,15 +79,28 @@ describe("close()", () => {
     expect([await next.has("durable"), await next.has("not")]).toEqual([true, false]);
   });
 
-  test("may be called twice, whatever is asked for the second time", async () => {
+  test("may be called twice: the second waits for the first, and after it all are harmless", async () => {
     const place = newPlace();
     const db = await openAt(place, quiet);
     await db.put("key", "value", { durable: false });
-    await Promise.all([db.close(), db.close({ flush: false })]);
+    await Promise.all([db.close(), db.close({ flush: "wal" }), db.close()]);
     await db.close();
+    await db.close({ flush: false });
     await db[Symbol.asyncDispose]();
     await using next = await reopened(place);
     expect(await next.has("key")).toBe(true);
+  });
+
+  test("with false cuts a close short that is under way: that one says that it has not kept everything", async () => {
+    const place = newPlace();
+    const db = await openAt(place, quiet);
+    await db.put("key", "value", { durable: false });
+    const closing = expect(db.close()).rejects.toMatchObject({ kind: "closed" });
+    await db.close({ flush: false });
+    await closing;
+    expect(await db.closed).toBeUndefined();
+    await using next = await reopened(place);
+    expect(await next.has("key")).toBe(false);
   });
 
   test("resolves `closed` with undefined", async () => {

@@ -28,7 +28,12 @@ async function logOf(shape: string): Promise<MemoryObjectStore> {
   return store;
 }
 
-async function putGroup(store: MemoryObjectStore, id: number, logEpoch = epoch): Promise<void> {
+async function putGroup(
+  store: MemoryObjectStore,
+  id: number,
+  logEpoch = epoch,
+  acknowledgedId = 0,
+): Promise<void> {
   const record = new MemTable().applyOne(
     id,
     0,
@@ -44,6 +49,7 @@ async function putGroup(store: MemoryObjectStore, id: number, logEpoch = epoch):
     firstSeq: id,
     lastSeq: id,
     recordCount: 1,
+    acknowledgedId,
   };
   const records = [record.chunk.subarray(record.start, record.end)];
   await store.put(ObjectPaths.wal(logEpoch, id), encodeWalGroup(databaseId, { ...group, records }));
@@ -196,6 +202,22 @@ test("a record too far above a gap says that the gap was filled: no fence hides 
       putsInFlight,
       end: missing,
     });
+    if (missing) expect(await keysOf(store)).toEqual(before);
+  }
+});
+
+test("an object that is missing at or below what a later one says was acknowledged is never the end", async () => {
+  for (const [acknowledgedId, missing] of [
+    [0, false],
+    [1, false],
+    [2, true],
+    [4, true],
+  ] as const) {
+    const store = await logOf("g.gg");
+    await putGroup(store, 5, epoch, acknowledgedId);
+    const before = await keysOf(store);
+    const { end } = await recover(store, { putsInFlight: 4 });
+    expect([acknowledgedId, end === undefined]).toEqual([acknowledgedId, missing]);
     if (missing) expect(await keysOf(store)).toEqual(before);
   }
 });

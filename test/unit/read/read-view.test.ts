@@ -25,7 +25,7 @@ const places = fc
   .tuple(
     fc.array(fc.constant("run" as const), { maxLength: 2 }),
     fc.array(fc.constantFrom("flush" as const, "load" as const), { maxLength: 3 }),
-    fc.array(fc.constant("memory" as const), { maxLength: 2 }),
+    fc.array(fc.constantFrom("memory" as const, "pending load" as const), { maxLength: 4 }),
   )
   .map((parts) => parts.flat());
 const layersArbitrary = places
@@ -33,7 +33,7 @@ const layersArbitrary = places
   .map((all): Layer[] => {
     let seq = 0;
     return (all as [Layer["place"], Omit<Version, "seq" | "value">[]][]).map(([place, rows]) => {
-      if (place === "load") {
+      if (place === "load" || place === "pending load") {
         seq++;
         const distinct = [...new Map(rows.map((row) => [row.key, row])).values()];
         return { place, versions: distinct.map((row) => ({ ...row, seq, value: `v${seq}` })) };
@@ -147,6 +147,26 @@ test("what memory or the manifest decides is answered at once, without a request
   expect(builder.store.getCount).toBe(2);
   expect([get("d", 9), get("c", 9)]).toEqual([true, false]);
   expect(builder.store.getCount).toBe(2);
+});
+
+test("a row in memory decides, unless a load that the manifest does not name yet came after it", async () => {
+  const builder = new ViewBuilder();
+  const view = await builder.build([
+    { place: "flush", versions: [put("a", 1), put("b", 2)] },
+    { place: "pending load", versions: [put("a", 3), put("c", 3)] },
+    { place: "memory", versions: [put("a", 4), put("b", 5)] },
+    { place: "pending load", versions: [put("a", 6), put("d", 6)] },
+    { place: "memory", versions: [put("d", 7)] },
+  ]);
+  const row = new RowRef();
+  const seqOf = async (key: string, seqMax: number): Promise<number | undefined> =>
+    (await getRow(view, builder.tables, encodeUtf8(key), seqMax, row)) ? row.seq : undefined;
+  expect(await seqOf("d", 9)).toBe(7);
+  expect(builder.store.getCount).toBe(0);
+  const found = [];
+  for (const seqMax of [1, 2, 3, 4, 5, 6, 9]) found.push(await seqOf("a", seqMax));
+  expect(found).toEqual([1, 1, 3, 4, 4, 6, 6]);
+  expect([await seqOf("b", 9), await seqOf("c", 9), await seqOf("d", 6)]).toEqual([5, 3, 6]);
 });
 
 test("a cold get opens all candidates at the same time, and reads one block", async () => {

@@ -20,10 +20,13 @@ export interface Version {
   readonly value: string;
 }
 
-/** Where some versions are. Layers are given oldest first: runs, then L0 entries, then MemTables. */
+/**
+ * Where some versions are. Layers are given oldest first: runs, then L0 entries, then MemTables and loads that the manifest does
+ * not name yet, in any order.
+ */
 export interface Layer {
-  readonly place: "run" | "flush" | "load" | "memory";
-  /** For a load, all of one seq. */
+  readonly place: "run" | "flush" | "load" | "memory" | "pending load";
+  /** For either load, all of one seq. */
   readonly versions: readonly Version[];
 }
 
@@ -59,6 +62,7 @@ export class ViewBuilder {
 
   async build(layers: readonly Layer[], keysPerSst = 3): Promise<DbView> {
     const memory: MemTable[] = [];
+    const loads: L0Entry[] = [];
     const l0: L0Entry[] = [];
     const runs: SortedRun[] = [];
     for (const { place, versions } of layers) {
@@ -67,12 +71,15 @@ export class ViewBuilder {
         memory.unshift(memTable(versions));
         continue;
       }
-      const isLoad = place === "load";
+      const isLoad = place === "load" || place === "pending load";
       const ssts = await this.#writeSsts(versions, isLoad, place === "flush" ? 1e9 : keysPerSst);
       if (place === "run") runs.unshift(sortedRun(ssts));
-      else l0.push({ ssts, seq: isLoad ? versions[0]!.seq : 0 });
+      else {
+        const entries = place === "pending load" ? loads : l0;
+        entries.push({ ssts, seq: isLoad ? versions[0]!.seq : 0 });
+      }
     }
-    return { tables: memory, loads: [], manifest: { l0, runs } as unknown as Manifest };
+    return { tables: memory, loads, manifest: { l0, runs } as unknown as Manifest };
   }
 
   /** One SST per so many keys. */

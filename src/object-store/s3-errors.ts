@@ -63,6 +63,15 @@ function retryAfterMs(value: string | undefined, date: string | undefined): numb
   return Number.isNaN(until) ? undefined : Math.max(0, until);
 }
 
+/** The error that a body of status 200 reports, in the form of an error of its own. */
+export function errorInBody({ code, message }: { code: string; message: string }): Error {
+  return Object.assign(new Error(message), {
+    name: code,
+    // The server had begun, so it is like its own failure unless it says that it refused.
+    $metadata: { httpStatusCode: code === "AccessDenied" ? 403 : 500, attempts: 1 },
+  });
+}
+
 /** The object is not there; a bucket that is not there is another matter. */
 export function isAbsent(error: unknown): boolean {
   const { code, status } = describeS3Failure(error);
@@ -102,6 +111,7 @@ const throttling = new Set([
 ]);
 /** No connection came about, so nothing has reached the server. */
 const notSent = new Set([
+  "ConnectTimeout",
   "ECONNREFUSED",
   "ENOTFOUND",
   "EAI_AGAIN",
@@ -223,9 +233,6 @@ function networkProblem(
   if (/^Region is missing/i.test(message)) {
     return ["invalid", "no region is set. Set AWS_REGION, region= in the URL, or `region`."];
   }
-  if (/^Exceeded \d+ parts/.test(message)) {
-    return ["invalid", "the upload has more than 10,000 parts. Set a larger `partBytes`."];
-  }
   if (certificate.test(code)) {
     return [
       "invalid",
@@ -233,7 +240,7 @@ function networkProblem(
     ];
   }
   const text = `no answer from the ${where}: ${code || "error"}: ${message}`;
-  // The only sign of a connection that timed out is the client's text. If that changes, the outcome counts as unknown.
+  // The only sign of a connection that timed out in the SDK is its text. If that changes, the outcome counts as unknown.
   const sent = !notSent.has(code) && !/did not establish a connection/.test(message);
   return [sent && isWrite(request) ? "unknown-outcome" : "unavailable", text];
 }

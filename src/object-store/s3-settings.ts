@@ -17,6 +17,12 @@ export interface S3SettingsInput {
   region?: string | undefined;
   /** An http or https URL. Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, and otherwise AWS's own. */
   endpoint?: string | undefined;
+  /**
+   * What sends the requests: `"lean"`, signed and sent over Node's own sockets, or `"sdk"`, the AWS SDK. Default: lean, but
+   * for what only the SDK can reach: directory buckets, access points, FIPS and dual-stack endpoints, and regions outside
+   * of the partitions aws, aws-cn and aws-us-gov. docs/decisions/0012-lean-s3-transport.md says why.
+   */
+  transport?: "lean" | "sdk" | undefined;
   /** `endpoint/bucket/key` rather than `bucket.endpoint/key`. Default: true with a custom endpoint. */
   forcePathStyle?: boolean | undefined;
   /**
@@ -43,6 +49,7 @@ export interface S3Settings {
   readonly region: string | undefined;
   /** Without a `/` at its end. */
   readonly endpoint: string | undefined;
+  readonly transport: "lean" | "sdk";
   readonly forcePathStyle: boolean;
   readonly requestTimeoutMs: number;
   readonly connectTimeoutMs: number;
@@ -58,6 +65,8 @@ export interface S3Environment {
   readonly AWS_ENDPOINT_URL?: string | undefined;
   readonly AWS_REGION?: string | undefined;
   readonly AWS_DEFAULT_REGION?: string | undefined;
+  readonly AWS_USE_FIPS_ENDPOINT?: string | undefined;
+  readonly AWS_USE_DUALSTACK_ENDPOINT?: string | undefined;
 }
 
 /** Completes the options; throws `InvalidArgumentError` for one that is wrong. */
@@ -68,6 +77,7 @@ export function resolveS3Settings(input: S3SettingsInput, environment: S3Environ
     );
   }
   requireBoolean(input.forcePathStyle, "forcePathStyle");
+  requireTransport(input.transport);
   requireInteger(input.requestTimeoutMs, "requestTimeoutMs", 1, 2 ** 31 - 1);
   requireInteger(input.connectTimeoutMs, "connectTimeoutMs", 1, 2 ** 31 - 1);
   requireInteger(input.socketsMax, "socketsMax", 1, 65_535);
@@ -84,6 +94,10 @@ export function resolveS3Settings(input: S3SettingsInput, environment: S3Environ
     prefix: checkedPrefix(input.prefix ?? ""),
     region: region ?? (endpoint === undefined ? undefined : "us-east-1"),
     endpoint: endpoint === undefined ? undefined : checkedEndpoint(endpoint),
+    transport: chooseTransport(
+      input.transport,
+      onlyBySdk(input.bucket, endpoint, region, environment),
+    ),
     forcePathStyle: input.forcePathStyle ?? endpoint !== undefined,
     requestTimeoutMs: input.requestTimeoutMs ?? 30_000,
     connectTimeoutMs: input.connectTimeoutMs ?? 5_000,
@@ -92,6 +106,44 @@ export function resolveS3Settings(input: S3SettingsInput, environment: S3Environ
     partBytes: input.partBytes ?? 8 * 1024 ** 2,
     partsInFlight: input.partsInFlight ?? 4,
   };
+}
+
+function requireTransport(transport: unknown): void {
+  if (transport === undefined || transport === "lean" || transport === "sdk") return;
+  const shown = typeof transport === "string" ? `"${transport}"` : describeType(transport);
+  throw new InvalidArgumentError(`"transport" must be "lean" or "sdk", not ${shown}.`);
+}
+
+function chooseTransport(
+  wanted: "lean" | "sdk" | undefined,
+  bySdk: string | undefined,
+): "lean" | "sdk" {
+  if (bySdk === undefined) return wanted ?? "lean";
+  if (wanted === "lean") {
+    throw new InvalidArgumentError(`The lean transport cannot reach ${bySdk}: leave it to "sdk".`);
+  }
+  return "sdk";
+}
+
+/** What of this only the SDK can reach. */
+function onlyBySdk(
+  bucket: string,
+  endpoint: string | undefined,
+  region: string | undefined,
+  environment: S3Environment,
+): string | undefined {
+  if (bucket.endsWith("--x-s3")) return "directory buckets, which have sessions";
+  if (bucket.includes(":")) return "access points";
+  if (endpoint !== undefined) return undefined;
+  if (environment.AWS_USE_FIPS_ENDPOINT === "true") return "FIPS endpoints";
+  if (environment.AWS_USE_DUALSTACK_ENDPOINT === "true") return "dual-stack endpoints";
+  if (region !== undefined && !isUsualRegion(region)) return `region "${region}"`;
+  return undefined;
+}
+
+/** A region of the partitions aws, aws-cn and aws-us-gov, whose endpoints' names follow one rule. */
+export function isUsualRegion(region: string): boolean {
+  return /^[a-z]{2}(-gov)?-[a-z]+-\d+$/.test(region);
 }
 
 function checkedEndpoint(endpoint: string): string {
@@ -124,9 +176,9 @@ function checkedPrefix(prefix: string): string {
   return `${prefix}/`;
 }
 
-const urlParameters = ["region", "endpoint", "forcePathStyle"];
+const urlParameters = ["region", "endpoint", "forcePathStyle", "transport"];
 
-/** Reads `s3://bucket/prefix?region=&endpoint=&forcePathStyle=`; throws `InvalidArgumentError` for anything else. */
+/** Reads `s3://bucket/prefix?region=&endpoint=&forcePathStyle=&transport=`; throws `InvalidArgumentError` for anything else. */
 export function parseS3Url(url: URL): S3SettingsInput {
   if (url.protocol !== "s3:" || url.hostname === "") {
     throw new InvalidArgumentError(`An S3 URL starts with "s3://bucket", not "${url.protocol}".`);
@@ -152,8 +204,14 @@ export function parseS3Url(url: URL): S3SettingsInput {
     prefix: decodePath(url.pathname.replace(/^\//, "").replace(/\/$/, "")),
     region: url.searchParams.get("region") ?? undefined,
     endpoint: url.searchParams.get("endpoint") ?? undefined,
+    transport: urlTransport(url.searchParams.get("transport")),
     forcePathStyle: pathStyle === null ? undefined : pathStyle === "true",
   };
+}
+
+function urlTransport(transport: string | null): "lean" | "sdk" | undefined {
+  requireTransport(transport ?? undefined);
+  return (transport ?? undefined) as "lean" | "sdk" | undefined;
 }
 
 function decodePath(path: string): string {

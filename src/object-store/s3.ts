@@ -1,31 +1,12 @@
 /**
  * `S3ObjectStore`: the object store contract on Amazon S3 and servers that speak its protocol.
  *
- * The only file that knows the AWS SDK, which is why it is longer than others: what can be decided without the SDK is in
- * the `s3-*.ts` files beside it.
+ * What goes over the wire is a transport's work (`s3-transport.ts`), of which there are two: `s3-lean.ts` and `s3-sdk.ts`.
+ * Only the one that is used is loaded, and with the first request.
  */
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
-import { Readable } from "node:stream";
-import {
-  AbortMultipartUploadCommand,
-  CopyObjectCommand,
-  CreateMultipartUploadCommand,
-  type CreateMultipartUploadCommandOutput,
-  DeleteObjectCommand,
-  DeleteObjectsCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  ListPartsCommand,
-  PutObjectCommand,
-  S3Client,
-  type S3ClientConfig,
-} from "@aws-sdk/client-s3";
-import { Upload } from "@aws-sdk/lib-storage";
 import { throwIfAborted, withSignal } from "../common/abort.js";
 import { emptyBytes } from "../common/bytes.js";
-import { ClosedError, MoraineError, StoreError } from "../common/errors.js";
+import { ClosedError, InvalidArgumentError, MoraineError, StoreError } from "../common/errors.js";
 import { checkOptions } from "../common/options.js";
 import { resolveRange } from "./memory.js";
 import type {
@@ -41,9 +22,10 @@ import type {
   StoredObject,
   StoreOperation,
 } from "./object-store.js";
-import { metaOf, rangeHeader, readableOf, readObject, SourceError } from "./s3-bodies.js";
+import { metaOf, storedObject } from "./s3-bodies.js";
 import { S3Deletion } from "./s3-delete.js";
 import {
+  errorInBody,
   isAbsent,
   isExisting,
   isExpiredToken,
@@ -51,7 +33,8 @@ import {
   isNoSuchUpload,
   toStoreError,
 } from "./s3-errors.js";
-import { removeUpload, UploadRequests } from "./s3-multipart.js";
+import { removeUpload, SourceError, uploadParts } from "./s3-multipart.js";
+import type { S3Client, S3Credentials } from "./s3-sdk.js";
 import {
   parseS3Url,
   resolveS3Settings,
@@ -59,14 +42,19 @@ import {
   type S3SettingsInput,
   singleRequestBytesMax,
 } from "./s3-settings.js";
+import type { S3Page, S3Part, S3Transport, S3Upload } from "./s3-transport.js";
 
 export interface S3ObjectStoreOptions extends S3SettingsInput {
-  /** Keys, or a provider of keys. Default: the SDK's chain (environment, profile, role). */
-  credentials?: S3ClientConfig["credentials"] | undefined;
+  /**
+   * Keys, or a provider of keys, which is asked again before they expire. Default: AWS_ACCESS_KEY_ID,
+   * AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, unless AWS_PROFILE is set; otherwise what the SDK finds (profile, role).
+   */
+  credentials?: S3Credentials | undefined;
   /**
    * A client of your own, which `close()` leaves open. Region, endpoint, path style, credentials, timeouts and sockets are
    * then the client's. Give it `maxAttempts: 1` (the engine sends again by itself) and a `requestHandler` with timeouts
-   * and `throwOnRequestTimeout: true`. Two stores with different clients are never taken for one namespace.
+   * and `throwOnRequestTimeout: true`. Two stores with different clients are never taken for one namespace. Its requests are
+   * sent by the SDK, whatever the default transport.
    */
   client?: S3Client | undefined;
 }
@@ -83,14 +71,13 @@ const optionNames = [
   "multipartBytes",
   "partBytes",
   "partsInFlight",
+  "transport",
   "credentials",
   "client",
 ];
 
 /** S3's bound on the keys of one page of a listing. */
 const listKeysMax = 1_000;
-
-type Request<T> = (client: S3Client, options: { abortSignal?: AbortSignal }) => Promise<T>;
 
 let clientCount = 0;
 const clientNames = new WeakMap<S3Client, string>();
@@ -108,8 +95,9 @@ export class S3ObjectStore implements ObjectStore {
    */
   readonly id: string;
   readonly #settings: S3Settings;
-  readonly #client: S3Client;
-  readonly #ownsClient: boolean;
+  readonly #load: () => Promise<S3Transport>;
+  #loading: Promise<S3Transport> | undefined;
+  #transport: S3Transport | undefined;
   /** The id without the prefix. */
   readonly #bucketId: string;
   readonly #deletion = new S3Deletion();
@@ -118,11 +106,14 @@ export class S3ObjectStore implements ObjectStore {
   /** Throws `InvalidArgumentError` for options that are unknown or out of bounds; sends nothing. */
   constructor(options: S3ObjectStoreOptions) {
     checkOptions(options, optionNames, "S3ObjectStore");
+    const { client, credentials, transport } = options;
+    if (client !== undefined && transport === "lean") {
+      throw new InvalidArgumentError('A `client` of your own sends by the SDK, not "lean".');
+    }
     this.#settings = resolveS3Settings(options, process.env);
-    this.#ownsClient = options.client === undefined;
-    this.#client = options.client ?? newClient(this.#settings, options.credentials);
+    this.#load = () => loadTransport(this.#settings, client, credentials);
     const { bucket, endpoint, prefix } = this.#settings;
-    const server = options.client === undefined ? (endpoint ?? "aws") : clientName(options.client);
+    const server = client === undefined ? (endpoint ?? "aws") : clientName(client);
     this.#bucketId = `s3:${server}/${bucket}`;
     this.id = prefix === "" ? this.#bucketId : `${this.#bucketId}/${prefix.slice(0, -1)}`;
   }
@@ -163,7 +154,9 @@ export class S3ObjectStore implements ObjectStore {
     return this.#run("create", key, signal, async () => {
       checkSize(bytes.length, "create");
       try {
-        await this.#putObject(key, bytes, signal, "*");
+        await this.#send(signal, (transport) =>
+          transport.put(this.#key(key), bytes, "if-absent", signal),
+        );
         return "created";
       } catch (error) {
         if (isExisting(error)) return "exists";
@@ -178,7 +171,9 @@ export class S3ObjectStore implements ObjectStore {
       if (typeof source === "function" || source.length > this.#settings.multipartBytes) {
         await this.#upload(key, source, signal);
       } else {
-        await this.#putObject(key, source, signal);
+        await this.#send(signal, (transport) =>
+          transport.put(this.#key(key), source, undefined, signal),
+        );
       }
     });
   }
@@ -187,36 +182,29 @@ export class S3ObjectStore implements ObjectStore {
     const { signal, after } = options;
     const { bucket, prefix } = this.#settings;
     let left = options.limit ?? Number.POSITIVE_INFINITY;
-    let token: string | undefined;
+    let continuation: string | undefined;
     // Directory buckets (S3 Express) list whole directories only, and know no StartAfter; `after` is a hint.
     const directories = bucket.endsWith("--x-s3");
     const wanted = prefix + options.prefix;
     const listed = directories ? wanted.slice(0, wanted.lastIndexOf("/") + 1) : wanted;
     throwIfAborted(signal);
     while (left > 0) {
-      const page = await this.#run("list", options.prefix, signal, () =>
-        this.#send(signal, (client, request) =>
-          client.send(
-            new ListObjectsV2Command({
-              Bucket: bucket,
-              Prefix: listed,
-              MaxKeys: Math.min(left, listKeysMax),
-              ...(after !== undefined && !directories && { StartAfter: prefix + after }),
-              ...(token !== undefined && { ContinuationToken: token }),
-            }),
-            request,
-          ),
+      const keysMax = Math.min(left, listKeysMax);
+      const startAfter = after === undefined || directories ? undefined : prefix + after;
+      const page: S3Page = await this.#run("list", options.prefix, signal, () =>
+        this.#send(signal, (transport) =>
+          transport.list({ prefix: listed, keysMax, startAfter, continuation }, signal),
         ),
       );
-      for (const object of page.Contents ?? []) {
-        if (object.Key === undefined || !object.Key.startsWith(wanted) || left === 0) continue;
+      for (const { key, size, lastModified } of page.objects) {
+        if (!key.startsWith(wanted) || left === 0) continue;
         throwIfAborted(signal);
         left--;
-        yield { key: object.Key.slice(prefix.length), ...metaOf(object.Size, object.LastModified) };
+        yield { key: key.slice(prefix.length), ...metaOf(size, lastModified) };
       }
-      if (!page.IsTruncated) return;
-      token = page.NextContinuationToken;
-      if (token === undefined) {
+      if (!page.isTruncated) return;
+      continuation = page.continuation;
+      if (continuation === undefined) {
         throw new StoreError("unavailable", "S3 list: a truncated page without a continuation.", {
           object: options.prefix,
         });
@@ -240,7 +228,6 @@ export class S3ObjectStore implements ObjectStore {
     const signal = options?.signal;
     await this.#run("copy", to, signal, async () => {
       const source = this.#sourceKey(from, options?.source);
-      const { bucket } = this.#settings;
       const size = await this.#headKey(source, signal);
       if (size === undefined) {
         throw new StoreError("invalid", `There is no object "${from}" to copy.`, { object: from });
@@ -250,16 +237,7 @@ export class S3ObjectStore implements ObjectStore {
           object: from,
         });
       }
-      await this.#send(signal, (client, request) =>
-        client.send(
-          new CopyObjectCommand({
-            Bucket: bucket,
-            Key: this.#key(to),
-            CopySource: `${bucket}/${source}`.split("/").map(encodeURIComponent).join("/"),
-          }),
-          request,
-        ),
-      );
+      await this.#send(signal, (transport) => transport.copy(source, this.#key(to), signal));
     });
   }
 
@@ -267,7 +245,7 @@ export class S3ObjectStore implements ObjectStore {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#ownsClient) this.#client.destroy();
+    this.#transport?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -298,23 +276,35 @@ export class S3ObjectStore implements ObjectStore {
     }
   }
 
-  /** `#request`, but an aborted caller does not wait for the request to end. */
-  #send<T>(signal: AbortSignal | undefined, request: Request<T>): Promise<T> {
-    return withSignal(this.#request(signal, request), signal);
-  }
-
   /** Sends one request; once more when a session token had expired, as then nothing has happened. */
-  async #request<T>(signal: AbortSignal | undefined, request: Request<T>): Promise<T> {
+  async #send<T>(
+    signal: AbortSignal | undefined,
+    request: (transport: S3Transport) => Promise<T>,
+  ): Promise<T> {
+    const transport = this.#transport ?? (await withSignal(this.#open(), signal));
     throwIfAborted(signal);
-    const options = signal === undefined ? {} : { abortSignal: signal };
     try {
-      return await request(this.#client, options);
+      return await request(transport);
     } catch (error) {
       if (!isExpiredToken(error)) throw error;
-      // The SDK keeps credentials until the time they name; this makes it ask the provider again.
-      await this.#client.config.credentials({ forceRefresh: true });
-      return request(this.#client, options);
+      await withSignal(transport.renewCredentials(), signal);
+      throwIfAborted(signal);
+      return request(transport);
     }
+  }
+
+  async #open(): Promise<S3Transport> {
+    this.#loading ??= this.#load();
+    const transport = await this.#loading.catch((error: unknown) => {
+      this.#loading = undefined;
+      throw error;
+    });
+    this.#transport = transport;
+    if (this.#closed) {
+      transport.close();
+      throw new ClosedError("The S3 store is closed.");
+    }
+    return transport;
   }
 
   async #head(key: string, signal: AbortSignal | undefined): Promise<ObjectMeta | undefined> {
@@ -326,13 +316,7 @@ export class S3ObjectStore implements ObjectStore {
     signal: AbortSignal | undefined,
   ): Promise<ObjectMeta | undefined> {
     try {
-      const answer = await this.#send(signal, (client, request) =>
-        client.send(
-          new HeadObjectCommand({ Bucket: this.#settings.bucket, Key: fullKey }),
-          request,
-        ),
-      );
-      return metaOf(answer.ContentLength, answer.LastModified);
+      return await this.#send(signal, (transport) => transport.head(fullKey, signal));
     } catch (error) {
       if (isAbsent(error)) return undefined;
       throw error;
@@ -344,95 +328,42 @@ export class S3ObjectStore implements ObjectStore {
     range: ByteRange | undefined,
     signal: AbortSignal | undefined,
   ): Promise<StoredObject> {
-    const answer = await this.#send(signal, (client, request) =>
-      client.send(
-        new GetObjectCommand({
-          Bucket: this.#settings.bucket,
-          Key: this.#key(key),
-          ...(range !== undefined && { Range: rangeHeader(range) }),
-        }),
-        request,
-      ),
+    const object = await this.#send(signal, (transport) =>
+      transport.get(this.#key(key), range, signal),
     );
-    return withSignal(readObject(key, answer, range), signal);
-  }
-
-  async #putObject(
-    key: string,
-    bytes: Uint8Array,
-    signal: AbortSignal | undefined,
-    ifNoneMatch?: string,
-  ): Promise<void> {
-    await this.#send(signal, (client, request) =>
-      client.send(
-        new PutObjectCommand({
-          Bucket: this.#settings.bucket,
-          Key: this.#key(key),
-          Body: bytes,
-          ContentLength: bytes.length,
-          ...(ifNoneMatch !== undefined && { IfNoneMatch: ifNoneMatch }),
-        }),
-        request,
-      ),
-    );
+    return storedObject(key, object, range);
   }
 
   /** A multipart upload, or one PutObject when the parts turn out to be few bytes. */
   async #upload(key: string, source: PutSource, signal: AbortSignal | undefined): Promise<void> {
-    const { bucket, partBytes, partsInFlight } = this.#settings;
-    const requests = new UploadRequests(signal);
-    const body = typeof source === "function" ? readableOf(source, requests.signal) : source;
-    if (body instanceof Readable) {
-      body.on("error", (error) => requests.stop(error));
-    }
-    const upload = new Upload({
-      client: this.#uploadClient(requests),
-      params: { Bucket: bucket, Key: this.#key(key), Body: body },
-      queueSize: partsInFlight,
-      partSize: Math.max(
-        partBytes,
-        typeof source === "function" ? 0 : Math.ceil(source.length / 10_000),
-      ),
-    });
-    try {
-      await upload.done();
-      await requests.end();
-    } catch (error) {
-      requests.stop(error);
-      if (body instanceof Readable) body.destroy();
-      await requests.end();
-      if (requests.uploadId !== undefined) await this.#removeUpload(key, requests.uploadId);
-      throw requests.signal.reason;
-    }
-  }
-
-  /** The client as `Upload` sees it: every request is counted and can be stopped, and aborting is left to us. */
-  #uploadClient(requests: UploadRequests): S3Client {
-    const send = (command: unknown): Promise<unknown> => {
-      if (command instanceof AbortMultipartUploadCommand) return Promise.resolve({});
-      return requests.send(() => {
-        if (command instanceof CreateMultipartUploadCommand) {
-          // Without the signal: whoever makes an upload has to learn its id, or nobody could remove it.
-          return this.#request(undefined, async (client) => {
-            const answer: CreateMultipartUploadCommandOutput = await client.send(command);
-            requests.uploadId = answer.UploadId;
-            return answer;
-          });
-        }
-        // Not `#send`: what was started has to end before the upload is removed.
-        return this.#request(requests.signal, (client, request) =>
-          client.send(command as PutObjectCommand, request),
-        );
-      });
+    const { partBytes, partsInFlight } = this.#settings;
+    const fullKey = this.#key(key);
+    const options = {
+      // No more than 10,000 parts where the size is known.
+      partBytes:
+        typeof source === "function"
+          ? partBytes
+          : Math.max(partBytes, Math.ceil(source.length / 10_000)),
+      partsInFlight,
+      signal,
     };
-    return Object.create(this.#client, { send: { value: send } }) as S3Client;
+    await uploadParts(source, options, {
+      put: (bytes, stop) => this.#send(stop, (to) => to.put(fullKey, bytes, undefined, stop)),
+      start: () => this.#send(undefined, (to) => to.startUpload(fullKey)),
+      part: (upload, partNumber, bytes, stop) =>
+        this.#send<S3Part>(stop, (to) => to.uploadPart(upload, partNumber, bytes, stop)),
+      complete: (upload, parts, stop) =>
+        this.#send(stop, (to) => to.completeUpload(upload, parts, stop)),
+      remove: (upload) => this.#removeUpload(upload),
+    });
   }
 
-  async #removeUpload(key: string, uploadId: string): Promise<void> {
-    const upload = { Bucket: this.#settings.bucket, Key: this.#key(key), UploadId: uploadId };
-    const known = async (request: () => Promise<unknown>): Promise<boolean> => {
+  async #removeUpload(upload: S3Upload): Promise<void> {
+    const request = (send: (transport: S3Transport) => Promise<void>): Promise<void> =>
+      this.#send(undefined, send);
+    const known = async (send: (transport: S3Transport) => Promise<void>): Promise<boolean> => {
       try {
-        await request();
+        await request(send);
         return true;
       } catch (error) {
         if (isNoSuchUpload(error)) return false;
@@ -440,37 +371,32 @@ export class S3ObjectStore implements ObjectStore {
       }
     };
     await removeUpload(
-      () => known(() => this.#client.send(new AbortMultipartUploadCommand(upload))),
-      () => known(() => this.#client.send(new ListPartsCommand({ ...upload, MaxParts: 1 }))),
+      () => known((transport) => transport.abortUpload(upload)),
+      () => known((transport) => transport.checkUpload(upload)),
     );
   }
 
   async #deleteMany(keys: readonly string[], signal: AbortSignal | undefined): Promise<void> {
     const { bucket, endpoint } = this.#settings;
-    const answer = await this.#send(signal, (client, request) =>
-      client.send(
-        new DeleteObjectsCommand({
-          Bucket: bucket,
-          Delete: { Objects: keys.map((key) => ({ Key: this.#key(key) })), Quiet: true },
-        }),
-        request,
+    const failures = await this.#send(signal, (transport) =>
+      transport.deleteMany(
+        keys.map((key) => this.#key(key)),
+        signal,
       ),
     );
-    const failed = answer.Errors?.find((error) => error.Code !== "NoSuchKey");
+    const failed = failures.find(({ code }) => code !== "NoSuchKey");
     if (failed === undefined) return;
-    const status = failed.Code === "AccessDenied" ? 403 : 500;
-    throw toStoreError(
-      { name: failed.Code, message: failed.Message, $metadata: { httpStatusCode: status } },
-      { operation: "delete", object: failed.Key, bucket, endpoint },
-    );
+    throw toStoreError(errorInBody(failed), {
+      operation: "delete",
+      object: failed.key,
+      bucket,
+      endpoint,
+    });
   }
 
   async #deleteOne(key: string, signal: AbortSignal | undefined): Promise<void> {
-    const command = { Bucket: this.#settings.bucket, Key: this.#key(key) };
     try {
-      await this.#send(signal, (client, request) =>
-        client.send(new DeleteObjectCommand(command), request),
-      );
+      await this.#send(signal, (transport) => transport.deleteOne(this.#key(key), signal));
     } catch (error) {
       if (!isAbsent(error)) throw error;
     }
@@ -504,34 +430,22 @@ export function s3StoreFromUrl(
     prefix: input.prefix,
     region: input.region ?? options?.region,
     endpoint: input.endpoint ?? options?.endpoint,
+    transport: input.transport ?? options?.transport,
     forcePathStyle: input.forcePathStyle ?? options?.forcePathStyle,
   });
 }
 
-function newClient(settings: S3Settings, credentials: S3ClientConfig["credentials"]): S3Client {
-  const { region, endpoint, forcePathStyle, requestTimeoutMs, connectTimeoutMs } = settings;
-  const agent = { keepAlive: true, maxSockets: settings.socketsMax };
-  return new S3Client({
-    forcePathStyle,
-    maxAttempts: 1,
-    // Own agents: with its own ones the SDK opens a new connection for each body that it announces with Expect.
-    requestHandler: {
-      httpAgent: new HttpAgent(agent),
-      httpsAgent: new HttpsAgent(agent),
-      connectionTimeout: connectTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      socketTimeout: requestTimeoutMs,
-      throwOnRequestTimeout: true,
-    },
-    ...(region !== undefined && { region }),
-    ...(credentials !== undefined && { credentials }),
-    // Many other servers refuse the checksums that the SDK adds by itself. AWS has them.
-    ...(endpoint !== undefined && {
-      endpoint,
-      requestChecksumCalculation: "WHEN_REQUIRED",
-      responseChecksumValidation: "WHEN_REQUIRED",
-    }),
-  });
+async function loadTransport(
+  settings: S3Settings,
+  client: S3Client | undefined,
+  credentials: S3Credentials | undefined,
+): Promise<S3Transport> {
+  if (settings.transport === "sdk" || client !== undefined) {
+    const { SdkTransport } = await import("./s3-sdk.js");
+    return new SdkTransport(settings, { client, credentials });
+  }
+  const { openLeanTransport } = await import("./s3-lean.js");
+  return openLeanTransport(settings, credentials);
 }
 
 function clientName(client: S3Client): string {

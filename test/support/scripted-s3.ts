@@ -2,6 +2,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { S3ObjectStore, type S3ObjectStoreOptions } from "../../src/object-store/s3.js";
+import { signatureProblem } from "./signature-check.js";
+
+export const transports = ["lean", "sdk"] as const;
+const secretAccessKey = "the-secret";
 
 export interface ScriptedRequest {
   readonly method: string;
@@ -9,12 +13,15 @@ export interface ScriptedRequest {
   readonly query: URLSearchParams;
   readonly headers: IncomingMessage["headers"];
   readonly bytes: number;
+  readonly body: Uint8Array;
 }
 
 export type Answer = (request: ScriptedRequest, response: ServerResponse, socket: Socket) => void;
 
 export class ScriptedS3 {
   readonly requests: ScriptedRequest[] = [];
+  /** What was wrong with the signatures of requests, which are answered all the same. */
+  readonly signatureProblems: string[] = [];
   connections = 0;
   readonly #server = createServer();
   readonly #sockets = new Set<Socket>();
@@ -28,26 +35,39 @@ export class ScriptedS3 {
       scripted.#sockets.add(socket);
     });
     scripted.#server.on("request", (incoming, response) => {
-      let bytes = 0;
-      incoming.on("data", (chunk: Uint8Array) => {
-        bytes += chunk.length;
-      });
+      const chunks: Uint8Array[] = [];
+      incoming.on("data", (chunk: Uint8Array) => chunks.push(chunk));
       incoming.on("error", () => undefined);
       incoming.on("end", () => {
+        const body = Buffer.concat(chunks);
         const url = new URL(incoming.url!, "http://server");
         const request: ScriptedRequest = {
           method: incoming.method!,
           path: url.pathname,
           query: url.searchParams,
           headers: incoming.headers,
-          bytes,
+          bytes: body.length,
+          body,
         };
+        const received = {
+          method: request.method,
+          target: incoming.url!,
+          headers: incoming.headers,
+          body,
+        };
+        const problem = signatureProblem(received, secretAccessKey);
+        if (problem !== undefined) scripted.signatureProblems.push(problem);
         scripted.requests.push(request);
         answer(request, response, incoming.socket);
       });
     });
     await new Promise<void>((resolve) => scripted.#server.listen(0, "127.0.0.1", resolve));
     return scripted;
+  }
+
+  /** Sockets that are open now. */
+  get openSockets(): number {
+    return [...this.#sockets].filter((socket) => !socket.destroyed).length;
   }
 
   get endpoint(): string {
@@ -59,7 +79,7 @@ export class ScriptedS3 {
       bucket: "bucket",
       endpoint: this.endpoint,
       region: "us-east-1",
-      credentials: { accessKeyId: "key", secretAccessKey: "the-secret" },
+      credentials: { accessKeyId: "key", secretAccessKey },
       ...options,
     });
     this.#stores.push(store);

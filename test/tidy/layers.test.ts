@@ -37,6 +37,8 @@ const violations: [rule: string, file: string, imports: string][] = [
   ["layer-testing", "src/testing/planted.ts", "../db/db.js"],
   ["every-folder-is-a-layer", "src/helpers/planted.ts", "../common/bytes.js"],
   ["aws-sdk-only-in-s3", "src/db/planted.ts", "@aws-sdk/client-s3"],
+  ["xml-only-in-s3-xml", "src/db/planted-xml.ts", "@aws-sdk/xml-builder"],
+  ["aws4-only-in-s3-signing", "src/db/planted-signer.ts", "aws4"],
   ["ulid-only-in-ids", "src/wal/planted.ts", "ulid"],
   ["io-only-in-object-store", "src/sst/planted.ts", "node:fs"],
   ["no-cycles", "src/common/cycle.ts", "./cycle-back.js"],

@@ -96,8 +96,24 @@ test("the testing tools load no cloud SDK", () => {
   expect(packages("testing/index.ts").filter((name) => /aws|smithy/.test(name))).toEqual([]);
 });
 
+test("moraine/s3 loads nothing before its first request", () => {
+  expect(packages("object-store/s3.ts")).toEqual([]);
+});
+
+test("the lean transport loads no SDK", () => {
+  expect(packages("object-store/s3-lean.ts")).toMatchInlineSnapshot(`
+    [
+      "aws4",
+      "node:crypto",
+      "node:http",
+      "node:https",
+      "node:net",
+    ]
+  `);
+});
+
 test("this way of looking would see the SDK", () => {
-  expect(packages("object-store/s3.ts")).toContain("@aws-sdk/client-s3");
+  expect(packages("object-store/s3-sdk.ts")).toContain("@aws-sdk/client-s3");
 });
 
 test("every entry point of the package has its source", () => {

@@ -1,5 +1,7 @@
-import { afterEach, expect, test } from "vitest";
-import { type Answer, errorAnswer, ScriptedS3 } from "../../support/scripted-s3.js";
+/** What S3 servers do when something breaks, and what both transports make of it. */
+import { afterEach, describe, expect, test } from "vitest";
+import type { S3ObjectStore, S3ObjectStoreOptions } from "../../../src/object-store/s3.js";
+import { type Answer, errorAnswer, ScriptedS3, transports } from "../../support/scripted-s3.js";
 
 const mebibyte = 1024 * 1024;
 const some = new Uint8Array(10);
@@ -9,102 +11,9 @@ async function start(answer: Answer): Promise<void> {
   server = await ScriptedS3.start(answer);
 }
 
-afterEach(() => server.stop());
-
-test("a server that does not answer is given up after the timeout", async () => {
-  await start(() => undefined);
-  const store = server.store({ requestTimeoutMs: 100 });
-  await expect(store.get("a")).rejects.toMatchObject({ reason: "unavailable" });
-  await expect(store.create("a", some)).rejects.toMatchObject({ reason: "unknown-outcome" });
-  expect(server.requests).toHaveLength(2);
-});
-
-test("a body that stalls is given up after the timeout", async () => {
-  await start((_, response) => {
-    response.writeHead(200, { "content-length": "10", "last-modified": new Date(0).toUTCString() });
-    response.write("abc");
-  });
-  const store = server.store({ requestTimeoutMs: 100 });
-  await expect(store.get("a")).rejects.toMatchObject({ reason: "unavailable" });
-});
-
-test("a lost reply leaves a create in doubt, and the client sends nothing again", async () => {
-  await start((_request, _response, socket) => socket.destroy());
-  const store = server.store();
-  await expect(store.create("a", some)).rejects.toMatchObject({ reason: "unknown-outcome" });
-  await expect(store.put("a", some)).rejects.toMatchObject({ reason: "unknown-outcome" });
-  await expect(store.get("a")).rejects.toMatchObject({ reason: "unavailable" });
-  expect(server.requests).toHaveLength(3);
-});
-
-test("409 is a conflict and 412 is exists", async () => {
-  await start((request, ...rest) =>
-    request.path.endsWith("409")
-      ? errorAnswer(409, "ConditionalRequestConflict")(request, ...rest)
-      : errorAnswer(412, "PreconditionFailed")(request, ...rest),
-  );
-  const store = server.store();
-  await expect(store.create("409", some)).rejects.toMatchObject({ reason: "conflict" });
-  expect(await store.create("412", some)).toBe("exists");
-  expect(server.requests.map((request) => request.headers["if-none-match"])).toEqual(["*", "*"]);
-});
-
-test("503 is throttling, with the time that the server asks for, after one request", async () => {
-  await start(errorAnswer(503, "SlowDown", { "retry-after": "3" }));
-  const store = server.store();
-  await expect(store.put("a", some)).rejects.toMatchObject({
-    reason: "throttled",
-    retryAfterMs: 3_000,
-  });
-  expect(server.requests).toHaveLength(1);
-});
-
-test("a truncated body is unavailable", async () => {
-  await start((_request, response, socket) => {
-    response.writeHead(200, { "content-length": "10", "last-modified": new Date(0).toUTCString() });
-    response.write("abc", () => socket.destroy());
-  });
-  await expect(server.store().get("a")).rejects.toMatchObject({ reason: "unavailable" });
-});
-
-test("the wrong part of an object is unavailable", async () => {
-  await start((_, response) => {
-    response.writeHead(206, {
-      "content-length": "3",
-      "content-range": "bytes 0-2/10",
-      "last-modified": new Date(0).toUTCString(),
-    });
-    response.end("abc");
-  });
-  const get = server.store().get("a", { range: { offset: 1, length: 3 } });
-  await expect(get).rejects.toMatchObject({ reason: "unavailable" });
-});
-
-test("large puts use one connection, and carry no checksum that was not asked for", async () => {
-  await start((_, response) => response.end());
-  const store = server.store();
-  for (let i = 0; i < 5; i++) await store.put(`a${i}`, new Uint8Array(3 * mebibyte));
-  expect(server.connections).toBe(1);
-  expect(server.requests.map((request) => request.bytes)).toEqual(Array(5).fill(3 * mebibyte));
-  const names = server.requests.flatMap((request) => Object.keys(request.headers));
-  expect(names.filter((name) => name.startsWith("x-amz-checksum"))).toEqual([]);
-});
-
-test("an aborted call rejects with the reason, before, during and in the body", async () => {
-  await start((request, response) => {
-    if (request.path.endsWith("silent")) return;
-    response.writeHead(200, { "content-length": "10", "last-modified": new Date(0).toUTCString() });
-    response.write("abc");
-  });
-  const store = server.store();
-  const reason = new Error("enough");
-  await expect(store.get("a", { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
-  for (const key of ["silent", "stalled"]) {
-    const controller = new AbortController();
-    const get = store.get(key, { signal: controller.signal });
-    setTimeout(() => controller.abort(reason), 50);
-    await expect(get).rejects.toBe(reason);
-  }
+afterEach(async () => {
+  await server.stop();
+  expect(server.signatureProblems).toEqual([]);
 });
 
 /** A server of multipart uploads that fails where `fail` answers. */
@@ -133,56 +42,168 @@ function uploads(
   };
 }
 
-test("a part that fails stops the upload and removes it", async () => {
-  const parts = new Set<string>();
-  await start(uploads(parts, (part) => (part === "2" ? errorAnswer(503, "SlowDown") : undefined)));
-  const store = server.store({ multipartBytes: 0, partBytes: 5 * mebibyte, partsInFlight: 2 });
-  const put = store.put("a", new Uint8Array(60 * mebibyte));
-  await expect(put).rejects.toMatchObject({ reason: "throttled" });
-  expect(parts.size).toBe(0);
-  expect(server.requests.filter((request) => request.method === "DELETE")).toHaveLength(1);
-  expect(server.requests.filter((request) => request.method === "PUT").length).toBeLessThan(6);
-});
+describe.each(transports)("%s", (transport) => {
+  const newStore = (options?: Partial<S3ObjectStoreOptions>): S3ObjectStore =>
+    server.store({ transport, ...options });
 
-test("200 with an error as its body does not complete an upload", async () => {
-  await start(
-    uploads(new Set(), (part, method) =>
-      part === null && method === "POST" && server.requests.at(-1)!.query.has("uploadId")
-        ? errorAnswer(200, "InternalError")
-        : undefined,
-    ),
-  );
-  const store = server.store({ multipartBytes: 0, partBytes: 5 * mebibyte });
-  const put = store.put("a", new Uint8Array(6 * mebibyte));
-  await expect(put).rejects.toMatchObject({ reason: "unknown-outcome" });
-  expect(server.requests.at(-1)!.method).toBe("GET");
-});
-
-test("delete goes on one by one where the server knows no DeleteObjects", async () => {
-  await start((request, response, socket) => {
-    if (request.method === "POST")
-      return errorAnswer(501, "NotImplemented")(request, response, socket);
-    response.writeHead(204).end();
+  test("a server that does not answer is given up after the timeout", async () => {
+    await start(() => undefined);
+    const store = newStore({ requestTimeoutMs: 100 });
+    await expect(store.get("a")).rejects.toMatchObject({ reason: "unavailable" });
+    await expect(store.create("a", some)).rejects.toMatchObject({ reason: "unknown-outcome" });
+    expect(server.requests).toHaveLength(2);
   });
-  const store = server.store();
-  await store.delete(["a", "b"]);
-  await store.delete(["c", "d"]);
-  const methods = server.requests.map((request) => request.method);
-  expect(methods).toEqual(["POST", "DELETE", "DELETE", "DELETE", "DELETE"]);
-});
 
-test("an expired token is tried again once with credentials that are read anew", async () => {
-  await start((request, response, socket) =>
-    /Credential=old/.test(request.headers.authorization ?? "")
-      ? errorAnswer(400, "ExpiredToken")(request, response, socket)
-      : void response.end(),
-  );
-  let reads = 0;
-  const credentials = async () => ({
-    accessKeyId: reads++ === 0 ? "old" : "new",
-    secretAccessKey: "s",
-    expiration: new Date(Date.now() + 3_600_000),
+  test("a body that stalls is given up after the timeout", async () => {
+    await start((_, response) => {
+      response.writeHead(200, {
+        "content-length": "10",
+        "last-modified": new Date(0).toUTCString(),
+      });
+      response.write("abc");
+    });
+    const store = newStore({ requestTimeoutMs: 100 });
+    await expect(store.get("a")).rejects.toMatchObject({ reason: "unavailable" });
   });
-  await server.store({ credentials }).put("a", some);
-  expect(server.requests).toHaveLength(2);
+
+  test("a lost reply leaves a create in doubt, and the client sends nothing again", async () => {
+    await start((_request, _response, socket) => socket.destroy());
+    const store = newStore();
+    await expect(store.create("a", some)).rejects.toMatchObject({ reason: "unknown-outcome" });
+    await expect(store.put("a", some)).rejects.toMatchObject({ reason: "unknown-outcome" });
+    await expect(store.get("a")).rejects.toMatchObject({ reason: "unavailable" });
+    expect(server.requests).toHaveLength(3);
+  });
+
+  test("409 is a conflict and 412 is exists", async () => {
+    await start((request, ...rest) =>
+      request.path.endsWith("409")
+        ? errorAnswer(409, "ConditionalRequestConflict")(request, ...rest)
+        : errorAnswer(412, "PreconditionFailed")(request, ...rest),
+    );
+    const store = newStore();
+    await expect(store.create("409", some)).rejects.toMatchObject({ reason: "conflict" });
+    expect(await store.create("412", some)).toBe("exists");
+    expect(server.requests.map((request) => request.headers["if-none-match"])).toEqual(["*", "*"]);
+  });
+
+  test("503 is throttling, with the time that the server asks for, after one request", async () => {
+    await start(errorAnswer(503, "SlowDown", { "retry-after": "3" }));
+    const store = newStore();
+    await expect(store.put("a", some)).rejects.toMatchObject({
+      reason: "throttled",
+      retryAfterMs: 3_000,
+    });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test("a truncated body is unavailable", async () => {
+    await start((_request, response, socket) => {
+      response.writeHead(200, {
+        "content-length": "10",
+        "last-modified": new Date(0).toUTCString(),
+      });
+      response.write("abc", () => socket.destroy());
+    });
+    await expect(newStore().get("a")).rejects.toMatchObject({ reason: "unavailable" });
+  });
+
+  test("the wrong part of an object is unavailable", async () => {
+    await start((_, response) => {
+      response.writeHead(206, {
+        "content-length": "3",
+        "content-range": "bytes 0-2/10",
+        "last-modified": new Date(0).toUTCString(),
+      });
+      response.end("abc");
+    });
+    const get = newStore().get("a", { range: { offset: 1, length: 3 } });
+    await expect(get).rejects.toMatchObject({ reason: "unavailable" });
+  });
+
+  test("large puts use one connection, and carry no checksum that was not asked for", async () => {
+    await start((_, response) => response.end());
+    const store = newStore();
+    for (let i = 0; i < 5; i++) await store.put(`a${i}`, new Uint8Array(3 * mebibyte));
+    expect(server.connections).toBe(1);
+    expect(server.requests.map((request) => request.bytes)).toEqual(Array(5).fill(3 * mebibyte));
+    const names = server.requests.flatMap((request) => Object.keys(request.headers));
+    expect(names.filter((name) => name.startsWith("x-amz-checksum"))).toEqual([]);
+  });
+
+  test("an aborted call rejects with the reason, before, during and in the body", async () => {
+    await start((request, response) => {
+      if (request.path.endsWith("silent")) return;
+      response.writeHead(200, {
+        "content-length": "10",
+        "last-modified": new Date(0).toUTCString(),
+      });
+      response.write("abc");
+    });
+    const store = newStore();
+    const reason = new Error("enough");
+    await expect(store.get("a", { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    for (const key of ["silent", "stalled"]) {
+      const controller = new AbortController();
+      const get = store.get(key, { signal: controller.signal });
+      setTimeout(() => controller.abort(reason), 50);
+      await expect(get).rejects.toBe(reason);
+    }
+  });
+
+  test("a part that fails stops the upload and removes it", async () => {
+    const parts = new Set<string>();
+    await start(
+      uploads(parts, (part) => (part === "2" ? errorAnswer(503, "SlowDown") : undefined)),
+    );
+    const store = newStore({ multipartBytes: 0, partBytes: 5 * mebibyte, partsInFlight: 2 });
+    const put = store.put("a", new Uint8Array(60 * mebibyte));
+    await expect(put).rejects.toMatchObject({ reason: "throttled" });
+    expect(parts.size).toBe(0);
+    expect(server.requests.filter((request) => request.method === "DELETE")).toHaveLength(1);
+    expect(server.requests.filter((request) => request.method === "PUT").length).toBeLessThan(6);
+  });
+
+  test("200 with an error as its body does not complete an upload", async () => {
+    await start(
+      uploads(new Set(), (part, method) =>
+        part === null && method === "POST" && server.requests.at(-1)!.query.has("uploadId")
+          ? errorAnswer(200, "InternalError")
+          : undefined,
+      ),
+    );
+    const store = newStore({ multipartBytes: 0, partBytes: 5 * mebibyte });
+    const put = store.put("a", new Uint8Array(6 * mebibyte));
+    await expect(put).rejects.toMatchObject({ reason: "unknown-outcome" });
+    expect(server.requests.at(-1)!.method).toBe("GET");
+  });
+
+  test("delete goes on one by one where the server knows no DeleteObjects", async () => {
+    await start((request, response, socket) => {
+      if (request.method === "POST")
+        return errorAnswer(501, "NotImplemented")(request, response, socket);
+      response.writeHead(204).end();
+    });
+    const store = newStore();
+    await store.delete(["a", "b"]);
+    await store.delete(["c", "d"]);
+    const methods = server.requests.map((request) => request.method);
+    expect(methods).toEqual(["POST", "DELETE", "DELETE", "DELETE", "DELETE"]);
+  });
+
+  test("an expired token is tried again once with credentials that are read anew", async () => {
+    await start((request, response, socket) =>
+      /Credential=old/.test(request.headers.authorization ?? "")
+        ? errorAnswer(400, "ExpiredToken")(request, response, socket)
+        : void response.end(),
+    );
+    let reads = 0;
+    const credentials = async () => ({
+      accessKeyId: reads++ === 0 ? "old" : "new",
+      secretAccessKey: "the-secret",
+      expiration: new Date(Date.now() + 3_600_000),
+    });
+    await newStore({ credentials }).put("a", some);
+    expect(server.requests).toHaveLength(2);
+  });
 });

@@ -79,7 +79,7 @@ export class Flusher {
     });
   }
 
-  /** Bytes of SSTs that are built and not stored yet: memory beside that of their tables. */
+  /** Bytes of SSTs that are being built, or are built and not stored yet: memory beside that of their tables. */
   get builtBytes(): number {
     return this.#builtBytes;
   }
@@ -171,10 +171,15 @@ export class Flusher {
     const { store, clock, sst } = this.#options;
     const signal = this.#abort.signal;
     const id = queued.id!;
-    const build = this.#build.then(() => buildSst(queued.table, { ...sst, id }, clock, signal));
+    // What it is built into is as large as the table.
+    const memoryBytes = queued.table.bytes;
+    const build = this.#build.then(() => {
+      this.#builtBytes += memoryBytes;
+      return buildSst(queued.table, { ...sst, id }, clock, signal);
+    });
     this.#build = build.catch(() => undefined);
     const built: BuiltSst = await build;
-    this.#builtBytes += built.info.size;
+    this.#builtBytes += built.info.size - memoryBytes;
     for (;;) {
       try {
         await writeSst(store, ObjectPaths.sst(id), built.chunks, { signal });

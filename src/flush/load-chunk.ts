@@ -9,6 +9,9 @@ import type { RowRef } from "../common/row.js";
 const wordBytes = 6;
 /** What a row takes besides its bytes. */
 const columnBytes = 16;
+/** So many rows are sorted, or merged, in a few ms. */
+const stepRows = 4096;
+const noWords = new Float64Array(0);
 const slabBytes = 256 * 1024;
 
 export class LoadChunk {
@@ -28,6 +31,8 @@ export class LoadChunk {
   #valueLength: Uint32Array = new Uint32Array(1024);
   /** How many bytes all keys begin with. */
   #shared = 0;
+  /** While it is sorted, for each row what its key mostly differs from others in. */
+  #words: Float64Array = noWords;
   /** Row numbers in key order, once it is sorted and where that is not the order of arrival. */
   #order: Uint32Array | undefined;
 
@@ -56,24 +61,45 @@ export class LoadChunk {
     this.bytes += length;
   }
 
-  /** Puts the rows into key order. Of several rows of one key the last to arrive stays. */
-  sort(): void {
+  /**
+   * Puts the rows into key order. Of several rows of one key the last to arrive stays. Yields after each few ms of work:
+   * sorting a large chunk takes seconds, which others want turns in.
+   */
+  *sortInSteps(): Generator<void, void> {
     if (this.isSorted) return;
-    const words = new Float64Array(this.rowCount);
-    for (let row = 0; row < words.length; row++) words[row] = this.#word(row);
-    const order = new Uint32Array(this.rowCount);
-    for (let row = 0; row < order.length; row++) order[row] = row;
-    // The last to arrive comes first among equals, so that it is the one that stays.
-    order.sort((a, b) => words[a]! - words[b]! || this.#compare(a, b) || b - a);
-    let kept = 1;
-    for (let i = 1; i < order.length; i++) {
-      const row = order[i]!;
-      if (this.#compare(order[kept - 1]!, row) !== 0) order[kept++] = row;
+    const { rowCount } = this;
+    this.#words = new Float64Array(rowCount);
+    let order = new Uint32Array(rowCount);
+    for (let start = 0; start < rowCount; start += stepRows) {
+      const end = Math.min(start + stepRows, rowCount);
+      for (let row = start; row < end; row++) {
+        this.#words[row] = this.#word(row);
+        order[row] = row;
+      }
+      order.subarray(start, end).sort((a, b) => this.#compareRows(a, b));
+      yield;
     }
+    let merged = new Uint32Array(rowCount);
+    for (let width = stepRows; width < rowCount; width *= 2) {
+      for (let start = 0; start < rowCount; start += 2 * width) {
+        yield* this.#mergeInSteps(order, merged, start, start + width, start + 2 * width);
+      }
+      [order, merged] = [merged, order];
+    }
+    let kept = 1;
+    for (let i = 1; i < rowCount; i++) {
+      const row = order[i]!;
+      const before = order[kept - 1]!;
+      if (this.#words[before] !== this.#words[row] || this.#compare(before, row) !== 0) {
+        order[kept++] = row;
+      }
+      if (i % stepRows === 0) yield;
+    }
+    this.#words = noWords;
     this.#order = order.subarray(0, kept);
   }
 
-  /** How many rows `rowAt` gives, after `sort`. */
+  /** How many rows `rowAt` gives, after it was sorted. */
   get sortedCount(): number {
     return this.#order?.length ?? this.rowCount;
   }
@@ -127,14 +153,39 @@ export class LoadChunk {
     if (this.isSorted && this.#compare(row - 1, row) >= 0) this.isSorted = false;
   }
 
+  /** Merges what is in order in [start, middle) and [middle, end), both cut at the end of all. */
+  *#mergeInSteps(
+    from: Uint32Array,
+    to: Uint32Array,
+    start: number,
+    middle: number,
+    end: number,
+  ): Generator<void, void> {
+    const leftEnd = Math.min(middle, from.length);
+    const rightEnd = Math.min(end, from.length);
+    let left = start;
+    let right = leftEnd;
+    for (let at = start; at < rightEnd; at++) {
+      const takesLeft =
+        right === rightEnd || (left < leftEnd && this.#compareRows(from[left]!, from[right]!) < 0);
+      to[at] = takesLeft ? from[left++]! : from[right++]!;
+      if (at % stepRows === 0) yield;
+    }
+  }
+
+  /** By key. The last to arrive comes first among equals, so that it is the one that stays. */
+  #compareRows(a: number, b: number): number {
+    return this.#words[a]! - this.#words[b]! || this.#compare(a, b) || b - a;
+  }
+
   #compare(a: number, b: number): number {
     const chunks = this.#slabs;
     const aStart = this.#offset[a]!;
     const bStart = this.#offset[b]!;
-    return compareRanges(
-      ...([chunks[this.#slabOf[a]!]!, aStart, aStart + this.#keyLength[a]!] as const),
-      ...([chunks[this.#slabOf[b]!]!, bStart, bStart + this.#keyLength[b]!] as const),
-    );
+    const aEnd = aStart + this.#keyLength[a]!;
+    const bEnd = bStart + this.#keyLength[b]!;
+    const aBytes = chunks[this.#slabOf[a]!]!;
+    return compareRanges(aBytes, aStart, aEnd, chunks[this.#slabOf[b]!]!, bStart, bEnd);
   }
 
   /** The bytes of a key after what all have in common, as a number that sorts like them; shorter keys are filled up. */

@@ -79,14 +79,19 @@ export class LoadWriter {
   /** Adds a chunk, whose memory is free when this resolves. Rejects when an upload has failed. */
   async add(chunk: LoadChunk): Promise<void> {
     const { clock, sstBytes } = this.#options;
-    chunk.sort();
+    let sliceEnd = clock.monotonic() + sliceMs;
+    const giveTurn = async (): Promise<void> => {
+      await new Promise<void>((resolve) => clock.endOfTurn(resolve));
+      this.#check();
+      sliceEnd = clock.monotonic() + sliceMs;
+    };
+    for (const _ of chunk.sortInSteps()) if (clock.monotonic() >= sliceEnd) await giveTurn();
     const row = this.#row;
     const count = chunk.sortedCount;
     if (!this.#isBelowFirst(chunk)) {
       await this.#closeSst();
       this.#runs.push([]);
     }
-    let sliceEnd = clock.monotonic() + sliceMs;
     let bytesToLook = bytesBetweenLooks;
     for (let i = 0; i < count; i++) {
       if (this.#builder !== undefined && this.#builder.bytesWritten >= sstBytes) {
@@ -100,11 +105,7 @@ export class LoadWriter {
       bytesToLook -= rowBytes;
       if ((i + 1) % rowsBetweenLooks !== 0 && bytesToLook > 0) continue;
       bytesToLook = bytesBetweenLooks;
-      if (clock.monotonic() >= sliceEnd) {
-        await new Promise<void>((resolve) => clock.endOfTurn(resolve));
-        this.#check();
-        sliceEnd = clock.monotonic() + sliceMs;
-      }
+      if (clock.monotonic() >= sliceEnd) await giveTurn();
     }
   }
 

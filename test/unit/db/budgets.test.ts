@@ -256,7 +256,7 @@ test.each([
     await loading;
     await turns();
     const requests = requestsOf(place.counting);
-    const ssts = requests.filter((request) => request === "put sst/ULID.sst");
+    const ssts: string[] = requests.filter((request) => request === "put sst/ULID.sst");
     // Some 110 KiB, in SSTs of 8 KiB, which end with each chunk of 16 KiB where rows are not sorted.
     expect(ssts.length).toBeGreaterThan(10);
     expect(ssts.length).toBeLessThan(25);

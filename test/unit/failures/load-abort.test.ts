@@ -98,6 +98,34 @@ describe.each(orders)("%s rows", (_, order) => {
   });
 });
 
+test("aborted at any moment between its last upload and its tick: gone without a trace, or there as a whole", async () => {
+  let [traceless, there] = [0, 0];
+  for (let ticks = 0; ticks < 50; ticks++) {
+    const scene = await openSmall();
+    const { place, db } = scene;
+    const controller = new AbortController();
+    const held = new HeldRequests(place.faulty, sst);
+    const load = watchLoad(scene, rows(50), { signal: controller.signal });
+    await turns(3);
+    expect(held.count).toBe(1);
+    held.release();
+    await abortAfter(ticks, controller);
+    await turns();
+    expect(load.outcome).not.toBe("pending");
+    if (db.seq === 1) {
+      await expectNoTrace(scene);
+      traceless++;
+    } else {
+      expect((await keysIn(place, db)).length).toBe(51);
+      await place.clock.advanceUntil(db.close());
+      expect((await keysAfter(place)).length).toBe(51);
+      there++;
+    }
+  }
+  expect(traceless).toBeGreaterThan(3);
+  expect(there).toBeGreaterThan(3);
+});
+
 test.each([
   ["its record is on its way", wal],
   ["its record is buffered", undefined],

@@ -8,6 +8,7 @@ import {
   keyOf,
   keysOf,
   listed,
+  newestManifest,
   openSmall,
   rows,
   Source,
@@ -97,6 +98,35 @@ describe.each(ways)("%s", (_, options) => {
     await place.clock.advanceUntil(db.close());
   });
 });
+
+test.each(ways)(
+  "%s, the floor rises past a load once L0 names it, and no further while another is under way",
+  async (_, options) => {
+    const scene = await openSmall(options);
+    const { place, db } = scene;
+    const { clock } = place;
+    const source = new Source(300);
+    const slow = watchLoad(scene, source);
+    await turns();
+    const named = (await newestManifest(place)).l0.flatMap(({ ssts }) => ssts.map(({ id }) => id));
+    const early = (await listed(place))
+      .map((key) => key.slice("db/sst/".length, -".sst".length))
+      .filter((id) => !named.includes(id));
+    expect(early.length).toBeGreaterThan(2);
+    await clock.advanceUntil(db.load(rows(300, 300)));
+    await clock.advanceUntil(db.flush({ to: "l0" }));
+    expect((await newestManifest(place)).writerFloor < early[0]!).toBe(true);
+    source.gate.resolve("end");
+    await clock.advance(1000);
+    expect(slow.outcome).toBe("fulfilled");
+    await clock.advanceUntil(db.flush({ to: "l0" }));
+    const { l0, writerFloor } = await newestManifest(place);
+    const ids = l0.flatMap(({ ssts }) => ssts.map(({ id }) => id));
+    expect(ids).toEqual(expect.arrayContaining(early));
+    expect(writerFloor >= ids.sort().at(-1)!).toBe(true);
+    await clock.advanceUntil(db.close());
+  },
+);
 
 test("a crash at each request of a load: a successor has all of it or nothing", async () => {
   let [none, all] = [0, 0];

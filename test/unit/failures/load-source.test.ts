@@ -89,7 +89,8 @@ test.each<[string, unknown]>([
 });
 
 test("what onProgress throws ends the load, even while the source waits", async () => {
-  const source = new Source(500, rows(10));
+  // One SST is on its way and the next not full when the source stops giving.
+  const source = new Source(130, rows(10));
   const load = scene.db.load(source, {
     onProgress: () => {
       throw broke;

@@ -56,7 +56,7 @@ test("the requests of a load: its uploads, one WAL object, and one manifest when
 test.each([1, 2, 5])(
   "an upload that is refused, number %i: the load rejects with that",
   async (bad) => {
-    for (const source of [rows(1000), new Source(1000)]) {
+    for (const source of [rows(1000), new Source(1000), ...(bad === 1 ? [new Source(130)] : [])]) {
       const scene = await openSmall();
       let uploads = 0;
       scene.place.faulty.intercept = (request) =>

@@ -1,5 +1,5 @@
 /**
- * Random operations on a database and on a sorted map: writes, flushes, closes, crashes, readers, and every way of reading (P4).
+ * Random operations on a database and on a sorted map: writes, loads, flushes, closes, crashes, readers, and every way of reading (P4).
  * A failure prints the seed and the path; pass both to `fc.assert` to replay it.
  */
 import { mkdtemp, rm } from "node:fs/promises";
@@ -25,6 +25,8 @@ const optionsArbitrary: fc.Arbitrary<OpenOptions> = fc
     walPutsInFlight: fc.constantFrom(1, 4),
     uploadsInFlight: fc.constantFrom(1, 3),
     readAheadBytes: fc.constantFrom(0, undefined),
+    loadBufferBytes: fc.constantFrom(4 * KiB, undefined),
+    sstBytesMax: fc.constantFrom(4 * KiB, undefined),
   })
   .map((options) =>
     options.memTableBytes === undefined ? { ...options, unflushedBytesMax: undefined } : options,
@@ -52,7 +54,7 @@ test("a database agrees with a sorted map, whatever is done to it", async () => 
     ),
     { numRuns: 300 },
   );
-});
+}, 180_000);
 
 test("a database in a folder agrees with a sorted map", async () => {
   await fc.assert(

@@ -11,6 +11,8 @@ export type Operation = readonly [key: KeyLike, value: Uint8Array | undefined];
 export interface Batch {
   readonly seq: number;
   readonly operations: readonly Operation[];
+  /** A part of a load that is not its last: there is no state that ends with it. */
+  readonly isPart: boolean;
 }
 
 export interface ModelRow {
@@ -28,12 +30,49 @@ export class Model {
   lastSeq = 0;
 
   add(seq: number, operations: readonly Operation[]): void {
-    this.batches.push({ seq, operations });
+    this.batches.push({ seq, operations, isPart: false });
     this.lastSeq = seq;
   }
 
+  /**
+   * A load of `rows`, whose seqs lie above `seqBefore` and end at `seq`. How it was cut into entries, each with a seq, is up to the
+   * engine: `seqOf` tells what became of the last row of a key, or undefined where a later write hides it.
+   */
+  addLoad(
+    rows: readonly Operation[],
+    range: { seqBefore: number; seq: number },
+    seqOf: (key: KeyLike) => number | undefined,
+  ): void {
+    const { seqBefore, seq } = range;
+    const lastOfKey = new Map<string, Operation>();
+    for (const row of rows) {
+      const name = nameOf(toBytes(row[0]));
+      lastOfKey.delete(name);
+      lastOfKey.set(name, row);
+    }
+    const parts = new Map<number, Operation[]>([[seq, []]]);
+    let last = seqBefore + 1;
+    for (const row of lastOfKey.values()) {
+      const own = seqOf(row[0]);
+      if (own !== undefined && (own < last || own > seq)) {
+        throw new Error(`A row of a load has seq ${own}, not one from ${last} to ${seq}.`);
+      }
+      last = own ?? last;
+      const part = parts.get(own ?? seq);
+      if (part === undefined) parts.set(own!, [row]);
+      else part.push(row);
+    }
+    for (const [partSeq, operations] of parts) {
+      this.batches.push({ seq: partSeq, operations, isPart: partSeq < seq });
+    }
+    this.batches.sort((a, b) => a.seq - b.seq);
+    this.lastSeq = Math.max(this.lastSeq, seq);
+  }
+
   acknowledge(seq: number): void {
-    this.acknowledgedSeq = Math.max(this.acknowledgedSeq, seq);
+    // Seqs that were given and lost end no state.
+    const last = this.batches.findLast((batch) => batch.seq <= seq)?.seq ?? 0;
+    this.acknowledgedSeq = Math.max(this.acknowledgedSeq, last);
   }
 
   /** Rows in key order. */
@@ -61,7 +100,8 @@ export class Model {
    * the last that the new handle knows of: above the prefix where a commit told of seqs whose writes were lost.
    */
   recover(found: readonly ModelRow[], seq: number): void {
-    const ends = [0, ...this.batches.map((batch) => batch.seq)].filter((end) => end <= seq);
+    const whole = this.batches.filter(({ isPart }) => !isPart);
+    const ends = [0, ...whole.map((batch) => batch.seq)].filter((end) => end <= seq);
     const shown = show(found);
     const end = ends.findLast(
       (candidate) => candidate >= this.acknowledgedSeq && show(this.rowsAt(candidate)) === shown,

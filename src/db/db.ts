@@ -196,23 +196,32 @@ export class Db extends Reads {
     return this.#writer.readView();
   }
 
-  /** Nothing of a call with bad arguments happens, and every failure is a rejection. */
-  async #write(
+  /**
+   * Nothing of a call with bad arguments happens, and every failure is a rejection. Not an async function: that would
+   * answer with a promise of its own, two turns of the microtask queue after the one that it is given.
+   */
+  #write(
     options: WriteOptions | undefined,
     what: string,
     write: (request: WriteRequest) => Promise<WriteResult>,
   ): Promise<WriteResult> {
-    let request = defaultWrite;
-    if (options !== undefined) {
-      checkOptions(options, writeOptionNames, what);
-      requireBoolean(options.durable, "durable");
-      requireSignal(options.signal);
-      throwIfAborted(options.signal);
-      request = { durable: options.durable ?? true, signal: options.signal };
+    try {
+      const request = toWriteRequest(options, what);
+      this.#writer.requireOpen();
+      return write(request);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    this.#writer.requireOpen();
-    return write(request);
   }
+}
+
+function toWriteRequest(options: WriteOptions | undefined, what: string): WriteRequest {
+  if (options === undefined) return defaultWrite;
+  checkOptions(options, writeOptionNames, what);
+  requireBoolean(options.durable, "durable");
+  requireSignal(options.signal);
+  throwIfAborted(options.signal);
+  return { durable: options.durable ?? true, signal: options.signal };
 }
 
 function requireEntries(entries: unknown): void {

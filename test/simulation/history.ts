@@ -5,6 +5,7 @@
  */
 import { decodeUtf8 } from "../../src/common/bytes.js";
 import type { Reads } from "../../src/db/reads.js";
+import type { LoadTick } from "./load-ticks.js";
 
 export interface Change {
   readonly key: string;
@@ -14,6 +15,9 @@ export interface Change {
 
 interface PastWrite {
   readonly changes: readonly Change[];
+  /** A load may take several seqs. */
+  readonly seqCount: number;
+  /** The last of them. */
   seq: number | undefined;
 }
 
@@ -23,6 +27,10 @@ export class History {
   readonly #writes: PastWrite[] = [];
   /** How many writes must survive. */
   #durable = 0;
+  /** Where the writes of the newest handle begin, and the last seq before them. */
+  #handle = { index: 0, seqBefore: 0 };
+  /** What loads under way will change, by their last key. */
+  readonly #loads = new Map<string, readonly Change[]>();
   /** Every promise of a live handle that has not settled. */
   readonly #waiting = new Set<string>();
 
@@ -36,20 +44,52 @@ export class History {
     options: { durable: boolean },
     wait: Promise<{ seq: number }>,
   ): Promise<void> {
-    const write: PastWrite = { changes, seq: undefined };
+    const write: PastWrite = { changes, seqCount: 1, seq: undefined };
     const position = this.#writes.push(write);
     return this.settles(`write ${position}`, wait, ({ seq }) => {
       write.seq = seq;
-      if (options.durable) this.#durable = Math.max(this.#durable, position);
+      if (options.durable) this.#mustSurvive(write);
     });
+  }
+
+  /** A handle has opened that goes on from `seqBefore`. */
+  opened(seqBefore: number): void {
+    this.#handle = { index: this.#writes.length, seqBefore };
+  }
+
+  /** A load has been called. It becomes a write when it takes its seqs; `wait` gives undefined when it is given up. */
+  load(changes: readonly Change[], wait: Promise<{ seq: number } | undefined>): Promise<void> {
+    const { key } = changes.at(-1)!;
+    this.#loads.set(key, changes);
+    return this.settles(`load ${key}`, wait, (result) => {
+      this.#loads.delete(key);
+      const write = this.#writes.find((candidate) => candidate.changes === changes);
+      if (write?.seq !== result?.seq) {
+        throw new Error(`Load "${key}" answers seq ${result?.seq}, and took ${write?.seq}.`);
+      }
+      if (write !== undefined) this.#mustSurvive(write);
+    });
+  }
+
+  loadTicked({ lastKey, seq, runs }: LoadTick): void {
+    const changes = this.#loads.get(lastKey);
+    if (changes === undefined) throw new Error(`Load "${lastKey}" takes a seq after its end.`);
+    const { index, seqBefore } = this.#handle;
+    const at = index + indexAfter(this.#writes.slice(index), seq - runs - seqBefore);
+    this.#writes.splice(at, 0, { changes, seqCount: runs, seq });
   }
 
   /** Everything called before is durable once `wait` resolves. */
   flushed(wait: Promise<unknown>): Promise<void> {
-    const position = this.#writes.length;
+    const last = this.#writes.at(-1);
     return this.settles("flush", wait, () => {
-      this.#durable = Math.max(this.#durable, position);
+      if (last !== undefined) this.#mustSurvive(last);
     });
+  }
+
+  /** And with it all that come before it. */
+  #mustSurvive(write: PastWrite): void {
+    this.#durable = Math.max(this.#durable, this.#writes.indexOf(write) + 1);
   }
 
   async settles<T>(name: string, wait: Promise<T>, then: (result: T) => void): Promise<void> {
@@ -70,6 +110,7 @@ export class History {
   /** The process has died: what it waited for waits for ever. */
   crashed(): void {
     this.#waiting.clear();
+    this.#loads.clear();
   }
 
   /** What the first `count` writes leave. */
@@ -111,8 +152,11 @@ export class History {
 
   /** The seq of the write that a key's value comes from, if it is known. */
   seqOf(key: string): number | undefined {
-    return this.#writes.findLast(({ changes }) => changes.some((change) => change.key === key))
-      ?.seq;
+    const write = this.#writes.findLast(({ changes }) =>
+      changes.some((change) => change.key === key),
+    );
+    // Of a load with several seqs only the last is told.
+    return write?.seqCount === 1 ? write.seq : undefined;
   }
 }
 

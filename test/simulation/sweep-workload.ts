@@ -1,4 +1,5 @@
 /** What the process does that the crash sweep cuts: writes of every kind, several flushes at once, closes and reopens. */
+import { isMoraineError } from "../../src/common/errors.js";
 import { Db } from "../../src/db/db.js";
 import type { OpenOptions } from "../../src/db/open-options.js";
 import { type Change, difference, equalContent, type History, scanContent } from "./history.js";
@@ -13,6 +14,8 @@ export function openDb(process: SimulatedProcess, options: OpenOptions = {}): Pr
 const sizes: OpenOptions = {
   memTableBytes: 40_000,
   unflushedBytesMax: 250_000,
+  loadBufferBytes: 4096,
+  sstBytesMax: 4096,
   walPutsPerSecond: 50,
   walPutsBurst: 10,
   flushIntervalMs: 20,
@@ -28,6 +31,7 @@ export class Recorder {
   constructor(db: Db, history: History) {
     this.#db = db;
     this.#history = history;
+    history.opened(db.seq);
   }
 
   put(key: string, value: string, durable = true): Promise<void> {
@@ -47,6 +51,15 @@ export class Recorder {
       else batch.put(key, value);
     }
     return this.#history.add(changes, { durable }, this.#db.write(batch, { durable }));
+  }
+
+  /** The last key must be the greatest. `close` gives up a load that has no seq yet. */
+  load(changes: readonly { key: string; value: string }[]): Promise<void> {
+    const wait = this.#db.load(changes).catch((error: unknown) => {
+      if (!isMoraineError(error, "closed")) throw error;
+      return undefined;
+    });
+    return this.#history.load(changes, wait);
   }
 
   later(wait: Promise<void>): void {
@@ -96,6 +109,15 @@ export async function checkReads(db: Db, history: History): Promise<void> {
   }
 }
 
+/** So many that come to two L0 entries, one of two SSTs. */
+const rowsToLoad = (name: string): { key: string; value: string }[] => [
+  ...["large2", "large5", "one", "soft1", "large3", "soft1", "soft9"].map((key, i) => ({
+    key,
+    value: i % 2 === 0 ? `${name}${i}`.padEnd(2200, ".") : `${name}${i}`,
+  })),
+  { key: `z/${name}`, value: name },
+];
+
 const large = (name: string): string => name.padEnd(5000, ".");
 
 export async function workload(
@@ -122,6 +144,7 @@ export async function workload(
     if (durable && i % 2 === 0) await write;
     else first.later(write);
   }
+  const loading = first.load(rowsToLoad("load1"));
   await first.flush("wal");
   await first.write([
     { key: "batch/a", value: large("2") },
@@ -129,6 +152,8 @@ export async function workload(
   ]);
   first.later(first.delete("large3", false));
   await first.flush("l0");
+  await loading;
+  first.later(first.put("soft9", "after the load", false));
   await first.check();
   first.later(first.put("soft2", "again", false));
   await first.close(true);
@@ -143,9 +168,15 @@ export async function workload(
     ]),
   );
   for (let i = 0; i < 8; i++) second.later(second.put(`large${i}`, large(`w${i}`), i === 6));
-  await second.flush("wal");
+  await Promise.all([second.flush("wal"), second.load(rowsToLoad("load2"))]);
   second.later(second.delete("four", false));
+  await second.load([{ key: "z/load3", value: "3" }]);
+  const givenUp = second.load([
+    { key: "four", value: "given up" },
+    { key: "z/load4", value: "4" },
+  ]);
   await second.close("wal");
+  await givenUp;
 
   const third = new Recorder(await openDb(process, options), history);
   await third.check();

@@ -2,6 +2,7 @@
 import type { OpenOptions } from "../../src/db/open-options.js";
 import type { Fate } from "./fate.js";
 import { difference, equalContent, History, scanContent } from "./history.js";
+import { onLoadTick } from "./load-ticks.js";
 import { runCase } from "./replay.js";
 import type { SimulatedObjects } from "./simulated-objects.js";
 import type { SimulatedProcess } from "./simulated-process.js";
@@ -57,6 +58,7 @@ export function runSweepCase(which: SweepCase, makeObjects?: MakeObjects): Promi
 
 async function sweep(world: World, which: SweepCase): Promise<SweepOutcome> {
   const history = new History();
+  onLoadTick((tick) => history.loadTicked(tick));
   const options: OpenOptions = {
     walPutsInFlight: 1 + (which.seed % 4),
     uploadsInFlight: 1 + ((which.seed + 1) % 4),
@@ -134,11 +136,16 @@ async function goOn(
   const recorder = new Recorder(db, history);
   await recorder.put("after", process.name);
   recorder.later(recorder.put("after/soft", process.name, false));
+  const loading = recorder.load([
+    { key: "one", value: process.name },
+    { key: "z/after", value: process.name },
+  ]);
   await recorder.write([
     { key: "batch/a", value: process.name },
     { key: "three", value: undefined },
     { key: "batch/c", value: process.name },
   ]);
+  await loading;
   await checkReads(db, history);
   await recorder.close(true);
 }

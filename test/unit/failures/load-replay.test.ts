@@ -1,11 +1,14 @@
 /** What a successor and a reader make of a log with loads in it: each once, at its place, and with its ids respected (R42, R49). */
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { encodeManifest } from "../../../src/format/manifest-codec.js";
 import { DbReader } from "../../../src/index.js";
+import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { ManualClock } from "../../../src/testing/index.js";
 import { HeldRequests } from "../../support/held-requests.js";
 import { newPlace, openAt, text, turns } from "../db/support.js";
 import {
   keyOf,
+  type LoadScene,
   listed,
   newestManifest,
   openSmall,
@@ -23,10 +26,10 @@ afterEach(() => unhandled.end());
 
 const day = 24 * 3_600_000;
 
-test("a load in L0, whose WAL object is read again for what follows it, is skipped", async () => {
+/** A dead writer, whose last WAL object holds a load that is in L0 and a write that is not. */
+async function sharedObject(): Promise<LoadScene> {
   const scene = await openSmall();
   const { place, db } = scene;
-  const { clock } = place;
   const held = new HeldRequests(place.faulty, wal);
   const early = Array.from({ length: 4 }, async (_, i) => {
     await turns(2 * i);
@@ -45,7 +48,12 @@ test("a load in L0, whose WAL object is read again for what follows it, is skipp
   const { lastL0Seq, walStart } = await newestManifest(place);
   expect([load.outcome, lastL0Seq, walStart.id]).toEqual(["fulfilled", db.seq - 1, 6]);
   place.faulty.crash();
+  return scene;
+}
 
+test("a load in L0, whose WAL object is read again for what follows it, is skipped", async () => {
+  const { place } = await sharedObject();
+  const { clock } = place;
   const reader = await clock.advanceUntil(
     DbReader.open({ store: place.inner, path: "db" }, { clock }),
   );
@@ -62,6 +70,34 @@ test("a load in L0, whose WAL object is read again for what follows it, is skipp
   expect((await clock.advanceUntil(reader.keys().nextMany(1000))).length).toBe(305);
   await clock.advanceUntil(reader.close());
   await clock.advanceUntil(successor.close());
+});
+
+test("and when what it named has been compacted and collected, nobody looks for it", async () => {
+  const { place } = await sharedObject();
+  const { clock } = place;
+  // As if a compaction had found nothing to keep.
+  const before = await newestManifest(place);
+  const number = before.number + 1;
+  const compacted = { ...before, number, l0: [], token: new Uint8Array(16).fill(7) };
+  await place.inner.create(`db/${ObjectPaths.manifest(number)}`, encodeManifest(compacted));
+  await place.inner.delete(await listed(place));
+  const reader = await clock.advanceUntil(
+    DbReader.open({ store: place.inner, path: "db" }, { clock }),
+  );
+  expect((await clock.advanceUntil(reader.keys().nextMany(1000))).map(text)).toEqual([keyOf(7)]);
+  await clock.advanceUntil(reader.close());
+  // What it replays is in its view until the first commit after its claim.
+  const next = newPlace(place.inner, clock);
+  const claim = ObjectPaths.manifest(number + 1);
+  const held = new HeldRequests(
+    next.faulty,
+    (request) => manifest(request) && !request.key.endsWith(claim),
+  );
+  const successor = await openAt(next, small);
+  expect(await keysIn(next, successor)).toEqual([keyOf(7)]);
+  held.release();
+  await clock.advanceUntil(successor.close());
+  expect((await newestManifest(place)).l0.map(({ seq }) => seq)).toEqual([0]);
 });
 
 test("a successor whose clock is behind mints its ids above those of the load that it replays", async () => {

@@ -8,7 +8,6 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { throwIfAborted } from "../common/abort.js";
 import { allocateBytes, type Bytes, concatBytes } from "../common/bytes.js";
-import { ClosedError } from "../common/errors.js";
 
 export interface HttpServer {
   readonly isSecure: boolean;
@@ -83,7 +82,8 @@ export class HttpSockets {
 
   /** Ends what is running, and closes the sockets. */
   close(): void {
-    for (const exchange of this.#running) exchange.fail(new ClosedError("The S3 store is closed."));
+    const error = errorOf("ECONNRESET", "the store was closed");
+    for (const exchange of this.#running) exchange.fail(error);
     this.#agent.destroy();
   }
 }

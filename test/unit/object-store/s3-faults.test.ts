@@ -206,4 +206,130 @@ describe.each(transports)("%s", (transport) => {
     await newStore({ credentials }).put("a", some);
     expect(server.requests).toHaveLength(2);
   });
+
+  test("a bucket in another region is invalid, and the message names the region", async () => {
+    await start((request, response, socket) =>
+      request.method === "HEAD"
+        ? void response.writeHead(301, { "x-amz-bucket-region": "eu-north-1" }).end()
+        : errorAnswer(301, "PermanentRedirect", { "x-amz-bucket-region": "eu-north-1" })(
+            request,
+            response,
+            socket,
+          ),
+    );
+    const store = newStore();
+    for (const call of [() => store.head("a"), () => store.get("a"), () => store.put("a", some)]) {
+      await expect(call()).rejects.toMatchObject({
+        reason: "invalid",
+        message: expect.stringContaining('Set region "eu-north-1"'),
+      });
+    }
+  });
+
+  test("a clock that is off is denied with the remedy", async () => {
+    await start(errorAnswer(403, "RequestTimeTooSkewed"));
+    await expect(newStore().create("a", some)).rejects.toMatchObject({
+      reason: "denied",
+      message: expect.stringContaining("Set the clock"),
+    });
+  });
+
+  test("403 for an object is denied with the permission that is missing", async () => {
+    await start((request, response, socket) =>
+      request.method === "HEAD"
+        ? void response.writeHead(403).end()
+        : errorAnswer(403, "AccessDenied")(request, response, socket),
+    );
+    const store = newStore();
+    for (const call of [() => store.head("a"), () => store.get("a")]) {
+      await expect(call()).rejects.toMatchObject({
+        reason: "denied",
+        message: expect.stringContaining("s3:ListBucket"),
+      });
+    }
+  });
+
+  test("an answer that is no XML is no listing", async () => {
+    await start((_, response) => void response.end("<html><p>Welcome to the hotel!</html>"));
+    const first = newStore().list({ prefix: "" })[Symbol.asyncIterator]().next();
+    await expect(first).rejects.toMatchObject({ reason: "unavailable" });
+  });
+
+  test("a listing that ends too early is unavailable", async () => {
+    const page = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+    await start((_request, response, socket) => {
+      response.writeHead(200, { "content-length": page.length + 10 });
+      response.write(page, () => socket.end());
+    });
+    const first = newStore().list({ prefix: "" })[Symbol.asyncIterator]().next();
+    await expect(first).rejects.toMatchObject({ reason: "unavailable" });
+  });
+
+  test("DeleteObjects that fails for one key is told, with the key", async () => {
+    await start((_, response) => {
+      response.end(
+        "<DeleteResult><Error><Key>b&amp;c</Key><Code>AccessDenied</Code><Message>no</Message></Error></DeleteResult>",
+      );
+    });
+    await expect(newStore().delete(["a", "b&c"])).rejects.toMatchObject({
+      reason: "denied",
+      object: "b&c",
+    });
+  });
+
+  test("200 with an error as its body is no copy", async () => {
+    await start((request, response, socket) => {
+      const head = { "last-modified": new Date(0).toUTCString(), "content-length": "5" };
+      if (request.method === "HEAD") response.writeHead(200, head).end();
+      else errorAnswer(200, "SlowDown")(request, response, socket);
+    });
+    await expect(newStore().copy("a", "b")).rejects.toMatchObject({ reason: "throttled" });
+  });
+
+  test("an aborted call frees its socket", async () => {
+    await start((request, response) => {
+      if (request.path.endsWith("b")) response.end();
+    });
+    const store = newStore({ socketsMax: 1 });
+    for (const key of ["silent", "silent"]) {
+      const reason = new Error("enough");
+      const controller = new AbortController();
+      const put = store.put(key, some, { signal: controller.signal });
+      setTimeout(() => controller.abort(reason), 30);
+      await expect(put).rejects.toBe(reason);
+    }
+    await store.put("b", some);
+    await until(() => server.openSockets === 1);
+  });
+
+  test("a request that gets no socket in time was not sent", async () => {
+    await start(() => undefined);
+    const store = newStore({ socketsMax: 1, connectTimeoutMs: 100, requestTimeoutMs: 2_000 });
+    const first = store.create("a", some).catch((error: unknown) => error);
+    await until(() => server.requests.length === 1);
+    await expect(store.create("b", some)).rejects.toMatchObject({ reason: "unavailable" });
+    await store.close();
+    expect(await first).toMatchObject({ reason: "unknown-outcome" });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test("close ends what is running and closes the sockets", async () => {
+    await start((request, response) => {
+      if (request.path.endsWith("a")) response.end();
+    });
+    const store = newStore();
+    await Promise.all([store.put("a", some), store.put("a", some)]);
+    const running = [store.put("b", some), store.put("b", some)].map((put) =>
+      put.catch((error: unknown) => error),
+    );
+    await until(() => server.requests.length === 4);
+    await store.close();
+    for (const put of running) expect(await put).toMatchObject({ reason: "unknown-outcome" });
+    await until(() => server.openSockets === 0);
+    await expect(store.put("a", some)).rejects.toMatchObject({ kind: "closed" });
+  });
 });
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}

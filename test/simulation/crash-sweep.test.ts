@@ -26,19 +26,23 @@ if (replayed !== undefined) {
   });
 } else {
   describe("crash sweep", () => {
-    test.each(seeds)("every request of the workload, cut in every way: seed %i", async (seed) => {
-      const { requests } = await run({ seed });
-      expect(requests).toBeGreaterThan(60);
-      for (let at = 0; at < requests; at++) {
-        for (const fate of crashes) {
+    test.each(seeds)(
+      "every request of the workload, cut in every way: seed %i",
+      async (seed) => {
+        const { requests } = await run({ seed });
+        expect(requests).toBeGreaterThan(80);
+        for (let at = 0; at < requests; at++) {
+          for (const fate of crashes) {
+            const outcome = await run({ seed, cut: { at, fate } });
+            expect(outcome.cutHit, `request ${at} was cut`).toBe(true);
+          }
+          const fate = faults[(at + seed) % faults.length]!;
           const outcome = await run({ seed, cut: { at, fate } });
-          expect(outcome.cutHit, `request ${at} was cut`).toBe(true);
+          expect(outcome.cutHit, `request ${at} met "${fate}"`).toBe(true);
         }
-        const fate = faults[(at + seed) % faults.length]!;
-        const outcome = await run({ seed, cut: { at, fate } });
-        expect(outcome.cutHit, `request ${at} met "${fate}"`).toBe(true);
-      }
-    });
+      },
+      240_000,
+    );
 
     test("every request of the workload, cut, and then the reopen cut too", async () => {
       const seed = 6;
@@ -48,14 +52,14 @@ if (replayed !== undefined) {
       for (let at = 0; at < requests; at++) {
         const cut = { at, fate: crashes[at % crashes.length]! };
         const { recoveryRequests } = await run({ seed, cut });
-        for (let choice = 0; choice < 3; choice++) {
+        for (let choice = 0; choice < 2; choice++) {
           const fate = crashes[randomBelow(random, crashes.length)]!;
           const recovery = { at: randomBelow(random, recoveryRequests), fate };
           // How many requests a reopen needs depends on what the first cut left under way.
           if ((await run({ seed, cut, recovery })).recoveryHit) hits++;
         }
       }
-      expect(hits).toBe(requests * 3);
-    });
+      expect(hits).toBe(requests * 2);
+    }, 240_000);
   });
 }

@@ -5,12 +5,11 @@ export const question =
 
 // All the keys that there are, and values that make 48 MB of them.
 const rowCount = 262_144;
-// Fewer rows than there are in a block of 4 KiB.
-const everyNth = 16;
+const againCount = 2_000;
 
 export const cases = [
   {
-    name: "a key of every block, 64 at once",
+    name: "every key once, 64 at once",
     engines: ["moraine", "uniffi"],
     store: "slow-s3",
     valueBytes: 164,
@@ -18,12 +17,12 @@ export const cases = [
   },
 ];
 
-/** Gets of other keys, afterwards, take none in an engine that is warm. */
+/** Gets of keys that were read before take none in an engine whose cache holds the database. */
 export const figures = {
   GETs: "lower",
   "MB fetched": "lower",
   seconds: "lower",
-  "GETs per 1,000 gets afterwards": "lower",
+  "GETs per 1,000 gets of a second pass": "lower",
 };
 
 export function prepare({ engine, rows }) {
@@ -32,18 +31,20 @@ export function prepare({ engine, rows }) {
 
 export async function measure({ engine, rows, server }) {
   const sorted = sortedKeys(rows, rowCount);
-  const first = await pass(sorted.filter((_, i) => i % everyNth === 0));
-  const others = sorted.filter((_, i) => i % (10 * everyNth) === 1);
-  const second = await pass(others);
+  await server.reset();
+  // uniffi 0.12.1 never answers when its first gets are 64 at once: one goes ahead, and counts.
+  await engine.get(sorted[0]);
+  const first = await pass(sorted);
+  await server.reset();
+  const second = await pass(Array.from({ length: againCount }, (_, i) => rows.keyAt(i)));
   return {
     GETs: first.gets,
     "MB fetched": first.bytes / 1e6,
     seconds: first.seconds,
-    "GETs per 1,000 gets afterwards": (second.gets * 1000) / others.length,
+    "GETs per 1,000 gets of a second pass": (second.gets * 1000) / againCount,
   };
 
   async function pass(keys) {
-    await server.reset();
     const startMs = performance.now();
     await getAll(engine, keys, 64);
     const seconds = (performance.now() - startMs) / 1000;

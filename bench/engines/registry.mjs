@@ -31,6 +31,8 @@ const engines = {
   "classic-level": { module: "./classic-level.mjs", package: "classic-level" },
   lmdb: { module: "./lmdb.mjs", package: "lmdb" },
   "raw-put": { module: "./raw-put.mjs" },
+  "s3-lean": { module: "./s3-client.mjs", options: { transport: "lean" } },
+  "s3-sdk": { module: "./s3-client.mjs", options: { transport: "sdk" } },
 };
 
 export function isInstalled(name) {

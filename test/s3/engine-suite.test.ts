@@ -2,17 +2,17 @@
 import { afterAll, describe } from "vitest";
 import type { S3ObjectStore } from "../../src/object-store/s3.js";
 import { engineSuite } from "../support/engine-suite.js";
-import { testServers } from "./servers.js";
+import { serversAndTransports } from "./servers.js";
 
-for (const server of testServers()) {
-  describe(server.name, () => {
+for (const [server, transport] of serversAndTransports()) {
+  describe(`${server.name}, ${transport}`, () => {
     const stores: S3ObjectStore[] = [];
     afterAll(async () => {
       await Promise.all(stores.map((store) => store.close()));
     });
     engineSuite({
       makeStore: () => {
-        const store = server.newStore();
+        const store = server.newStore({ transport });
         stores.push(store);
         return store;
       },

@@ -2,6 +2,9 @@
 import { systemRandom } from "../../src/common/random.js";
 import { S3ObjectStore, type S3ObjectStoreOptions } from "../../src/object-store/s3.js";
 import { parseS3Url } from "../../src/object-store/s3-settings.js";
+import { transports } from "../support/scripted-s3.js";
+
+type Transport = (typeof transports)[number];
 
 const environment: { MORAINE_TEST_S3?: string; AWS_REGION?: string } = process.env;
 
@@ -15,7 +18,14 @@ export interface TestServer {
   readonly endpoint: string | undefined;
 }
 
-export function testServers(): TestServer[] {
+/** Each server with each transport. */
+export function serversAndTransports(): [server: TestServer, transport: Transport][] {
+  return testServers().flatMap((server) =>
+    transports.map((transport): [TestServer, Transport] => [server, transport]),
+  );
+}
+
+function testServers(): TestServer[] {
   const urls = (environment.MORAINE_TEST_S3 ?? "").split(",").filter((url) => url.trim() !== "");
   if (urls.length === 0) {
     throw new Error(

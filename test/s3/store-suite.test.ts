@@ -7,15 +7,15 @@ import { prefixed } from "../../src/object-store/prefixed.js";
 import { probeConditionalCreate } from "../../src/object-store/probe.js";
 import type { S3ObjectStore } from "../../src/object-store/s3.js";
 import { objectStoreSuite } from "../../src/testing/index.js";
-import { type TestServer, testRegion, testServers } from "./servers.js";
+import { serversAndTransports, type TestServer, testRegion } from "./servers.js";
 
 const mebibyte = 1024 * 1024;
 
-for (const server of testServers()) {
-  describe(server.name, () => {
+for (const [server, transport] of serversAndTransports()) {
+  describe(`${server.name}, ${transport}`, () => {
     const stores: S3ObjectStore[] = [];
     const newStore: TestServer["newStore"] = (options) => {
-      const store = server.newStore(options);
+      const store = server.newStore({ transport, ...options });
       stores.push(store);
       return store;
     };

@@ -4,7 +4,7 @@ import { randomBelow } from "../../src/common/random.js";
 import type { Db } from "../../src/db/db.js";
 import type { DuelHandle, DuelOracle, DuelWrite } from "./duel-oracle.js";
 import type { DuelPlace } from "./duel-place.js";
-import { type Change, equalContent, readContent } from "./history.js";
+import { type Change, equalContent, readContent, scanContent } from "./history.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import { openDb } from "./sweep-workload.js";
 
@@ -98,7 +98,7 @@ export class DuelWriter {
       case 1:
         return this.#flush(this.#below(2) === 0 ? "wal" : "l0");
       case 2:
-        return this.#checkOwnView();
+        return this.#below(2) === 0 ? this.#checkOwnView() : this.#checkDurableView();
       case 3:
       case 4:
         return this.write(db, true, this.#below(2) === 0);
@@ -306,6 +306,14 @@ export class DuelWriter {
       if (!equalContent(this.#oracle.fold(prefixes), content)) {
         throw new Error(`${this.process.name} sees a torn state.`);
       }
+    });
+  }
+
+  /** What a read sees as durable binds whoever comes later. */
+  async #checkDurableView(): Promise<void> {
+    const { name } = this.process;
+    await this.#settles(scanContent(this.db!, "durable"), (content) => {
+      this.#oracle.observe(name, content);
     });
   }
 

@@ -183,10 +183,13 @@ export function equalContent(a: Content, b: Content): boolean {
 }
 
 /** All rows, in order. */
-export async function scanContent(db: Reads): Promise<Content> {
+export async function scanContent(
+  db: Reads,
+  durability: "memory" | "durable" = "memory",
+): Promise<Content> {
   const content: Content = new Map();
   let last: string | undefined;
-  for await (const { key, value } of db.scan()) {
+  for await (const { key, value } of db.scan({ durability })) {
     const name = decodeUtf8(key);
     if (last !== undefined && name <= last)
       throw new Error(`A scan gave "${name}" after "${last}".`);

@@ -19,7 +19,7 @@ export const replayed: string | undefined = env.MORAINE_SIM_SEED;
 
 /** How many duels to run: `MORAINE_SIM_RUNS`, or what is normal; and the seeds of a sweep in proportion. */
 export const duelCount: number = Number(env.MORAINE_SIM_RUNS ?? 150);
-export const sweepSeedCount: number = Math.max(4, Math.floor(duelCount / 60));
+export const sweepSeedCount: number = Math.max(3, Math.floor(duelCount / 60));
 
 export class SimulationFailure extends Error {
   constructor(name: string, file: string, world: World, cause: unknown) {

@@ -205,6 +205,8 @@ function credentialProblem(failure: S3Failure): string | undefined {
       return "the signature does not match. Check AWS_SECRET_ACCESS_KEY, and that no proxy changes requests.";
     case "RequestTimeTooSkewed":
       return "clock skew: this machine's clock and the server's are too far apart. Set the clock, for example with NTP.";
+    case "ERR_INVALID_CHAR":
+      return "the credentials have a character that no header can, such as a line end at their end.";
     default:
       return undefined;
   }

@@ -47,6 +47,7 @@ export class HttpSockets {
   readonly #limits: HttpLimits;
   readonly #agent: HttpAgent;
   readonly #running = new Set<Exchange>();
+  #isClosed = false;
 
   constructor(server: HttpServer, limits: HttpLimits) {
     this.#server = server;
@@ -65,7 +66,8 @@ export class HttpSockets {
     const call = (isSecure ? httpsRequest : httpRequest)({
       hostname,
       port,
-      agent: this.#agent,
+      // What is sent all the same, to clean up, keeps no socket.
+      agent: this.#isClosed ? false : this.#agent,
       method: request.method,
       path: request.path,
       headers: request.headers,
@@ -83,6 +85,7 @@ export class HttpSockets {
   /** Ends what is running, and closes the sockets. */
   close(): void {
     const error = errorOf("ECONNRESET", "the store was closed");
+    this.#isClosed = true;
     for (const exchange of this.#running) exchange.fail(error);
     this.#agent.destroy();
   }
@@ -125,7 +128,7 @@ class Exchange {
     call.on("error", (error) => this.fail(error));
     // Once there is an answer, its own end decides, which may come after this.
     call.on("close", () => {
-      if (!this.#hasAnswer) this.fail(errorOf("ECONNRESET", "the connection was closed"));
+      if (!this.#hasAnswer) this.#failAsClosed();
     });
     call.on("response", (response) => this.#read(response));
     call.on("socket", (socket) => {
@@ -142,6 +145,11 @@ class Exchange {
     this.#reject(error);
   }
 
+  /** Also after each success, where it must not cost the making of an error. */
+  #failAsClosed(): void {
+    if (!this.#isSettled) this.fail(errorOf("ECONNRESET", "the connection was closed"));
+  }
+
   #settle(): void {
     this.#isSettled = true;
     clearTimeout(this.#connectTimer);
@@ -153,7 +161,7 @@ class Exchange {
     this.#hasAnswer = true;
     this.#answerTimer.refresh();
     response.on("error", (error) => this.fail(error));
-    response.on("close", () => this.fail(errorOf("ECONNRESET", "the connection was closed")));
+    response.on("close", () => this.#failAsClosed());
     let body: BodyReader;
     try {
       body = new BodyReader(announcedLength(response), this.#call.method !== "HEAD");

@@ -4,7 +4,8 @@ import { concatBytes } from "../common/bytes.js";
 import { systemClock } from "../common/clock.js";
 import { StoreError } from "../common/errors.js";
 import type { PutSource } from "./object-store.js";
-import type { S3Part, S3Upload } from "./s3-transport.js";
+import { isNoSuchUpload } from "./s3-errors.js";
+import type { S3Part, S3Transport, S3Upload } from "./s3-transport.js";
 
 /** S3's bound on the parts of one upload. */
 const partsMax = 10_000;
@@ -195,18 +196,28 @@ class RunningRequests {
 
 /**
  * Aborts an upload until the server no longer knows it. A part that the server was still storing when the upload was
- * aborted can survive, so the abort is sent again while there is something. `abort` and `exists` answer whether the
- * upload was or is there. Gives up after `attemptsMax` tries: then a lifecycle rule of the bucket has to remove the parts.
+ * aborted can survive, so the abort is sent again while there is something. Gives up after `attemptsMax` tries: then a
+ * lifecycle rule of the bucket has to remove the parts.
  */
 export async function removeUpload(
-  abort: () => Promise<boolean>,
-  exists: () => Promise<boolean>,
+  upload: S3Upload,
+  send: (request: (transport: S3Transport) => Promise<void>) => Promise<void>,
   attemptsMax = 5,
 ): Promise<void> {
+  const isKnown = async (request: (transport: S3Transport) => Promise<void>): Promise<boolean> => {
+    try {
+      await send(request);
+      return true;
+    } catch (error) {
+      if (isNoSuchUpload(error)) return false;
+      throw error;
+    }
+  };
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     if (attempt > 0) await systemClock.sleep(100 * 2 ** attempt);
     try {
-      if (!(await abort()) || !(await exists())) return;
+      if (!(await isKnown((transport) => transport.abortUpload(upload)))) return;
+      if (!(await isKnown((transport) => transport.checkUpload(upload)))) return;
     } catch {
       // The error that made the upload fail is the one to report; here only another try helps.
     }

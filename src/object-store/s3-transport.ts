@@ -5,7 +5,7 @@ import type { ByteRange, ObjectMeta } from "./object-store.js";
 /**
  * One bucket's requests, one HTTP request for each call, and no repetition. Keys are whole keys. What is no success is
  * thrown as it comes, in the form that `s3-errors.ts` reads: absence too. A call whose signal is aborted rejects at once.
- * The memory of a body is the caller's again when the call has settled: then no socket reads it any more.
+ * The memory of a body is the caller's again when the call has settled: nothing that is read later can be stored.
  */
 export interface S3Transport {
   head(key: string, signal: AbortSignal | undefined): Promise<ObjectMeta>;

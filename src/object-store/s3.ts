@@ -4,7 +4,7 @@
  * What goes over the wire is a transport's work (`s3-transport.ts`), of which there are two: `s3-lean.ts` and `s3-sdk.ts`.
  * Only the one that is used is loaded, and with the first request.
  */
-import { throwIfAborted, withSignal } from "../common/abort.js";
+import { throwIfAborted } from "../common/abort.js";
 import { emptyBytes } from "../common/bytes.js";
 import { ClosedError, InvalidArgumentError, MoraineError, StoreError } from "../common/errors.js";
 import { checkOptions } from "../common/options.js";
@@ -24,16 +24,9 @@ import type {
 } from "./object-store.js";
 import { metaOf, storedObject } from "./s3-bodies.js";
 import { S3Deletion } from "./s3-delete.js";
-import {
-  errorInBody,
-  isAbsent,
-  isExisting,
-  isExpiredToken,
-  isInvalidRange,
-  isNoSuchUpload,
-  toStoreError,
-} from "./s3-errors.js";
+import { errorInBody, isAbsent, isExisting, isInvalidRange, toStoreError } from "./s3-errors.js";
 import { removeUpload, SourceError, uploadParts } from "./s3-multipart.js";
+import { S3Requests } from "./s3-requests.js";
 import type { S3Client, S3Credentials } from "./s3-sdk.js";
 import {
   parseS3Url,
@@ -42,7 +35,7 @@ import {
   type S3SettingsInput,
   singleRequestBytesMax,
 } from "./s3-settings.js";
-import type { S3Page, S3Part, S3Transport, S3Upload } from "./s3-transport.js";
+import type { S3Page, S3Part } from "./s3-transport.js";
 
 export interface S3ObjectStoreOptions extends S3SettingsInput {
   /**
@@ -95,13 +88,10 @@ export class S3ObjectStore implements ObjectStore {
    */
   readonly id: string;
   readonly #settings: S3Settings;
-  readonly #load: () => Promise<S3Transport>;
-  #loading: Promise<S3Transport> | undefined;
-  #transport: S3Transport | undefined;
+  readonly #requests: S3Requests;
   /** The id without the prefix. */
   readonly #bucketId: string;
   readonly #deletion = new S3Deletion();
-  #closed = false;
 
   /** Throws `InvalidArgumentError` for options that are unknown or out of bounds; sends nothing. */
   constructor(options: S3ObjectStoreOptions) {
@@ -111,7 +101,7 @@ export class S3ObjectStore implements ObjectStore {
       throw new InvalidArgumentError('A `client` of your own sends by the SDK, not "lean".');
     }
     this.#settings = resolveS3Settings(options, process.env);
-    this.#load = () => loadTransport(this.#settings, client, credentials);
+    this.#requests = new S3Requests(this.#settings, { client, credentials });
     const { bucket, endpoint, prefix } = this.#settings;
     const server = client === undefined ? (endpoint ?? "aws") : clientName(client);
     this.#bucketId = `s3:${server}/${bucket}`;
@@ -154,7 +144,7 @@ export class S3ObjectStore implements ObjectStore {
     return this.#run("create", key, signal, async () => {
       checkSize(bytes.length, "create");
       try {
-        await this.#send(signal, (transport) =>
+        await this.#requests.send(signal, (transport) =>
           transport.put(this.#key(key), bytes, "if-absent", signal),
         );
         return "created";
@@ -171,7 +161,7 @@ export class S3ObjectStore implements ObjectStore {
       if (typeof source === "function" || source.length > this.#settings.multipartBytes) {
         await this.#upload(key, source, signal);
       } else {
-        await this.#send(signal, (transport) =>
+        await this.#requests.send(signal, (transport) =>
           transport.put(this.#key(key), source, undefined, signal),
         );
       }
@@ -192,7 +182,7 @@ export class S3ObjectStore implements ObjectStore {
       const keysMax = Math.min(left, listKeysMax);
       const startAfter = after === undefined || directories ? undefined : prefix + after;
       const page: S3Page = await this.#run("list", options.prefix, signal, () =>
-        this.#send(signal, (transport) =>
+        this.#requests.send(signal, (transport) =>
           transport.list({ prefix: listed, keysMax, startAfter, continuation }, signal),
         ),
       );
@@ -237,15 +227,15 @@ export class S3ObjectStore implements ObjectStore {
           object: from,
         });
       }
-      await this.#send(signal, (transport) => transport.copy(source, this.#key(to), signal));
+      await this.#requests.send(signal, (transport) =>
+        transport.copy(source, this.#key(to), signal),
+      );
     });
   }
 
   /** Ends what is running, closes the sockets, and leaves a client of your own alone. May be called twice. */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#transport?.close();
+    this.#requests.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -264,7 +254,7 @@ export class S3ObjectStore implements ObjectStore {
     operate: () => Promise<T>,
   ): Promise<T> {
     throwIfAborted(signal);
-    if (this.#closed) throw new ClosedError("The S3 store is closed.");
+    if (this.#requests.isClosed) throw new ClosedError("The S3 store is closed.");
     try {
       return await operate();
     } catch (error) {
@@ -276,37 +266,6 @@ export class S3ObjectStore implements ObjectStore {
     }
   }
 
-  /** Sends one request; once more when a session token had expired, as then nothing has happened. */
-  async #send<T>(
-    signal: AbortSignal | undefined,
-    request: (transport: S3Transport) => Promise<T>,
-  ): Promise<T> {
-    const transport = this.#transport ?? (await withSignal(this.#open(), signal));
-    throwIfAborted(signal);
-    try {
-      return await request(transport);
-    } catch (error) {
-      if (!isExpiredToken(error)) throw error;
-      await withSignal(transport.renewCredentials(), signal);
-      throwIfAborted(signal);
-      return request(transport);
-    }
-  }
-
-  async #open(): Promise<S3Transport> {
-    this.#loading ??= this.#load();
-    const transport = await this.#loading.catch((error: unknown) => {
-      this.#loading = undefined;
-      throw error;
-    });
-    this.#transport = transport;
-    if (this.#closed) {
-      transport.close();
-      throw new ClosedError("The S3 store is closed.");
-    }
-    return transport;
-  }
-
   async #head(key: string, signal: AbortSignal | undefined): Promise<ObjectMeta | undefined> {
     return this.#headKey(this.#key(key), signal);
   }
@@ -316,7 +275,7 @@ export class S3ObjectStore implements ObjectStore {
     signal: AbortSignal | undefined,
   ): Promise<ObjectMeta | undefined> {
     try {
-      return await this.#send(signal, (transport) => transport.head(fullKey, signal));
+      return await this.#requests.send(signal, (transport) => transport.head(fullKey, signal));
     } catch (error) {
       if (isAbsent(error)) return undefined;
       throw error;
@@ -328,7 +287,7 @@ export class S3ObjectStore implements ObjectStore {
     range: ByteRange | undefined,
     signal: AbortSignal | undefined,
   ): Promise<StoredObject> {
-    const object = await this.#send(signal, (transport) =>
+    const object = await this.#requests.send(signal, (transport) =>
       transport.get(this.#key(key), range, signal),
     );
     return storedObject(key, object, range);
@@ -348,37 +307,21 @@ export class S3ObjectStore implements ObjectStore {
       signal,
     };
     await uploadParts(source, options, {
-      put: (bytes, stop) => this.#send(stop, (to) => to.put(fullKey, bytes, undefined, stop)),
-      start: () => this.#send(undefined, (to) => to.startUpload(fullKey)),
+      put: (bytes, stop) =>
+        this.#requests.send(stop, (to) => to.put(fullKey, bytes, undefined, stop)),
+      start: () => this.#requests.send(undefined, (to) => to.startUpload(fullKey)),
       part: (upload, partNumber, bytes, stop) =>
-        this.#send<S3Part>(stop, (to) => to.uploadPart(upload, partNumber, bytes, stop)),
+        this.#requests.send<S3Part>(stop, (to) => to.uploadPart(upload, partNumber, bytes, stop)),
       complete: (upload, parts, stop) =>
-        this.#send(stop, (to) => to.completeUpload(upload, parts, stop)),
-      remove: (upload) => this.#removeUpload(upload),
+        this.#requests.send(stop, (to) => to.completeUpload(upload, parts, stop)),
+      remove: (upload) =>
+        removeUpload(upload, (request) => this.#requests.send(undefined, request)),
     });
-  }
-
-  async #removeUpload(upload: S3Upload): Promise<void> {
-    const request = (send: (transport: S3Transport) => Promise<void>): Promise<void> =>
-      this.#send(undefined, send);
-    const known = async (send: (transport: S3Transport) => Promise<void>): Promise<boolean> => {
-      try {
-        await request(send);
-        return true;
-      } catch (error) {
-        if (isNoSuchUpload(error)) return false;
-        throw error;
-      }
-    };
-    await removeUpload(
-      () => known((transport) => transport.abortUpload(upload)),
-      () => known((transport) => transport.checkUpload(upload)),
-    );
   }
 
   async #deleteMany(keys: readonly string[], signal: AbortSignal | undefined): Promise<void> {
     const { bucket, endpoint } = this.#settings;
-    const failures = await this.#send(signal, (transport) =>
+    const failures = await this.#requests.send(signal, (transport) =>
       transport.deleteMany(
         keys.map((key) => this.#key(key)),
         signal,
@@ -396,7 +339,7 @@ export class S3ObjectStore implements ObjectStore {
 
   async #deleteOne(key: string, signal: AbortSignal | undefined): Promise<void> {
     try {
-      await this.#send(signal, (transport) => transport.deleteOne(this.#key(key), signal));
+      await this.#requests.send(signal, (transport) => transport.deleteOne(this.#key(key), signal));
     } catch (error) {
       if (!isAbsent(error)) throw error;
     }
@@ -416,7 +359,7 @@ export class S3ObjectStore implements ObjectStore {
 }
 
 /**
- * The store that `s3://bucket/prefix?region=&endpoint=&forcePathStyle=` names; what the URL does not say comes from
+ * The store that `s3://bucket/prefix?region=&endpoint=&forcePathStyle=&transport=` names; what the URL does not say comes from
  * `options`. Throws `InvalidArgumentError` for another scheme, and for a parameter that it does not know.
  */
 export function s3StoreFromUrl(
@@ -433,19 +376,6 @@ export function s3StoreFromUrl(
     transport: input.transport ?? options?.transport,
     forcePathStyle: input.forcePathStyle ?? options?.forcePathStyle,
   });
-}
-
-async function loadTransport(
-  settings: S3Settings,
-  client: S3Client | undefined,
-  credentials: S3Credentials | undefined,
-): Promise<S3Transport> {
-  if (settings.transport === "sdk" || client !== undefined) {
-    const { SdkTransport } = await import("./s3-sdk.js");
-    return new SdkTransport(settings, { client, credentials });
-  }
-  const { openLeanTransport } = await import("./s3-lean.js");
-  return openLeanTransport(settings, credentials);
 }
 
 function clientName(client: S3Client): string {

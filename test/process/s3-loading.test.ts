@@ -100,6 +100,14 @@ test("without any credentials the call is denied with the remedy, and nothing is
   expect(server.requests).toEqual([]);
 });
 
+test("without any region the call is invalid, with the remedy", async () => {
+  const script = `const store = new S3ObjectStore({ bucket: "bucket" });
+    console.log(await store.get("a").catch((e) => e.reason + ": " + e.message));`;
+  const { code, printed } = await run(script, keys);
+  expect(code).toBe(0);
+  expect(printed).toMatch(/^invalid: .*no region is set/);
+});
+
 test("this way of looking sees the SDK", async () => {
   const { packages } = await run(`const store = newStore({ transport: "sdk" }); ${work}`, keys);
   expect(packages).toContain("@aws-sdk/client-s3");

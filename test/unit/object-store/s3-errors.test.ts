@@ -15,6 +15,8 @@ const rows: Row[] = [
   ["get", "SignatureDoesNotMatch", 403, "denied", /AWS_SECRET_ACCESS_KEY/],
   ["get", "ExpiredToken", 400, "denied", /expired/],
   ["get", "CredentialsProviderError", undefined, "denied", /no credentials were found/],
+  ["create", "ERR_INVALID_CHAR", undefined, "denied", /line end/],
+  ["create", "ConnectTimeout", undefined, "unavailable", /ConnectTimeout/],
   ["create", "RequestTimeTooSkewed", 403, "denied", /clock skew/],
   ["create", "SlowDown", 503, "throttled", /SlowDown/],
   ["create", "TooManyRequests", 429, "throttled", /429/],

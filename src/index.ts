@@ -68,3 +68,4 @@ export type {
   StoredObject,
 } from "./object-store/object-store.js";
 export type { Scan } from "./read/scan-cursor.js";
+export { BlockCache, type BlockCacheStats, type CacheKindStats } from "./sst/block-cache.js";

@@ -136,7 +136,7 @@ export class DbReader extends Reads {
       memTableCount: tables.length,
       l0Count: manifest.l0.length,
       runCount: manifest.runs.length,
-      blockCache: { bytes: cache.bytes, hits: cache.hits, misses: cache.misses },
+      blockCache: cache.stats(),
       requests: wrapped.counts.snapshot(),
     };
   }

@@ -1,5 +1,6 @@
 /** What `stats()` answers: plain data about a handle at this moment. */
 import type { RequestCountsSnapshot } from "../object-store/request-counts.js";
+import type { BlockCacheStats } from "../sst/block-cache.js";
 
 export interface DbStats {
   /** The writer's epoch. */
@@ -18,7 +19,8 @@ export interface DbStats {
   readonly l0Count: number;
   readonly sstBytes: number;
   readonly runCount: number;
-  readonly blockCache: { readonly bytes: number; readonly hits: number; readonly misses: number };
+  /** Of the whole cache, also where several handles share it. */
+  readonly blockCache: BlockCacheStats;
   /** Requests that reached the store, repeated ones included, by kind. */
   readonly requests: RequestCountsSnapshot;
 }
@@ -31,6 +33,7 @@ export interface ReaderStats {
   readonly memTableCount: number;
   readonly l0Count: number;
   readonly runCount: number;
-  readonly blockCache: { readonly bytes: number; readonly hits: number; readonly misses: number };
+  /** Of the whole cache, also where several handles share it. */
+  readonly blockCache: BlockCacheStats;
   readonly requests: RequestCountsSnapshot;
 }

@@ -181,7 +181,7 @@ export class Writer {
       l0Count: manifest.l0.length,
       sstBytes,
       runCount: manifest.runs.length,
-      blockCache: { bytes: cache.bytes, hits: cache.hits, misses: cache.misses },
+      blockCache: cache.stats(),
       requests: wrapped.counts.snapshot(),
     };
   }

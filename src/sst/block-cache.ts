@@ -1,113 +1,326 @@
-/** `BlockCache`: decoded data blocks in memory, bounded in bytes, the least recently used leaving first. May be shared by databases. */
+/**
+ * `BlockCache`: decoded data blocks, and the indexes and filters of open tables, in memory under one bound of bytes.
+ *
+ * Data blocks are kept by S3-FIFO (Yang, Zhang, Qiu, Yue, Vigfusson: "FIFO queues are all you need for cache eviction", SOSP
+ * 2023): a block enters a small queue of a tenth of the room, and moves to the main one if it was used twice by the time it
+ * reaches the end; otherwise it leaves, and enters the main queue if it is wanted again soon. What a long scan reads once passes
+ * through the small queue alone. A hit counts a use and moves nothing.
+ *
+ * Indexes stay while data can make room, as long as they are within their share; beyond it they make room for each other.
+ */
+
+import { InvalidArgumentError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
+import { requireInteger } from "../common/options.js";
 import type { Block } from "../format/block.js";
+import { CacheEntry, CacheQueue } from "./cache-queue.js";
+import { GhostSet } from "./ghost-set.js";
 
 /** What an entry occupies beside the bytes of its block, about. */
 const entryOverheadBytes = 200;
+/** Of the room that indexes leave, what blocks may fill that have not been used twice. */
+const smallShare = 0.1;
+/** Of all bytes, what indexes and filters may hold against data; the default of RocksDB's `high_pri_pool_ratio`. */
+const indexShare = 0.5;
+const ghostsMin = 64;
 
-interface Entry {
-  readonly sstId: Ulid;
-  readonly offset: number;
-  readonly block: Block;
-  newer: Entry | undefined;
-  older: Entry | undefined;
+export interface CacheKindStats {
+  readonly bytes: number;
+  readonly count: number;
+  readonly hits: number;
+  readonly misses: number;
+  /** Of all lookups, those that hit, from 0 to 1; 0 before the first. */
+  readonly hitRatio: number;
+  readonly evictions: number;
 }
 
+export interface BlockCacheStats {
+  readonly bytes: number;
+  readonly bytesMax: number;
+  /** Lookups of data blocks; the indexes would flatter them. */
+  readonly hits: number;
+  readonly misses: number;
+  readonly hitRatio: number;
+  readonly data: CacheKindStats;
+  /** Open tables: their indexes and filters, and all of a small SST. */
+  readonly index: CacheKindStats;
+}
+
+interface Counts {
+  hits: number;
+  misses: number;
+  evictions: number;
+}
+
+/** May be given to several databases as `blockCache`: they share the bound, and a block is kept once, whoever read it. */
 export class BlockCache {
   readonly bytesMax: number;
-  hits = 0;
-  /** How many blocks were fetched and decoded, whether they were kept or not; counted by the tables. */
-  misses = 0;
-  evictions = 0;
-  #bytes = 0;
-  #count = 0;
-  readonly #ssts = new Map<Ulid, Map<number, Entry>>();
-  #newest: Entry | undefined;
-  #oldest: Entry | undefined;
+  readonly #data: Counts = { hits: 0, misses: 0, evictions: 0 };
+  readonly #index: Counts = { hits: 0, misses: 0, evictions: 0 };
+  readonly #small = new CacheQueue<BlockEntry>();
+  readonly #main = new CacheQueue<BlockEntry>();
+  readonly #indexes = new CacheQueue<IndexEntry>();
+  readonly #ghosts = new GhostSet();
+  readonly #ssts = new Map<string, SstBlocks>();
 
   /** 0 keeps nothing. */
   constructor(bytesMax: number) {
+    if (bytesMax === undefined) throw new InvalidArgumentError("A BlockCache needs its bytes.");
+    requireInteger(bytesMax, "bytesMax", 0, Number.MAX_SAFE_INTEGER);
     this.bytesMax = bytesMax;
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#dataBytes + this.#indexes.bytes;
   }
 
-  get count(): number {
-    return this.#count;
+  /** What data blocks may fill now without an eviction. @internal */
+  get bytesFree(): number {
+    return Math.max(0, this.bytesMax - this.bytes);
   }
 
-  /** The block at `offset` of an SST; counts as a use. */
-  get(sstId: Ulid, offset: number): Block | undefined {
-    const entry = this.#ssts.get(sstId)?.get(offset);
-    if (entry === undefined) return undefined;
-    this.hits++;
-    if (entry !== this.#newest) {
-      this.#unlink(entry);
-      this.#link(entry);
+  stats(): BlockCacheStats {
+    const { bytes, bytesMax } = this;
+    const count = this.#small.count + this.#main.count;
+    const data = kindStats(this.#data, this.#dataBytes, count);
+    const index = kindStats(this.#index, this.#indexes.bytes, this.#indexes.count);
+    const { hits, misses, hitRatio } = data;
+    return { bytes, bytesMax, hits, misses, hitRatio, data, index };
+  }
+
+  /** Forgets everything. Tables that are in use are opened again when they are next looked for. */
+  clear(): void {
+    for (const queue of [this.#small, this.#main]) {
+      for (let entry = queue.first; entry !== undefined; entry = queue.first) this.#drop(entry);
     }
+    for (let entry = this.#indexes.first; entry !== undefined; entry = this.#indexes.first) {
+      this.#indexes.remove(entry);
+      entry.onEvicted();
+    }
+    this.#ghosts.clear();
+  }
+
+  /** The cached blocks of an SST. Call `release` when the table is closed. @internal */
+  blocksOf(databaseId: Ulid, sstId: Ulid): SstBlocks {
+    const name = `${databaseId}/${sstId}`;
+    let blocks = this.#ssts.get(name);
+    if (blocks === undefined) {
+      blocks = new SstBlocks(this, name, this.#data);
+      this.#ssts.set(name, blocks);
+    }
+    blocks.holders++;
+    return blocks;
+  }
+
+  /**
+   * Makes room for an index that the caller keeps until `onEvicted`, or until it calls `remove`. Undefined, and `onEvicted` is
+   * never called, when it is larger than the cache. Counts as a miss: it has just been read. @internal
+   */
+  addIndex(bytes: number, onEvicted: () => void): IndexEntry | undefined {
+    this.#index.misses++;
+    if (bytes > this.bytesMax) return undefined;
+    // Before it enters, or it would be the first to leave while the others are in use.
+    while (this.bytes + bytes > this.bytesMax) {
+      const isOverShare = this.#indexes.bytes + bytes > this.bytesMax * indexShare;
+      if (this.#dataBytes === 0 || (isOverShare && this.#indexes.count > 0)) this.#evictIndex();
+      else this.#evictBlock();
+    }
+    const entry = new IndexEntry(bytes, this.#index, onEvicted);
+    this.#indexes.append(entry);
+    return entry;
+  }
+
+  /** @internal For `SstBlocks`. */
+  addBlock(blocks: SstBlocks, offset: number, block: Block): BlockEntry | undefined {
+    const bytes = block.bytes.length + entryOverheadBytes;
+    if (bytes > this.#dataRoom) return undefined;
+    while (this.bytes + bytes > this.bytesMax) {
+      const isOverShare = this.#indexes.bytes > this.bytesMax * indexShare;
+      if (this.#dataBytes === 0 || (isOverShare && this.#indexes.count > 1)) this.#evictIndex();
+      else this.#evictBlock();
+    }
+    const entry = new BlockEntry(bytes, blocks, offset, block);
+    const isWantedAgain = this.#ghosts.take(blocks.markOf(offset));
+    (isWantedAgain ? this.#main : this.#small).append(entry);
+    if (!this.#ssts.has(blocks.name)) this.#ssts.set(blocks.name, blocks);
+    return entry;
+  }
+
+  /** @internal For `SstBlocks`. */
+  removeBlock(entry: BlockEntry): void {
+    entry.queue!.remove(entry);
+  }
+
+  /** @internal For `SstBlocks`: nobody can find anything in it. */
+  forgetSst(blocks: SstBlocks): void {
+    if (this.#ssts.get(blocks.name) === blocks) this.#ssts.delete(blocks.name);
+  }
+
+  get #dataBytes(): number {
+    return this.#small.bytes + this.#main.bytes;
+  }
+
+  /** What data blocks may fill together, should they need it. A single index is never worth less than data: nothing is read without. */
+  get #dataRoom(): number {
+    const { bytes, count } = this.#indexes;
+    return this.bytesMax - (count === 1 ? bytes : Math.min(bytes, this.bytesMax * indexShare));
+  }
+
+  #evictIndex(): void {
+    const entry = this.#indexes.takeUnused()!;
+    this.#index.evictions++;
+    entry.onEvicted();
+  }
+
+  /** Takes one block out, or moves some from the small queue to the main one. */
+  #evictBlock(): void {
+    const small = this.#small;
+    if (small.bytes > this.#dataRoom * smallShare || this.#main.count === 0) {
+      const entry = small.first!;
+      if (entry.uses < 2) {
+        this.#drop(entry);
+        const countMax = Math.max(ghostsMin, small.count + this.#main.count);
+        this.#ghosts.add(entry.blocks.markOf(entry.offset), countMax);
+        this.#data.evictions++;
+      } else {
+        small.remove(entry);
+        entry.uses = 0;
+        this.#main.append(entry);
+      }
+    } else {
+      const entry = this.#main.takeUnused()!;
+      entry.blocks.evicted(entry.offset);
+      this.#data.evictions++;
+    }
+  }
+
+  #drop(entry: BlockEntry): void {
+    entry.queue!.remove(entry);
+    entry.blocks.evicted(entry.offset);
+  }
+}
+
+class BlockEntry extends CacheEntry {
+  readonly blocks: SstBlocks;
+  readonly offset: number;
+  readonly block: Block;
+
+  constructor(bytes: number, blocks: SstBlocks, offset: number, block: Block) {
+    super(bytes);
+    this.blocks = blocks;
+    this.offset = offset;
+    this.block = block;
+  }
+}
+
+/** The place in the cache of an index that somebody keeps. */
+export class IndexEntry extends CacheEntry {
+  readonly onEvicted: () => void;
+  readonly #counts: Counts;
+
+  constructor(bytes: number, counts: Counts, onEvicted: () => void) {
+    super(bytes);
+    this.#counts = counts;
+    this.onEvicted = onEvicted;
+  }
+
+  /** The index was found in memory. */
+  hit(): void {
+    this.#counts.hits++;
+    this.use();
+  }
+
+  /** The caller keeps it no longer. Twice is harmless. */
+  remove(): void {
+    this.queue?.remove(this);
+  }
+}
+
+/** The cached data blocks of one SST, by their offset in the object. */
+export class SstBlocks {
+  readonly name: string;
+  /** Tables that look for blocks here. */
+  holders = 0;
+  readonly #cache: BlockCache;
+  readonly #counts: Counts;
+  readonly #entries = new Map<number, BlockEntry>();
+  readonly #seed: number;
+
+  constructor(cache: BlockCache, name: string, counts: Counts) {
+    this.#cache = cache;
+    this.name = name;
+    this.#counts = counts;
+    let seed = 0;
+    for (let i = 0; i < name.length; i++) seed = Math.imul(seed, 31) + name.charCodeAt(i);
+    this.#seed = seed | 0;
+  }
+
+  /** False where nothing is ever kept. */
+  get isKeeping(): boolean {
+    return this.#cache.bytesMax > 0;
+  }
+
+  /** Counts as a use. */
+  get(offset: number): Block | undefined {
+    const entry = this.#entries.get(offset);
+    if (entry === undefined) return undefined;
+    this.#counts.hits++;
+    entry.use();
     return entry.block;
   }
 
   /** Neither a use nor a hit. */
-  has(sstId: Ulid, offset: number): boolean {
-    return this.#ssts.get(sstId)?.has(offset) ?? false;
+  has(offset: number): boolean {
+    return this.#entries.has(offset);
+  }
+
+  /** A block was fetched and decoded, whether it is kept or not. */
+  missed(): void {
+    this.#counts.misses++;
   }
 
   /** The block must own its bytes: a view of a larger buffer would keep all of it in memory. */
-  add(sstId: Ulid, offset: number, block: Block): void {
-    const size = entryBytes(block);
-    if (size > this.bytesMax) return;
-    let blocks = this.#ssts.get(sstId);
-    if (blocks === undefined) {
-      blocks = new Map();
-      this.#ssts.set(sstId, blocks);
-    }
-    const known = blocks.get(offset);
-    if (known !== undefined) return;
-    const entry: Entry = { sstId, offset, block, newer: undefined, older: undefined };
-    blocks.set(offset, entry);
-    this.#link(entry);
-    this.#bytes += size;
-    this.#count++;
-    while (this.#bytes > this.bytesMax && this.#oldest !== undefined) {
-      this.#remove(this.#oldest);
-      this.evictions++;
-    }
+  add(offset: number, block: Block): void {
+    if (this.#entries.has(offset)) return;
+    const entry = this.#cache.addBlock(this, offset, block);
+    if (entry !== undefined) this.#entries.set(offset, entry);
   }
 
-  clear(): void {
-    this.#ssts.clear();
-    this.#newest = this.#oldest = undefined;
-    this.#bytes = this.#count = 0;
+  /** Forgets all blocks: nobody will want them, or they are in doubt. */
+  drop(): void {
+    for (const entry of this.#entries.values()) this.#cache.removeBlock(entry);
+    this.#entries.clear();
+    this.#forgetIfUnused();
   }
 
-  #remove(entry: Entry): void {
-    this.#unlink(entry);
-    const blocks = this.#ssts.get(entry.sstId)!;
-    blocks.delete(entry.offset);
-    if (blocks.size === 0) this.#ssts.delete(entry.sstId);
-    this.#bytes -= entryBytes(entry.block);
-    this.#count--;
+  /** A table that looked for blocks here is closed; the blocks stay, for whoever opens it again. */
+  release(): void {
+    this.holders--;
+    this.#forgetIfUnused();
   }
 
-  #link(entry: Entry): void {
-    entry.older = this.#newest;
-    entry.newer = undefined;
-    if (this.#newest !== undefined) this.#newest.newer = entry;
-    this.#newest = entry;
-    this.#oldest ??= entry;
+  /** @internal For the cache: the entry has left its queue. */
+  evicted(offset: number): void {
+    this.#entries.delete(offset);
+    this.#forgetIfUnused();
   }
 
-  #unlink(entry: Entry): void {
-    if (entry.newer === undefined) this.#newest = entry.older;
-    else entry.newer.older = entry.older;
-    if (entry.older === undefined) this.#oldest = entry.newer;
-    else entry.older.newer = entry.newer;
+  /** @internal For the cache: what stands for a block that has left. */
+  markOf(offset: number): number {
+    let mark =
+      this.#seed ^
+      Math.imul((offset % 0x1_0000_0000) | 0, 0x9e3779b1) ^
+      Math.floor(offset / 2 ** 32);
+    mark = Math.imul(mark ^ (mark >>> 16), 0x85ebca6b);
+    return mark ^ (mark >>> 13);
+  }
+
+  #forgetIfUnused(): void {
+    if (this.holders <= 0 && this.#entries.size === 0) this.#cache.forgetSst(this);
   }
 }
 
-function entryBytes(block: Block): number {
-  return block.bytes.length + entryOverheadBytes;
+function kindStats(counts: Counts, bytes: number, count: number): CacheKindStats {
+  const lookups = counts.hits + counts.misses;
+  return { bytes, count, ...counts, hitRatio: lookups === 0 ? 0 : counts.hits / lookups };
 }

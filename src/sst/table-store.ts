@@ -1,6 +1,6 @@
 /**
- * `TableStore`: opens SSTs, with one request each, and keeps the open ones up to a bound of bytes. Concurrent opens of one SST share
- * the request. The bound is on what is kept: whoever holds a `Table` may go on using it.
+ * `TableStore`: opens SSTs, with one request each, and keeps the open ones as long as the cache has room. Concurrent opens of one SST
+ * share the request. The bound is on what is kept: whoever holds a `Table` may go on using it.
  */
 import { withSignal } from "../common/abort.js";
 import { CorruptionError } from "../common/errors.js";
@@ -12,7 +12,7 @@ import { SectionId, topColumnCount } from "../format/sst.js";
 import { checkHeader, readFooter, readProperties, sectionOf } from "../format/sst-tail.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
-import type { BlockCache } from "./block-cache.js";
+import type { BlockCache, IndexEntry, SstBlocks } from "./block-cache.js";
 import { readSstRange } from "./sst-reader.js";
 import { propertiesMatch, Table } from "./table.js";
 
@@ -23,10 +23,14 @@ export interface TableStoreOptions {
   cache: BlockCache;
   /** SSTs up to this size are read whole when they are opened; default 64 KiB. */
   smallSstBytes?: number | undefined;
-  /** What the tables that are kept open may occupy, without their cached blocks; default 32 MiB. One is always kept. */
-  openBytesMax?: number | undefined;
   /** Requests give way to others, as those of a compaction should. */
   background?: boolean | undefined;
+}
+
+interface OpenTable {
+  readonly table: Table;
+  readonly blocks: SstBlocks;
+  readonly entry: IndexEntry;
 }
 
 export class TableStore {
@@ -35,11 +39,9 @@ export class TableStore {
   readonly cache: BlockCache;
   readonly background: boolean;
   readonly #smallSstBytes: number;
-  readonly #openBytesMax: number;
-  /** The least recently used first. */
-  readonly #tables = new Map<Ulid, Table>();
+  readonly #tables = new Map<Ulid, OpenTable>();
   readonly #opening = new Map<Ulid, Promise<Table>>();
-  #openBytes = 0;
+  #isClosed = false;
 
   constructor(options: TableStoreOptions) {
     this.store = options.store;
@@ -47,7 +49,6 @@ export class TableStore {
     this.cache = options.cache;
     this.background = options.background ?? false;
     this.#smallSstBytes = options.smallSstBytes ?? 64 * 1024;
-    this.#openBytesMax = options.openBytesMax ?? 32 * 1024 * 1024;
   }
 
   /** How many tables are kept open. */
@@ -55,19 +56,12 @@ export class TableStore {
     return this.#tables.size;
   }
 
-  /** What they occupy, about, without cached blocks. */
-  get openBytes(): number {
-    return this.#openBytes;
-  }
-
   /** The table, if it is open; no request. */
   getIfOpen(info: SstInfo): Table | undefined {
-    const table = this.#tables.get(info.id);
-    if (table !== undefined && this.#tables.size > 1) {
-      this.#tables.delete(info.id);
-      this.#tables.set(info.id, table);
-    }
-    return table;
+    const open = this.#tables.get(info.id);
+    if (open === undefined) return undefined;
+    open.entry.hit();
+    return open.table;
   }
 
   /**
@@ -89,24 +83,35 @@ export class TableStore {
 
   /** Forgets tables that no manifest names any more. */
   forget(ids: Iterable<Ulid>): void {
-    for (const id of ids) this.#drop(id);
+    for (const id of ids) {
+      this.#tables.get(id)?.blocks.drop();
+      this.#drop(id);
+    }
+  }
+
+  /** Gives the room of the open tables back to a cache that others may share. Data blocks stay in it. */
+  close(): void {
+    this.#isClosed = true;
+    for (const id of [...this.#tables.keys()]) this.#drop(id);
   }
 
   #keep(table: Table): Table {
-    this.#tables.set(table.info.id, table);
-    this.#openBytes += table.memoryBytes;
-    for (const id of this.#tables.keys()) {
-      if (this.#openBytes <= this.#openBytesMax || id === table.info.id) break;
-      this.#drop(id);
-    }
+    const { id } = table.info;
+    const entry = this.#isClosed
+      ? undefined
+      : this.cache.addIndex(table.memoryBytes, () => this.#drop(id));
+    if (entry === undefined) table.blocks.release();
+    else if (entry.queue !== undefined)
+      this.#tables.set(id, { table, blocks: table.blocks, entry });
     return table;
   }
 
   #drop(id: Ulid): void {
-    const table = this.#tables.get(id);
-    if (table === undefined) return;
+    const open = this.#tables.get(id);
+    if (open === undefined) return;
     this.#tables.delete(id);
-    this.#openBytes -= table.memoryBytes;
+    open.entry.remove();
+    open.blocks.release();
   }
 
   async #read(info: SstInfo): Promise<Table> {
@@ -138,6 +143,7 @@ export class TableStore {
     const properties = readProperties(open(propertiesSection), object, propertiesSection.offset);
     if (!propertiesMatch(info, properties)) fail("its properties are not what the manifest says");
     const top = new IndexBlock(open(topSection), topColumnCount, object, topSection.offset);
-    return new Table(this.store, this.cache, { info, properties, top, tail: { offset, bytes } });
+    const blocks = this.cache.blocksOf(this.databaseId, info.id);
+    return new Table(this.store, blocks, { info, properties, top, tail: { offset, bytes } });
   }
 }

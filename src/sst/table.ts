@@ -16,7 +16,7 @@ import type { SstInfo } from "../format/manifest.js";
 import { IndexColumn, indexColumnCount, type SstProperties, TopColumn } from "../format/sst.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
-import type { BlockCache } from "./block-cache.js";
+import type { SstBlocks } from "./block-cache.js";
 import { readSstRange } from "./sst-reader.js";
 
 /** What a lookup that may not wait says. `pending`: a block has to be fetched, so ask `get`. */
@@ -52,8 +52,9 @@ export class Table {
   readonly info: SstInfo;
   readonly properties: SstProperties;
   readonly blockCount: number;
+  /** Those of its data blocks that are cached. */
+  readonly blocks: SstBlocks;
   readonly #store: ObjectStore;
-  readonly #cache: BlockCache;
   readonly #object: string;
   readonly #trailer: BlockTrailer;
   readonly #top: IndexBlock;
@@ -65,9 +66,9 @@ export class Table {
   readonly #residentBlocks: (Block | undefined)[] | undefined;
   readonly #fetches: Fetch[] = [];
 
-  constructor(store: ObjectStore, cache: BlockCache, parts: TableParts) {
+  constructor(store: ObjectStore, blocks: SstBlocks, parts: TableParts) {
     this.#store = store;
-    this.#cache = cache;
+    this.blocks = blocks;
     this.info = parts.info;
     this.properties = parts.properties;
     this.#object = ObjectPaths.sst(parts.info.id);
@@ -107,7 +108,7 @@ export class Table {
     let number = this.#firstBlocks[p]! + entry;
     let block =
       this.#residentBlocks === undefined
-        ? this.#cache.get(this.info.id, index.column(entry, IndexColumn.offset))
+        ? this.blocks.get(index.column(entry, IndexColumn.offset))
         : this.cachedBlock(number);
     for (;;) {
       if (block === undefined) return Lookup.pending;
@@ -173,14 +174,12 @@ export class Table {
       this.#residentBlocks[number] = block;
       return block;
     }
-    return this.#cache.get(this.info.id, this.blockOffset(number));
+    return this.blocks.get(this.blockOffset(number));
   }
 
   /** True when `cachedBlock` would return one; does not count as a use. */
   hasBlock(number: number): boolean {
-    return (
-      this.#residentBlocks !== undefined || this.#cache.has(this.info.id, this.blockOffset(number))
-    );
+    return this.#residentBlocks !== undefined || this.blocks.has(this.blockOffset(number));
   }
 
   /** A block, with one GET when nobody is fetching it already. */
@@ -227,16 +226,16 @@ export class Table {
   /** Checks and decodes a block of a window that holds it. With `keep` it is put into the cache, as a copy of its own. */
   decode(window: BlockWindow, number: number, keep: boolean): Block {
     const { payload, offset } = this.#openBlock(window, number);
-    const cache = this.#cache;
-    cache.misses++;
-    const isCached = keep && cache.bytesMax > 0 && !cache.has(this.info.id, offset);
+    const blocks = this.blocks;
+    blocks.missed();
+    const isCached = keep && blocks.isKeeping && !blocks.has(offset);
     const ownsBytes = window.bytes.length - payload.length < 64;
     const block = new Block(
       isCached && !ownsBytes ? copyBytes(payload) : payload,
       this.#object,
       offset,
     );
-    if (isCached) cache.add(this.info.id, offset, block);
+    if (isCached) blocks.add(offset, block);
     return block;
   }
 

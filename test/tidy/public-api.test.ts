@@ -10,6 +10,7 @@ import * as testing from "../../src/testing/index.js";
 test("moraine", () => {
   expect(Object.keys(moraine).sort()).toMatchInlineSnapshot(`
     [
+      "BlockCache",
       "ClosedError",
       "CorruptionError",
       "Db",

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { SstInfo } from "../../../src/format/manifest.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { BlockCache } from "../../../src/sst/block-cache.js";
 import { writeSst } from "../../../src/sst/sst-writer.js";
@@ -55,7 +56,7 @@ test("a block of an object that has vanished since is corruption", async () => {
   await expect(table.block(0)).rejects.toThrow("the object is missing");
 });
 
-test("the least recently used tables are closed when the bound is reached", async () => {
+async function severalSsts(): Promise<{ store: CountingStore; ids: string[]; infos: SstInfo[] }> {
   const store = new CountingStore();
   const ids = Array.from({ length: 6 }, (_, i) => `01BX5ZZKBKACTAV9WEVGEMMV0${i}`);
   const infos = [];
@@ -64,23 +65,51 @@ test("the least recently used tables are closed when the bound is reached", asyn
     await store.put(ObjectPaths.sst(id), bytes);
     infos.push(info);
   }
-  const tables = new TableStore({
-    store,
-    databaseId,
-    cache: new BlockCache(0),
-    smallSstBytes: 0,
-    openBytesMax: 10_000,
-  });
+  return { store, ids, infos };
+}
+
+test("tables are closed when the cache has no room for them, those in use last", async () => {
+  const { store, ids, infos } = await severalSsts();
+  const cache = new BlockCache(12_000);
+  const tables = new TableStore({ store, databaseId, cache, smallSstBytes: 0 });
   for (const info of infos) {
     await tables.open(info);
     await tables.open(infos[0]!);
   }
-  expect(tables.openBytes).toBeLessThanOrEqual(10_000);
+  expect(cache.bytes).toBeLessThanOrEqual(12_000);
   expect(tables.openCount).toBeGreaterThan(1);
   expect(tables.getIfOpen(infos[0]!)).toBeDefined();
   expect(tables.getIfOpen(infos[1]!)).toBeUndefined();
   tables.forget(ids);
-  expect([tables.openCount, tables.openBytes]).toEqual([0, 0]);
+  expect([tables.openCount, cache.bytes]).toEqual([0, 0]);
+});
+
+test("without room nothing stays open, and everything is found all the same", async () => {
+  const { store, infos } = await severalSsts();
+  const tables = new TableStore({ store, databaseId, cache: new BlockCache(0), smallSstBytes: 0 });
+  const [a, b] = await Promise.all([tables.open(infos[0]!), tables.open(infos[0]!)]);
+  expect(a).toBe(b);
+  expect(await a.block(0)).toBeDefined();
+  expect(tables.openCount).toBe(0);
+  expect(store.gets.length).toBe(2);
+});
+
+test("of two that share a cache, the one that is closed takes only its own tables along", async () => {
+  const { store, infos } = await severalSsts();
+  const cache = new BlockCache(1_000_000);
+  const one = new TableStore({ store, databaseId, cache, smallSstBytes: 0 });
+  const other = new TableStore({ store, databaseId, cache, smallSstBytes: 0 });
+  const mine = await one.open(infos[0]!);
+  const theirs = await other.open(infos[0]!);
+  await mine.block(0);
+  expect(theirs.hasBlock(0)).toBe(true);
+  const opening = one.open(infos[1]!);
+  one.close();
+  one.close();
+  await opening;
+  expect([one.openCount, other.openCount]).toEqual([0, 1]);
+  expect(cache.stats().index).toMatchObject({ count: 1, bytes: theirs.memoryBytes, evictions: 0 });
+  expect(theirs.hasBlock(0)).toBe(true);
 });
 
 test("a written SST is stored whole, in one piece or in many", async () => {

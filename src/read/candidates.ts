@@ -40,9 +40,8 @@ export function candidatesForKey(
   const { manifest, loads } = view;
   const candidates: Candidate[] = [];
   const consider = (ssts: readonly SstInfo[], entrySeq: number): void => {
-    const info = ssts[firstEndingAtOrAfter(ssts, key)];
-    if (info === undefined || compareBytes(info.firstKey, key) > 0) return;
-    if (entrySeq === 0 && info.minSeq > seqMax) return;
+    const info = sstHolding(ssts, key);
+    if (info === undefined || (entrySeq === 0 && info.minSeq > seqMax)) return;
     candidates.push({ info, entrySeq });
   };
   const considerAll = (entries: readonly L0Entry[]): void => {
@@ -57,11 +56,7 @@ export function candidatesForKey(
   }
   considerAll(loads);
   considerAll(manifest.l0);
-  for (const run of manifest.runs) {
-    if (compareBytes(run.firstKey, key) <= 0 && compareBytes(run.lastKey, key) >= 0) {
-      consider(sstsOf(run), 0);
-    }
-  }
+  for (const run of manifest.runs) consider(sstsOf(run, key), 0);
   return candidates;
 }
 
@@ -92,6 +87,13 @@ export function sequencesWithin(
   return sequences;
 }
 
+/** The SST whose key range holds `key`, of those of a sequence. */
+export function sstHolding(ssts: readonly SstInfo[], key: Uint8Array): SstInfo | undefined {
+  const info = ssts.length === 1 ? ssts[0]! : ssts[firstEndingAtOrAfter(ssts, key)];
+  if (info === undefined || compareBytes(info.firstKey, key) > 0) return undefined;
+  return ssts.length === 1 && compareBytes(info.lastKey, key) < 0 ? undefined : info;
+}
+
 /** The index of the first SST whose last key is at or above `key`; the length when there is none. */
 export function firstEndingAtOrAfter(ssts: readonly SstInfo[], key: Uint8Array): number {
   let low = 0;
@@ -104,8 +106,16 @@ export function firstEndingAtOrAfter(ssts: readonly SstInfo[], key: Uint8Array):
   return low;
 }
 
-/** Throws `UnsupportedError` where the list stands in the run's own object. */
-function sstsOf(run: SortedRun): readonly SstInfo[] {
+const noSsts: readonly SstInfo[] = [];
+
+/**
+ * The SSTs of a run; none when `key` is given and not within the run. Throws `UnsupportedError` where the list stands in the run's
+ * own object.
+ */
+export function sstsOf(run: SortedRun, key?: Uint8Array): readonly SstInfo[] {
+  if (key !== undefined) {
+    if (compareBytes(run.firstKey, key) > 0 || compareBytes(run.lastKey, key) < 0) return noSsts;
+  }
   if (run.listBytes !== 0) {
     throw new UnsupportedError(
       `The list of run ${run.id} stands in an object of its own, which this version of Moraine does not read.`,

@@ -3,7 +3,7 @@ import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
 import { RowRef } from "../common/row.js";
 import type { TableStore } from "../sst/table-store.js";
 import type { DbView } from "./db-view.js";
-import { resolveRow, tryGetRow } from "./get.js";
+import { getRow, resolveRow } from "./get.js";
 
 export interface GetManyOptions {
   readonly seqMax: number;
@@ -41,8 +41,7 @@ export async function getMany(
       next++;
       while (next < order.length && compareBytes(keys[order[next]!]!, key) === 0) next++;
       const end = next;
-      const answer = tryGetRow(view, tables, key, seqMax, row, signal);
-      if (!(typeof answer === "boolean" ? answer : await answer)) continue;
+      if (!(await getRow(view, tables, key, seqMax, row, signal))) continue;
       const value = resolveRow(row, now);
       for (let i = first; i < end; i++) {
         values[order[i]!] = i === first || value === undefined ? value : copyBytes(value);

@@ -7,6 +7,7 @@ import { Step } from "../../../src/iterator/row-iterator.js";
 import { getRow, resolveRow, tryGetRow } from "../../../src/read/get.js";
 import { getMany } from "../../../src/read/get-many.js";
 import { scanRows } from "../../../src/read/scan.js";
+import { Lookup } from "../../../src/sst/table.js";
 import { drain, showRow } from "../../support/array-iterator.js";
 import { type Layer, type Version, ViewBuilder } from "./view-builder.js";
 
@@ -139,13 +140,15 @@ test("what memory or the manifest decides is answered at once, without a request
     { place: "flush", versions: [put("b", 1), put("d", 2)] },
     { place: "memory", versions: [put("b", 3)] },
   ]);
-  const get = (key: string, seqMax: number): boolean | Promise<boolean> =>
+  const { hit, miss, pending } = Lookup;
+  const get = (key: string, seqMax: number): Lookup =>
     tryGetRow(view, builder.tables, encodeUtf8(key), seqMax, new RowRef());
-  expect([get("b", 9), get("a", 9), get("e", 9), get("d", 0)]).toEqual([true, false, false, false]);
+  expect([get("b", 9), get("a", 9), get("e", 9), get("d", 0)]).toEqual([hit, miss, miss, miss]);
+  expect(get("d", 9)).toBe(pending);
   expect(builder.store.getCount).toBe(0);
-  expect(await get("d", 9)).toBe(true);
+  expect(await getRow(view, builder.tables, encodeUtf8("d"), 9, new RowRef())).toBe(true);
   expect(builder.store.getCount).toBe(2);
-  expect([get("d", 9), get("c", 9)]).toEqual([true, false]);
+  expect([get("d", 9), get("c", 9)]).toEqual([hit, miss]);
   expect(builder.store.getCount).toBe(2);
 });
 

@@ -1,52 +1,39 @@
 /** Builds the filter block of a partition from the hashes of its keys; `blocked-bloom-filter.ts` draws the layout. */
 import { writeU32 } from "../common/byte-writer.js";
 import type { Bytes } from "../common/bytes.js";
-import {
-  bloomBlockBytes,
-  bloomBlockOf,
-  bloomHeaderBytes,
-  goldenRatio,
-} from "./blocked-bloom-filter.js";
-import { mixHash } from "./key-hash.js";
+import { bloomBlockBytes, bloomBlockOf, bloomHeaderBytes } from "./blocked-bloom-filter.js";
+import type { FilterBuilder } from "./filter.js";
+import { HashList } from "./hash-list.js";
+import { goldenRatio, mixHash } from "./key-hash.js";
 import { FilterKind } from "./sst.js";
 
 const probeCountMax = 12;
 
-export class BlockedBloomFilterBuilder {
+export class BlockedBloomFilterBuilder implements FilterBuilder {
+  readonly kind: number = FilterKind.blockedBloom;
   readonly #bitsPerKey: number;
-  #hashes = new Uint32Array(1024);
-  #count = 0;
+  readonly #hashes = new HashList();
 
-  /** 10 bits per key answer about 1 % of absent keys wrongly; 0 builds an empty filter block of kind none. */
+  /** 10 bits per key answer about 1 % of absent keys wrongly; there are more than 0. */
   constructor(bitsPerKey: number) {
     this.#bitsPerKey = bitsPerKey;
   }
 
-  get kind(): number {
-    return this.#bitsPerKey > 0 ? FilterKind.blockedBloom : FilterKind.none;
-  }
-
   add(keyHash: number): void {
-    if (this.#count === this.#hashes.length) {
-      const grown = new Uint32Array(this.#count * 2);
-      grown.set(this.#hashes);
-      this.#hashes = grown;
-    }
-    this.#hashes[this.#count++] = keyHash;
+    this.#hashes.add(keyHash);
   }
 
-  /** The payload of the filter block; the builder is empty afterwards. */
   finish(): Bytes {
-    if (this.#bitsPerKey <= 0) return new Uint8Array([FilterKind.none]);
+    const hashes = this.#hashes.view();
     const probeCount = Math.max(1, Math.min(probeCountMax, Math.round(this.#bitsPerKey * 0.6)));
-    const bits = this.#count * this.#bitsPerKey;
+    const bits = hashes.length * this.#bitsPerKey;
     const blockCount = Math.max(1, Math.ceil(bits / (bloomBlockBytes * 8)));
     const payload = new Uint8Array(bloomHeaderBytes + blockCount * bloomBlockBytes);
     payload[0] = FilterKind.blockedBloom;
     payload[1] = probeCount;
     writeU32(payload, 2, blockCount);
-    for (let i = 0; i < this.#count; i++) {
-      const keyHash = this.#hashes[i]!;
+    for (let i = 0; i < hashes.length; i++) {
+      const keyHash = hashes[i]!;
       const start = bloomHeaderBytes + bloomBlockOf(keyHash, blockCount) * bloomBlockBytes;
       let probe = mixHash(keyHash ^ goldenRatio);
       for (let p = 0; p < probeCount; p++) {
@@ -55,7 +42,7 @@ export class BlockedBloomFilterBuilder {
         probe = Math.imul(probe, goldenRatio);
       }
     }
-    this.#count = 0;
+    this.#hashes.clear();
     return payload;
   }
 }

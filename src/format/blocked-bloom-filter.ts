@@ -8,17 +8,18 @@
  */
 import { readU32 } from "../common/byte-reader.js";
 import { CorruptionError } from "../common/errors.js";
-import { type KeyFilter, passAllFilter } from "./filter.js";
-import { mixHash } from "./key-hash.js";
-import { FilterKind } from "./sst.js";
+import type { KeyFilter } from "./filter.js";
+import { goldenRatio, mixHash } from "./key-hash.js";
 
 export const bloomHeaderBytes = 6;
 export const bloomBlockBytes = 64;
-export const goldenRatio = 0x9e3779b9;
 
-/** The filter in the payload of a filter block. `object` and `blockOffset` are for messages. */
-export function readFilter(payload: Uint8Array, object: string, blockOffset: number): KeyFilter {
-  if (payload[0] !== FilterKind.blockedBloom) return passAllFilter;
+/** The filter in a payload of kind blocked Bloom. `object` and `blockOffset` are for messages. */
+export function readBlockedBloomFilter(
+  payload: Uint8Array,
+  object: string,
+  blockOffset: number,
+): KeyFilter {
   const blockCount = payload.length < bloomHeaderBytes ? 0 : readU32(payload, 2);
   if (blockCount === 0 || payload.length !== bloomHeaderBytes + blockCount * bloomBlockBytes) {
     throw new CorruptionError(object, `a filter of ${payload.length} bytes has a wrong length`, {

@@ -22,6 +22,9 @@ export function hashKey(bytes: Uint8Array, start = 0, end: number = bytes.length
   return mixHash(hash ^ (end - start));
 }
 
+/** 2^32 divided by the golden ratio: multiplied with it, neighbours end up far apart. */
+export const goldenRatio = 0x9e3779b9;
+
 /** MurmurHash3's finaliser: spreads every bit of a 32-bit number over all of them. */
 export function mixHash(input: number): number {
   let hash = input;

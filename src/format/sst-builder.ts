@@ -17,12 +17,13 @@ import type { Ulid } from "../common/ids.js";
 import { RowKind, type RowRef } from "../common/row.js";
 import { BlockBuilder } from "./block-builder.js";
 import { BlockTrailer, blockTrailerBytes } from "./block-trailer.js";
-import { BlockedBloomFilterBuilder } from "./blocked-bloom-filter-builder.js";
+import type { FilterBuilder } from "./filter.js";
+import { createFilterBuilder, type FilterName, noFilter } from "./filter-builder.js";
 import { IndexBlockBuilder } from "./index-block-builder.js";
 import { hashKey } from "./key-hash.js";
 import type { SstInfo } from "./manifest.js";
 import { shortestSeparator } from "./separator.js";
-import { type Section, SectionId, type SstProperties } from "./sst.js";
+import { FilterKind, type Section, SectionId, type SstProperties } from "./sst.js";
 import { encodeFooter, encodeHeader, encodeProperties } from "./sst-tail-builder.js";
 
 export interface SstBuilderOptions {
@@ -30,8 +31,12 @@ export interface SstBuilderOptions {
   databaseId: Ulid;
   /** Payload bytes of a data block; default 4096. */
   blockBytes?: number | undefined;
-  /** Default 10, about 1 % of absent keys pass; 0 builds no filter. */
+  /** Default "bloom". */
+  filter?: FilterName | undefined;
+  /** Default 10, about 1 % of absent keys pass; 0 builds no filter. "ribbon" lets as few pass with fewer bits. */
   filterBitsPerKey?: number | undefined;
+  /** An SST that has no more bytes gets no filters; default 0. */
+  unfilteredSstBytesMax?: number | undefined;
   /** Every how many rows a key is stored whole; default 16. */
   restartInterval?: number | undefined;
   /** Payload bytes of the index block of a partition; default 4096. */
@@ -64,8 +69,9 @@ export class SstBuilder {
   readonly #indexPartitionBytes: number;
   readonly #trailer: BlockTrailer;
   readonly #block: BlockBuilder;
-  readonly #filter: BlockedBloomFilterBuilder;
-  readonly #filterOff: boolean;
+  /** Undefined: no filters. */
+  #filter: FilterBuilder | undefined;
+  readonly #unfilteredBytesMax: number;
   readonly #index = new IndexBlockBuilder();
   readonly #partitions: Partition[] = [];
 
@@ -102,8 +108,8 @@ export class SstBuilder {
     this.#indexPartitionBytes = indexPartitionBytes;
     this.#trailer = new BlockTrailer(options.id);
     this.#block = new BlockBuilder(restartInterval, Math.min(blockBytes * 2, chunkBytesMax));
-    this.#filter = new BlockedBloomFilterBuilder(filterBitsPerKey);
-    this.#filterOff = filterBitsPerKey <= 0;
+    this.#filter = createFilterBuilder(options.filter ?? "bloom", filterBitsPerKey);
+    this.#unfilteredBytesMax = options.unfilteredSstBytesMax ?? 0;
     this.#chunk = options.memory ?? allocateBytes(64 * 1024);
     this.#append(encodeHeader());
   }
@@ -149,7 +155,7 @@ export class SstBuilder {
     }
     this.#block.add(row, shared);
     // A key whose versions span two partitions is in the filters of both.
-    if (!this.#filterOff && (isNewKey || this.#partitionRowCount === 0)) {
+    if (this.#filter !== undefined && (isNewKey || this.#partitionRowCount === 0)) {
       this.#filter.add(hashKey(row.keyBytes, row.keyStart, row.keyEnd));
     }
     this.#partitionRowCount++;
@@ -163,6 +169,7 @@ export class SstBuilder {
     this.#finished = true;
     const lastKey = copyBytes(this.#lastKey, 0, this.#lastKeyLength);
     this.#closeBlock(lastKey);
+    if (this.#bytesMax(lastKey) <= this.#unfilteredBytesMax) this.#filter = undefined;
     if (this.#index.count > 0) this.#closePartition(lastKey);
     const sections: Section[] = [];
     let sectionStart = 8;
@@ -177,7 +184,7 @@ export class SstBuilder {
       const indexOffset = this.#offset;
       this.#appendBlock(index);
       const filterOffset = this.#offset;
-      this.#appendBlock(filter);
+      this.#appendBlock(this.#filter === undefined ? noFilter() : filter);
       const indexLength = filterOffset - indexOffset;
       const filterLength = this.#offset - filterOffset;
       top.add(separator, [
@@ -283,7 +290,7 @@ export class SstBuilder {
       maxExpiresAt: this.#everyRowExpires ? this.#maxExpiresAt : 0,
       dataBytes,
       blockCount: this.#blockCount,
-      filterKind: this.#filter.kind,
+      filterKind: this.#filter?.kind ?? FilterKind.none,
     };
   }
 
@@ -311,11 +318,20 @@ export class SstBuilder {
     this.#partitions.push({
       separator,
       index: this.#index.finish(),
-      filter: this.#filter.finish(),
+      filter: this.#filter?.finish() ?? noFilter(),
       blockCount,
       rowCount: this.#partitionRowCount,
     });
     this.#partitionRowCount = 0;
+  }
+
+  /** What the object has at most without filters, when the last block is closed. */
+  #bytesMax(lastKey: Bytes): number {
+    let bytes = this.#offset + this.#firstKey.length + lastKey.length + 512;
+    for (const { separator, index } of this.#partitions) {
+      bytes += separator.length + index.length + 80;
+    }
+    return bytes + lastKey.length + this.#index.byteLength + 80;
   }
 
   /** Copies a payload to the end of the object and seals it. */

@@ -63,7 +63,7 @@ export const PropertyId = {
   filterKind: 13,
 } as const;
 
-export const FilterKind = { none: 0, blockedBloom: 1 } as const;
+export const FilterKind = { none: 0, blockedBloom: 1, ribbon: 2 } as const;
 
 /** What an index entry holds beside its separator: where the data block lies, with its trailer. */
 export const IndexColumn = { offset: 0, length: 1 } as const;

@@ -6,11 +6,11 @@ import { RowKind, type RowRef } from "../common/row.js";
 import { Block } from "./block.js";
 import { BlockCursor } from "./block-cursor.js";
 import { BlockTrailer } from "./block-trailer.js";
-import { readFilter } from "./blocked-bloom-filter.js";
 import type { KeyFilter } from "./filter.js";
 import { IndexBlock } from "./index-block.js";
 import { hashKey } from "./key-hash.js";
 import type { SstInfo } from "./manifest.js";
+import { readFilter } from "./read-filter.js";
 import {
   IndexColumn,
   indexColumnCount,

@@ -57,6 +57,10 @@ const golden: Record<string, [PlainRow[], Partial<SstBuilderOptions>]> = {
   "sst-v1-kinds": [kindsOfRows(), {}],
   "sst-v1-partitions": [manyRows(), { blockBytes: 200, indexPartitionBytes: 60 }],
   "sst-v1-no-filter": [manyRows().slice(0, 20), { filterBitsPerKey: 0, restartInterval: 4 }],
+  "sst-v1-ribbon": [
+    manyRows(),
+    { ...{ blockBytes: 500, indexPartitionBytes: 200 }, filter: "ribbon" },
+  ],
 };
 
 const { MORAINE_WRITE_GOLDEN: writeGolden } = process.env;

@@ -42,6 +42,7 @@ export class BytePool {
     if (length < lentBytesMin) return allocateBytes(length);
     const size = Math.ceil(length / pageBytes) * pageBytes;
     for (const slab of this.#slabs) {
+      if (slab.buffer.byteLength > slabBytes) continue;
       const start = take(slab, size);
       if (start !== undefined) return new Uint8Array(slab.buffer, start, length);
     }
@@ -59,7 +60,8 @@ export class BytePool {
     release(slab, bytes.byteOffset, end);
     if (slab.lent.size > 0) return;
     this.#drop(slab);
-    this.#spare = new WeakRef(slab);
+    // A larger one was made for one large body: small ones would keep all of it from being freed.
+    if (slab.buffer.byteLength === slabBytes) this.#spare = new WeakRef(slab);
   }
 
   /** `bytes`, if it was lent, never comes back: somebody may still read it. */

@@ -57,20 +57,17 @@ export class L0Limit {
   #poll(): void {
     if (this.#isPolling) return;
     this.#isPolling = true;
-    this.#lookForNews()
-      .catch((error: unknown) => {
-        if (error instanceof MoraineError) this.#options.onFailed(error);
-      })
-      .finally(() => {
-        this.#isPolling = false;
-      });
+    this.#lookForNews().catch((error: unknown) => {
+      this.#isPolling = false;
+      if (error instanceof MoraineError) this.#options.onFailed(error);
+    });
   }
 
   async #lookForNews(): Promise<void> {
     const { state, clock, refresh, onNews, signal } = this.#options;
     while (!signal.aborted && this.#isHolding) {
       await clock.sleep(pollMs, signal);
-      if (!this.#isHolding) return;
+      if (!this.#isHolding) break;
       try {
         state.adopt(await refresh());
       } catch (error) {
@@ -79,5 +76,7 @@ export class L0Limit {
       }
       onNews();
     }
+    // In the same tick as the look, or what is held back in between would wait for nobody.
+    this.#isPolling = false;
   }
 }

@@ -158,7 +158,10 @@ export class Load {
       value = toValueBytes(entry[1]);
     } else {
       if (typeof entry !== "object" || entry === null) throw notAnEntry(entry);
-      const row = entry as { key: KeyLike; value: ValueLike };
+      const row = entry as { key: KeyLike; value: ValueLike } & RefusedFields;
+      if (row.expiresAt !== undefined || row.ttlMs !== undefined || row.type !== undefined) {
+        throw refusedField(row);
+      }
       key = toKeyBytes(row.key);
       value = toValueBytes(row.value);
     }
@@ -205,6 +208,20 @@ export class Load {
     })();
     return this.#discarded;
   }
+}
+
+/** What an entry may carry elsewhere, and would lose here. */
+interface RefusedFields {
+  readonly expiresAt?: unknown;
+  readonly ttlMs?: unknown;
+  readonly type?: unknown;
+}
+
+function refusedField(fields: RefusedFields): InvalidArgumentError {
+  const name = (["expiresAt", "ttlMs", "type"] as const).find((key) => fields[key] !== undefined);
+  return new InvalidArgumentError(
+    `An entry of load() has "${name}", which a load cannot keep: its rows are puts that do not expire. Leave it out, or use write().`,
+  );
 }
 
 function notAnEntry(entry: unknown): InvalidArgumentError {

@@ -70,6 +70,7 @@ async function claim(
       ...{ epoch, clock, index },
       // What was found is durable, and seqs above it that were given and lost will never be in L0.
       lastL0Seq: () => Math.max(lastSeq, state.view.manifest.lastL0Seq),
+      sentSeq: () => flusher.sentSeq,
       flush: (seq) => {
         pipeline.freeze();
         return flusher.whenFlushed(seq);

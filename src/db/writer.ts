@@ -64,6 +64,8 @@ export class Writer {
   #closing: Promise<void> | undefined;
   /** Bulk loads under way. */
   readonly #loads = new Set<Load>();
+  /** A close that is under way is not to wait any longer. */
+  readonly #cut = deferred<void>();
   /** Nothing is read or written any more. */
   #ended = false;
 
@@ -201,6 +203,7 @@ export class Writer {
     if (flush === false && this.#closing !== undefined && !this.#ended) {
       // A close that waits for the store is cut short: it rejects, and what is not durable is given up.
       this.#end(new ClosedError("This handle was closed without waiting for what is not durable."));
+      this.#cut.resolve();
       this.#closing = this.#closing.catch(() => undefined);
       return this.#closing;
     }
@@ -216,7 +219,9 @@ export class Writer {
     }
     this.pipeline.close(closedError(undefined));
     try {
-      if (flush !== false) await this.#cancelLoads(closedError(undefined));
+      if (flush !== false) {
+        await Promise.race([this.#cancelLoads(closedError(undefined)), this.#cut.promise]);
+      }
       if (flush !== false) await this.#parts.wal.whenDurable(this.pipeline.lastSeq);
       if (flush === true) {
         this.pipeline.freeze();

@@ -84,6 +84,11 @@ export class Flusher {
     return this.#builtBytes;
   }
 
+  /** The last seq of all commits that were ever sent: rows up to here may be in L0. */
+  get sentSeq(): number {
+    return this.#writer.sentSeq;
+  }
+
   /** Tables join in the order of their seqs. */
   enqueue(table: MemTable): void {
     this.#writer.enqueue({ table, id: undefined, sst: undefined });

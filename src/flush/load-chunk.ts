@@ -21,10 +21,12 @@ export class LoadChunk {
   /** The rows came with ascending keys, each only once. */
   isSorted = true;
   /** Where the rows lie; kept for the next rows, because memory that is new to the process is slow. */
-  readonly #slabs: Uint8Array[] = [];
+  #slabs: Uint8Array[] = [];
   /** The slab that is being filled, and how far it is. */
   #slab = -1;
   #used = 0;
+  /** Bytes at the ends of slabs that no row fitted into. */
+  #wasted = 0;
   #slabOf: Uint32Array = new Uint32Array(1024);
   #offset: Uint32Array = new Uint32Array(1024);
   #keyLength: Uint32Array = new Uint32Array(1024);
@@ -38,7 +40,7 @@ export class LoadChunk {
 
   /** Memory that the rows take, about. */
   get memoryBytes(): number {
-    return this.bytes + this.rowCount * columnBytes;
+    return this.bytes + this.#wasted + this.rowCount * columnBytes;
   }
 
   /** Copies key and value. */
@@ -124,6 +126,9 @@ export class LoadChunk {
     this.isSorted = true;
     this.#slab = -1;
     this.#used = 0;
+    this.#wasted = 0;
+    // One that was made for a large row fits the next one only by chance.
+    this.#slabs = this.#slabs.filter((slab) => slab.length === slabBytes);
     this.#order = undefined;
   }
 
@@ -131,6 +136,7 @@ export class LoadChunk {
   #reserve(length: number): Uint8Array {
     let slab = this.#slabs[this.#slab];
     while (slab === undefined || this.#used + length > slab.length) {
+      if (slab !== undefined) this.#wasted += slab.length - this.#used;
       this.#slab++;
       this.#used = 0;
       slab = this.#slabs[this.#slab];

@@ -19,6 +19,7 @@ import { writeSst } from "../sst/sst-writer.js";
 import type { LoadChunk } from "./load-chunk.js";
 
 const sliceMs = 4;
+const rowAllowanceBytes = 64 * 1024;
 /** A larger SST is sent in pieces, so it is built in pieces. */
 const bodyBytesMax = 32 * 1024 * 1024;
 const rowsBetweenLooks = 256;
@@ -54,6 +55,7 @@ export class LoadWriter {
   /** SSTs by run, in key order; filled in as they are built. */
   readonly #runs: SstInfo[][] = [];
   readonly #uploads = new Set<Promise<void>>();
+  #uploadingBytes = 0;
   #builder: SstBuilder | undefined;
   /** What `bodyPool` has lent it. */
   #memory: Bytes | undefined;
@@ -148,7 +150,8 @@ export class LoadWriter {
     // A store that does not heed signals may take as long as it likes.
     await withSignal(Promise.allSettled(this.#uploads), late.signal).catch(() => undefined);
     const paths = this.#ids.map((id) => ObjectPaths.sst(id));
-    await store.delete(paths, { signal: late.signal }).catch(() => undefined);
+    const deleted = store.delete(paths, { signal: late.signal });
+    await withSignal(deleted, late.signal).catch(() => undefined);
     timer.cancel();
   }
 
@@ -158,6 +161,15 @@ export class LoadWriter {
     if (this.#builder !== undefined) return this.#builder.isBelow(key);
     const last = this.#runs.at(-1)?.at(-1);
     return last !== undefined && compareBytes(last.lastKey, key) < 0;
+  }
+
+  /** One SST may be on its way, however large its rows have made it. */
+  #hasRoomFor(bytes: number): boolean {
+    const { uploadsInFlight, sstBytes } = this.#options;
+    const { size } = this.#uploads;
+    // An SST is closed after the row that takes it over its size: only a large one counts for more than its place.
+    const bytesMax = uploadsInFlight * (sstBytes + rowAllowanceBytes);
+    return size === 0 || (size < uploadsInFlight && this.#uploadingBytes + bytes <= bytesMax);
   }
 
   #open(): SstBuilder {
@@ -176,14 +188,16 @@ export class LoadWriter {
     const builder = this.#builder;
     if (builder === undefined) return;
     this.#check();
-    while (this.#uploads.size >= this.#options.uploadsInFlight) {
+    while (!this.#hasRoomFor(builder.bytesWritten)) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
       this.#check();
     }
+    const dataBytes = builder.bytesWritten;
     const { chunks, info } = builder.finish();
     const bytes = this.#builderBytes;
+    this.#uploadingBytes += dataBytes;
     this.#builder = undefined;
     this.#memory = undefined;
     this.#builderBytes = 0;
@@ -196,6 +210,7 @@ export class LoadWriter {
       })
       .finally(() => {
         this.#uploads.delete(upload);
+        this.#uploadingBytes -= dataBytes;
         this.#wake?.();
       });
     this.#uploads.add(upload);

@@ -16,6 +16,7 @@ import type { Transition } from "../manifest/transitions.js";
 import type { MemTable } from "../memtable/mem-table.js";
 import {
   flushedBelow,
+  lastSeqOf,
   type PendingCheckpoint,
   type Queued,
   selectBatch,
@@ -58,10 +59,16 @@ export class ManifestWriter {
   /** Those of them that ride on the commit in flight: only its outcome tells whether they were made. */
   #committing: readonly CheckpointWaiter[] = [];
   #running = false;
+  #sentSeq = 0;
   #failure: MoraineError | undefined;
 
   constructor(options: ManifestWriterOptions) {
     this.#options = options;
+  }
+
+  /** The last seq of all batches that a commit was ever tried for: rows up to here may be in L0. */
+  get sentSeq(): number {
+    return this.#sentSeq;
   }
 
   /** Oldest first. */
@@ -132,6 +139,7 @@ export class ManifestWriter {
       let manifest: Manifest;
       try {
         this.#committing = covered;
+        if (batch.length > 0) this.#sentSeq = lastSeqOf(batch[batch.length - 1]!);
         manifest = await this.#commit(batch, covered, refused);
       } catch (error) {
         this.#committing = [];

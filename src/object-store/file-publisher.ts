@@ -39,6 +39,8 @@ export class FilePublisher {
   readonly #folders = new Map<string, Promise<void>>();
   readonly #synced: SyncedFolders;
   #prepared: Promise<void> | undefined;
+  /** The topmost folder that this instance has made on the way to its own, whose name may not be durable yet. */
+  #firstMade: string | undefined;
 
   constructor(options: FilePublisherOptions) {
     this.#directory = options.directory;
@@ -188,14 +190,28 @@ export class FilePublisher {
       });
       return;
     }
-    const first = await makeFolders(this.#fs, this.#directory);
-    if (first !== undefined) {
-      const top = dirname(first);
+    // A first try may have made folders and then failed to sync them.
+    const made = await makeFolders(this.#fs, this.#directory);
+    this.#firstMade ??= made;
+    if (this.#firstMade === undefined) await this.#syncParent();
+    else {
+      const top = dirname(this.#firstMade);
       for (let child = this.#directory; child !== top; child = dirname(child)) {
         await this.syncFolder(dirname(child));
       }
+      this.#firstMade = undefined;
     }
     await makeFolders(this.#fs, temporary);
+  }
+
+  /** The store's folder is there: whoever made it may not have got as far as syncing it into its parent. */
+  async #syncParent(): Promise<void> {
+    try {
+      await this.syncFolder(dirname(this.#directory));
+    } catch (error) {
+      // Who may not read the parent has not made the folder, and who made it could sync it.
+      if (codeOf(error) !== "EACCES" && codeOf(error) !== "EPERM") throw error;
+    }
   }
 
   /** Removes what crashed processes have left. A failure here is nobody's concern: the next store tries again. */

@@ -18,6 +18,8 @@ export interface L0LogOptions {
   index: WalIndex;
   /** The last seq that L0 holds. */
   lastL0Seq: () => number;
+  /** The last seq of all commits that were ever sent, asked for by this log or not: what was written up to here may be stored. */
+  sentSeq: () => number;
   /** Freezes what has been written and resolves when L0 holds everything up to `seq`. */
   flush: (seq: number) => Promise<void>;
   /** It is not known whether a flush has happened; called once. */
@@ -30,8 +32,6 @@ export class L0Log implements WriteLog {
   #waiters: { seq: number; done: Deferred<void> }[] = [];
   #scheduled = false;
   #flushing = false;
-  /** The last seq that was given to a flush: what was written up to here may be stored. */
-  #sentSeq = 0;
   #failure: MoraineError | undefined;
 
   constructor(options: L0LogOptions) {
@@ -72,7 +72,7 @@ export class L0Log implements WriteLog {
   }
 
   #failureOf(seq: number, error: MoraineError): MoraineError {
-    return seq <= this.#sentSeq ? outcomeOfSent(error) : error;
+    return seq <= this.#options.sentSeq() ? outcomeOfSent(error) : error;
   }
 
   #schedule(): void {
@@ -88,7 +88,6 @@ export class L0Log implements WriteLog {
     const last = this.#waiters.at(-1);
     if (last === undefined || this.#failure !== undefined) return;
     this.#flushing = true;
-    this.#sentSeq = last.seq;
     try {
       await this.#options.flush(last.seq);
     } catch (error) {

@@ -190,9 +190,12 @@ export class FilePublisher {
       });
       return;
     }
-    // A first try may have made folders and then failed to sync them.
-    const made = await makeFolders(this.#fs, this.#directory);
-    this.#firstMade ??= made;
+    // A first try may have made folders and then failed to make the next, or to sync them.
+    const mkdir = async (folder: string): Promise<void> => {
+      await this.#fs.mkdir(folder);
+      this.#firstMade ??= folder;
+    };
+    await makeFolders({ mkdir: mkdir as FileSystem["mkdir"] }, this.#directory);
     if (this.#firstMade === undefined) await this.#syncParent();
     else {
       const top = dirname(this.#firstMade);

@@ -53,6 +53,8 @@ export type {
 } from "./db/write-batch.js";
 export type { WriteResult } from "./db/write-pipeline.js";
 export type { CheckpointInfo } from "./db/writer.js";
+export type { FilterName } from "./format/filter-builder.js";
+export { delimitedPrefix, fixedPrefix, type PrefixExtractor } from "./format/prefix-extractor.js";
 export { FileObjectStore } from "./object-store/file.js";
 export { MemoryObjectStore } from "./object-store/memory.js";
 export type {

@@ -89,7 +89,6 @@ export function encodeUtf8(text: string): Bytes {
   return encoder.encode(text);
 }
 
-/** @internal For tests. */
 export function decodeUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }

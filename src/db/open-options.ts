@@ -3,6 +3,8 @@ import { type Clock, systemClock } from "../common/clock.js";
 import { InvalidArgumentError } from "../common/errors.js";
 import { checkOptions, requireInteger, requireOneOf, requireSignal } from "../common/options.js";
 import { type Random, systemRandom } from "../common/random.js";
+import { type FilterName, filterNames } from "../format/filter-builder.js";
+import { type PrefixExtractor, requirePrefixExtractor } from "../format/prefix-extractor.js";
 import { type Settings, type SettingsOptions, settingNames, toSettings } from "./settings.js";
 import type { WalOption } from "./wal-place.js";
 
@@ -13,6 +15,11 @@ interface ComponentOptions {
   random?: Random | undefined;
   signal?: AbortSignal | undefined;
   /**
+   * Puts the prefixes of keys into the filters of SSTs, so that a scan whose bounds have a prefix in common skips those without it. Only filters
+   * made with an extractor of the same name are used. Default: none.
+   */
+  prefixExtractor?: PrefixExtractor | undefined;
+  /**
    * Where the write-ahead log is: true (in the database's store), false (nowhere: a write is durable once it is in L0), a URL, or
    * `{ store, path }`. Default: where it is already, and true for a new database. The place is pinned in the database.
    */
@@ -22,6 +29,11 @@ interface ComponentOptions {
 export interface OpenOptions extends SettingsOptions, ComponentOptions {
   /** `"if-missing"` (the default) makes a database where there is none, `"never"` and `"must"` insist. */
   create?: "if-missing" | "never" | "must" | undefined;
+  /**
+   * The kind of the filters in new SSTs: `"bloom"` (the default), or `"ribbon"`, a quarter smaller, and slower to build and to ask.
+   * Every reader takes both.
+   */
+  filter?: FilterName | undefined;
 }
 
 export interface ReaderOptions extends SettingsOptions, ComponentOptions {
@@ -36,14 +48,18 @@ export interface CheckedOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal | undefined;
+  readonly prefixExtractor: PrefixExtractor | undefined;
+  /** Of new SSTs; readers make none. */
+  readonly filter: FilterName | undefined;
 }
 
-const componentNames = ["clock", "random", "signal", "wal"] as const;
+const componentNames = ["clock", "random", "signal", "prefixExtractor", "wal"] as const;
 
 export function checkOpenOptions(options: OpenOptions | undefined): CheckedOptions {
-  checkOptions(options, ["create", ...componentNames, ...settingNames], "Db.open");
+  checkOptions(options, ["create", "filter", ...componentNames, ...settingNames], "Db.open");
   requireOneOf(options?.create, "create", ["if-missing", "never", "must"]);
-  return checkComponents(options);
+  requireOneOf(options?.filter, "filter", filterNames);
+  return checkComponents(options, options?.filter);
 }
 
 export function checkReaderOptions(options: ReaderOptions | undefined): CheckedOptions {
@@ -60,12 +76,18 @@ export function checkReaderOptions(options: ReaderOptions | undefined): CheckedO
   return checkComponents(options);
 }
 
-function checkComponents(options: OpenOptions | ReaderOptions | undefined): CheckedOptions {
+function checkComponents(
+  options: OpenOptions | ReaderOptions | undefined,
+  filter?: FilterName,
+): CheckedOptions {
   requireSignal(options?.signal);
+  requirePrefixExtractor(options?.prefixExtractor);
   return {
     settings: toSettings(options ?? {}),
     clock: options?.clock ?? systemClock,
     random: options?.random ?? systemRandom,
     signal: options?.signal,
+    prefixExtractor: options?.prefixExtractor,
+    filter,
   };
 }

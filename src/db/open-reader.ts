@@ -44,7 +44,7 @@ export async function openReader(
   options: CheckedOptions,
   reading: { pollIntervalMs: number; checkpoint: string | undefined },
 ): Promise<ReaderParts> {
-  const { settings, clock, random, signal } = options;
+  const { settings, clock, random, signal, prefixExtractor } = options;
   const wrapped = wrapStore(place, options);
   const { store } = wrapped;
   const manifests = new ManifestStore(store);
@@ -58,7 +58,8 @@ export async function openReader(
   }
   requireReadable(newest, walPlace);
   const cache = new BlockCache(settings.blockCacheBytes);
-  const tables = new TableStore({ store, databaseId: newest.databaseId, cache });
+  const { databaseId } = newest;
+  const tables = new TableStore({ store, databaseId, cache, prefixExtractor });
   const stored = new StoredManifest(manifests, newest, {
     ...{ clock, random, retentionMs, searchedAt },
   });

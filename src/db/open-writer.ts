@@ -46,7 +46,7 @@ async function claim(
   create: NonNullable<OpenOptions["create"]>,
   description: string,
 ): Promise<Writer> {
-  const { settings, clock, random, signal } = options;
+  const { settings, clock, random, signal, filter, prefixExtractor } = options;
   const abort = new AbortController();
   const wrapped = wrapStore(place, options);
   const { store } = wrapped;
@@ -94,8 +94,9 @@ async function claim(
       },
       onFailed: (error) => writer.fail(error),
     });
-  const { blockBytes, filterBitsPerKey } = settings;
-  const sst = { databaseId, blockBytes, filterBitsPerKey };
+  const { blockBytes, filterBitsPerKey, unfilteredSstBytesMax } = settings;
+  const filters = { filter, filterBitsPerKey, unfilteredSstBytesMax, prefixExtractor };
+  const sst = { databaseId, blockBytes, ...filters };
   const wal = openLog();
   const flusher: Flusher = new Flusher({
     ...{ store, clock, ids, epoch, logEnds },
@@ -127,7 +128,7 @@ async function claim(
     walObjectCount: () => index.addedCount,
   });
   const cache = new BlockCache(settings.blockCacheBytes);
-  const tableStore = new TableStore({ store, databaseId, cache });
+  const tableStore = new TableStore({ store, databaseId, cache, prefixExtractor });
   const writer: Writer = new Writer({
     ...{
       claim,

@@ -27,6 +27,7 @@ export type SettingName =
   | "sstBytesMax"
   | "blockBytes"
   | "filterBitsPerKey"
+  | "unfilteredSstBytesMax"
   | "blockCacheBytes"
   | "readAheadBytes"
   | "requestsInFlight"
@@ -120,7 +121,14 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     max: 32,
     real: true,
     reason:
-      "Bits of Bloom filter for each key; 10 let about 1 % of absent keys pass. 0: no filter.",
+      "Bits of Bloom filter for each key; 10 let about 1 % of absent keys pass, as do 7.6 of a ribbon filter. 0: no filter.",
+  },
+  unfilteredSstBytesMax: {
+    default: 64 * KiB,
+    min: 0,
+    max: 4 * 1024 * MiB,
+    reason:
+      "SSTs up to this size have no filter: opening them reads them whole, so it saves no request.",
   },
   blockCacheBytes: {
     default: 64 * MiB,

@@ -22,6 +22,8 @@ import { createFilterBuilder, type FilterName, noFilter } from "./filter-builder
 import { IndexBlockBuilder } from "./index-block-builder.js";
 import { hashKey } from "./key-hash.js";
 import type { SstInfo } from "./manifest.js";
+import { PrefixCursor } from "./prefix-cursor.js";
+import { hashPrefix, type PrefixExtractor } from "./prefix-extractor.js";
 import { shortestSeparator } from "./separator.js";
 import { FilterKind, type Section, SectionId, type SstProperties } from "./sst.js";
 import { encodeFooter, encodeHeader, encodeProperties } from "./sst-tail-builder.js";
@@ -37,6 +39,8 @@ export interface SstBuilderOptions {
   filterBitsPerKey?: number | undefined;
   /** An SST that has no more bytes gets no filters; default 0. */
   unfilteredSstBytesMax?: number | undefined;
+  /** Puts the prefixes of keys into the filters, too. */
+  prefixExtractor?: PrefixExtractor | undefined;
   /** Every how many rows a key is stored whole; default 16. */
   restartInterval?: number | undefined;
   /** Payload bytes of the index block of a partition; default 4096. */
@@ -72,6 +76,9 @@ export class SstBuilder {
   /** Undefined: no filters. */
   #filter: FilterBuilder | undefined;
   readonly #unfilteredBytesMax: number;
+  readonly #prefixExtractor: string;
+  /** Undefined: the filters hold no prefixes, or not all. */
+  #prefixes: PrefixCursor | undefined;
   readonly #index = new IndexBlockBuilder();
   readonly #partitions: Partition[] = [];
 
@@ -109,6 +116,9 @@ export class SstBuilder {
     this.#trailer = new BlockTrailer(options.id);
     this.#block = new BlockBuilder(restartInterval, Math.min(blockBytes * 2, chunkBytesMax));
     this.#filter = createFilterBuilder(options.filter ?? "bloom", filterBitsPerKey);
+    const { prefixExtractor } = options;
+    this.#prefixExtractor = prefixExtractor?.name ?? "";
+    if (prefixExtractor !== undefined) this.#prefixes = new PrefixCursor(prefixExtractor);
     this.#unfilteredBytesMax = options.unfilteredSstBytesMax ?? 0;
     this.#chunk = options.memory ?? allocateBytes(64 * 1024);
     this.#append(encodeHeader());
@@ -157,6 +167,7 @@ export class SstBuilder {
     // A key whose versions span two partitions is in the filters of both.
     if (this.#filter !== undefined && (isNewKey || this.#partitionRowCount === 0)) {
       this.#filter.add(hashKey(row.keyBytes, row.keyStart, row.keyEnd));
+      if (this.#prefixes !== undefined) this.#addPrefix(this.#filter, this.#prefixes, row, shared);
     }
     this.#partitionRowCount++;
     this.#rowCount++;
@@ -246,6 +257,19 @@ export class SstBuilder {
     );
   }
 
+  #addPrefix(filter: FilterBuilder, prefixes: PrefixCursor, row: RowRef, shared: number): void {
+    const { keyBytes, keyStart, keyEnd } = row;
+    try {
+      prefixes.next(keyBytes, keyStart, keyEnd, shared);
+    } catch {
+      // No write may fail for the sake of a filter; without its name nobody looks for prefixes in it.
+      this.#prefixes = undefined;
+      return;
+    }
+    if (prefixes.length < 0 || !(prefixes.isNew || this.#partitionRowCount === 0)) return;
+    filter.add(hashPrefix(keyBytes, keyStart, keyStart + prefixes.length));
+  }
+
   #remember(row: RowRef, shared: number, keyLength: number): void {
     const { seq, createdAt, expiresAt } = row;
     assert(
@@ -291,6 +315,8 @@ export class SstBuilder {
       dataBytes,
       blockCount: this.#blockCount,
       filterKind: this.#filter?.kind ?? FilterKind.none,
+      prefixExtractor:
+        this.#filter === undefined || this.#prefixes === undefined ? "" : this.#prefixExtractor,
     };
   }
 

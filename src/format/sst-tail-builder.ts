@@ -1,6 +1,6 @@
 /** Encodes the header, the properties, the section table and the footer of an SST; `sst.ts` draws them. */
 import { ByteWriter } from "../common/byte-writer.js";
-import type { Bytes } from "../common/bytes.js";
+import { type Bytes, encodeUtf8 } from "../common/bytes.js";
 import { checksum } from "../common/checksum.js";
 import { ulidToBytes } from "../common/ids.js";
 import {
@@ -26,8 +26,11 @@ export function encodeProperties(properties: SstProperties): Bytes {
   const value = new ByteWriter();
   for (const [name, id] of Object.entries(PropertyId)) {
     const property = properties[name as keyof SstProperties];
+    // Written only where there are some, as it was before there were any.
+    if (property === "") continue;
     value.length = 0;
-    if (typeof property === "number") value.varint(property);
+    if (typeof property === "string") value.raw(encodeUtf8(property));
+    else if (typeof property === "number") value.varint(property);
     else value.raw(property);
     writer.varint(id);
     writer.varint(value.length);

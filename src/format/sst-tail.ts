@@ -1,6 +1,6 @@
 /** Decodes the header, the footer, the section table and the properties of an SST; `sst.ts` draws them. */
 import { ByteReader } from "../common/byte-reader.js";
-import { copyBytes, emptyBytes } from "../common/bytes.js";
+import { copyBytes, decodeUtf8, emptyBytes } from "../common/bytes.js";
 import { checksum } from "../common/checksum.js";
 import { CorruptionError, UnsupportedError } from "../common/errors.js";
 import { ulidFromBytes } from "../common/ids.js";
@@ -124,5 +124,6 @@ export function readProperties(
     dataBytes: number(PropertyId.dataBytes),
     blockCount: number(PropertyId.blockCount),
     filterKind: number(PropertyId.filterKind),
+    prefixExtractor: decodeUtf8(key(PropertyId.prefixExtractor)),
   };
 }

@@ -61,6 +61,7 @@ export const PropertyId = {
   dataBytes: 11,
   blockCount: 12,
   filterKind: 13,
+  prefixExtractor: 14,
 } as const;
 
 export const FilterKind = { none: 0, blockedBloom: 1, ribbon: 2 } as const;
@@ -103,7 +104,10 @@ export interface SstProperties {
   /** Bytes of the data section. */
   readonly dataBytes: number;
   readonly blockCount: number;
+  /** The kind that was asked for; each filter block says what it is. */
   readonly filterKind: number;
+  /** The name of the extractor whose prefixes are in the filters; empty when none are. */
+  readonly prefixExtractor: string;
 }
 
 export interface SstFooter {

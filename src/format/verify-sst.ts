@@ -10,6 +10,7 @@ import type { KeyFilter } from "./filter.js";
 import { IndexBlock } from "./index-block.js";
 import { hashKey } from "./key-hash.js";
 import type { SstInfo } from "./manifest.js";
+import { hashPrefix, type PrefixExtractor, prefixLength } from "./prefix-extractor.js";
 import { readFilter } from "./read-filter.js";
 import {
   IndexColumn,
@@ -27,6 +28,8 @@ export interface VerifySstOptions {
   /** What the footer must say, where it is known. */
   databaseId?: Ulid | undefined;
   id?: Ulid | undefined;
+  /** Checks that the filters hold the prefixes, if they were made with this one. */
+  prefixExtractor?: PrefixExtractor | undefined;
   /** Called for each row in storage order; the row is valid during the call only. */
   onRow?: ((row: RowRef) => void) | undefined;
 }
@@ -68,7 +71,11 @@ export function verifySst(bytes: Uint8Array, options: VerifySstOptions): SstInfo
     object,
     propertiesSection.offset,
   );
-  const rows = new RowChecker(object, options.onRow);
+  const rows = new RowChecker(
+    object,
+    said.prefixExtractor === options.prefixExtractor?.name ? options.prefixExtractor : undefined,
+    options.onRow,
+  );
   let metaOffset = partitions.offset;
   let dataOffset = data.offset;
   let blockCount = 0;
@@ -164,14 +171,20 @@ class RowChecker {
   firstKey: Uint8Array = new Uint8Array(0);
   lastKey: Uint8Array = new Uint8Array(0);
   readonly #object: string;
+  readonly #prefixExtractor: PrefixExtractor | undefined;
   readonly #onRow: ((row: RowRef) => void) | undefined;
   readonly #cursor = new BlockCursor();
   #lastSeq = 0;
   /** The separator of the block before: the keys of this one are at or above it. */
   #separator: Uint8Array | undefined;
 
-  constructor(object: string, onRow: ((row: RowRef) => void) | undefined) {
+  constructor(
+    object: string,
+    prefixExtractor: PrefixExtractor | undefined,
+    onRow: ((row: RowRef) => void) | undefined,
+  ) {
     this.#object = object;
+    this.#prefixExtractor = prefixExtractor;
     this.#onRow = onRow;
   }
 
@@ -191,10 +204,19 @@ class RowChecker {
       if (!filter.mayContain(hashKey(row.keyBytes, row.keyStart, row.keyEnd))) {
         this.#fail("a filter denies a key of its partition");
       }
+      this.#checkPrefix(row, filter);
     }
     if (restartIndex !== block.restartCount) this.#fail("a restart points to no row");
     if (compareBytes(this.lastKey, separator) > 0) this.#fail("a separator is below its block");
     this.#separator = copyBytes(separator);
+  }
+
+  #checkPrefix({ keyBytes, keyStart, keyEnd }: RowRef, filter: KeyFilter): void {
+    if (this.#prefixExtractor === undefined) return;
+    const length = prefixLength(this.#prefixExtractor, keyBytes, keyStart, keyEnd);
+    if (length >= 0 && !filter.mayContain(hashPrefix(keyBytes, keyStart, keyStart + length))) {
+      this.#fail("a filter denies a prefix of its partition");
+    }
   }
 
   #checkRow(row: RowRef): void {

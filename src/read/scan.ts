@@ -1,5 +1,6 @@
 /** Scans: the tree of iterators over everything in a view that can hold a key inside the bounds. */
 import { isEmpty, type KeyBounds } from "../common/key-range.js";
+import { probeOfBounds } from "../format/prefix-extractor.js";
 import { emptyIterator } from "../iterator/empty-iterator.js";
 import { mergeRows } from "../iterator/merge-iterator.js";
 import type { RowIterator } from "../iterator/row-iterator.js";
@@ -31,8 +32,12 @@ export function scanRows(view: DbView, tables: TableStore, options: ScanRowsOpti
   for (const table of view.tables) {
     if (table.rowCount > 0) sources.push(table.iterator(reverse));
   }
+  const extractor = tables.prefixExtractor;
+  const prefix = extractor && probeOfBounds(extractor, bounds);
   for (const sequence of sequencesWithin(view, bounds, seqMax)) {
-    sources.push(new SortedRunIterator(sequence, tables, { bounds, reverse, readAheadBytes }));
+    sources.push(
+      new SortedRunIterator(sequence, tables, { bounds, prefix, reverse, readAheadBytes }),
+    );
   }
   return new VisibleIterator(mergeRows(sources, reverse), { bounds, reverse, seqMax, now });
 }

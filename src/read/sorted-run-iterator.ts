@@ -5,6 +5,7 @@
 import { compareBytes } from "../common/bytes.js";
 import type { KeyBounds } from "../common/key-range.js";
 import { RowRef } from "../common/row.js";
+import type { PrefixProbe } from "../format/prefix-extractor.js";
 import { type RowIterator, Step } from "../iterator/row-iterator.js";
 import { SstIterator } from "../sst/sst-iterator.js";
 import type { TableStore } from "../sst/table-store.js";
@@ -12,6 +13,8 @@ import { firstEndingAtOrAfter, type Sequence } from "./candidates.js";
 
 export interface SortedRunOptions {
   readonly bounds: KeyBounds;
+  /** As in `SstIteratorOptions`. */
+  readonly prefix?: PrefixProbe | undefined;
   readonly reverse: boolean;
   /** Bytes of the first window of each SST; undefined: the default of `SstIterator`. */
   readonly readAheadBytes?: number | undefined;
@@ -77,11 +80,12 @@ export class SortedRunIterator implements RowIterator {
   #open(): SstIterator | undefined {
     const info = this.#sequence.ssts[this.#index];
     if (this.#current !== undefined || info === undefined) return this.#current;
-    const { bounds, reverse, readAheadBytes } = this.#options;
+    const { bounds, prefix, reverse, readAheadBytes } = this.#options;
     this.#current = new SstIterator({
       tables: this.#tables,
       info,
       bounds,
+      prefix,
       reverse,
       readAheadBytes,
     });

@@ -18,6 +18,7 @@ import type { RowRef } from "../common/row.js";
 import type { Block } from "../format/block.js";
 import { BlockCursor } from "../format/block-cursor.js";
 import type { SstInfo } from "../format/manifest.js";
+import type { PrefixProbe } from "../format/prefix-extractor.js";
 import { type RowIterator, Step } from "../iterator/row-iterator.js";
 import type { BlockWindow, Table } from "./table.js";
 import type { TableStore } from "./table-store.js";
@@ -26,6 +27,8 @@ export interface SstIteratorOptions {
   tables: TableStore;
   info: SstInfo;
   bounds: KeyBounds;
+  /** The prefix that all keys inside the bounds have; filters may say that none has it. */
+  prefix?: PrefixProbe | undefined;
   reverse?: boolean | undefined;
   /** Bytes of the first window; default 64 KiB. A window has at least one block. */
   readAheadBytes?: number | undefined;
@@ -43,6 +46,7 @@ export class SstIterator implements RowIterator {
   readonly #tables: TableStore;
   readonly #info: SstInfo;
   readonly #bounds: KeyBounds;
+  readonly #prefix: PrefixProbe | undefined;
   readonly #reverse: boolean;
   readonly #fillCache: boolean;
   readonly #cursor = new BlockCursor();
@@ -70,6 +74,7 @@ export class SstIterator implements RowIterator {
     this.#tables = options.tables;
     this.#info = options.info;
     this.#bounds = options.bounds;
+    this.#prefix = options.prefix;
     this.#reverse = options.reverse ?? false;
     this.#fillCache = options.fillCache ?? true;
     this.#readAheadBytes = options.readAheadBytes ?? 64 * 1024;
@@ -146,7 +151,14 @@ export class SstIterator implements RowIterator {
     this.#table ??= this.#tables.getIfOpen(this.#info);
     const table = this.#table;
     if (table === undefined) return false;
-    if (this.#limit < 0) this.#limit = this.#limitBlock(table);
+    if (this.#limit < 0) {
+      if (this.#prefix !== undefined && !table.mayContainPrefix(this.#prefix, this.#bounds)) {
+        this.#isDone = true;
+        this.#place = Place.end;
+        return true;
+      }
+      this.#limit = this.#limitBlock(table);
+    }
     if (this.#place !== Place.seeking) return true;
     const key = this.#seekKey;
     const last = table.blockCount - 1;

@@ -8,6 +8,7 @@ import type { Ulid } from "../common/ids.js";
 import { BlockTrailer } from "../format/block-trailer.js";
 import { IndexBlock } from "../format/index-block.js";
 import type { SstInfo } from "../format/manifest.js";
+import type { PrefixExtractor } from "../format/prefix-extractor.js";
 import { SectionId, topColumnCount } from "../format/sst.js";
 import { checkHeader, readFooter, readProperties, sectionOf } from "../format/sst-tail.js";
 import type { ObjectStore } from "../object-store/object-store.js";
@@ -23,6 +24,8 @@ export interface TableStoreOptions {
   cache: BlockCache;
   /** SSTs up to this size are read whole when they are opened; default 64 KiB. */
   smallSstBytes?: number | undefined;
+  /** Lets scans ask filters that were made with it for the prefix that their bounds have in common. */
+  prefixExtractor?: PrefixExtractor | undefined;
   /** Requests give way to others, as those of a compaction should. */
   background?: boolean | undefined;
 }
@@ -38,6 +41,7 @@ export class TableStore {
   readonly databaseId: Ulid;
   readonly cache: BlockCache;
   readonly background: boolean;
+  readonly prefixExtractor: PrefixExtractor | undefined;
   readonly #smallSstBytes: number;
   readonly #tables = new Map<Ulid, OpenTable>();
   readonly #opening = new Map<Ulid, Promise<Table>>();
@@ -48,6 +52,7 @@ export class TableStore {
     this.databaseId = options.databaseId;
     this.cache = options.cache;
     this.background = options.background ?? false;
+    this.prefixExtractor = options.prefixExtractor;
     this.#smallSstBytes = options.smallSstBytes ?? 64 * 1024;
   }
 

@@ -6,12 +6,14 @@
  */
 import { withSignal } from "../common/abort.js";
 import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
+import type { KeyBounds } from "../common/key-range.js";
 import type { RowRef } from "../common/row.js";
 import { Block, BlockFind } from "../format/block.js";
 import { BlockTrailer } from "../format/block-trailer.js";
 import type { KeyFilter } from "../format/filter.js";
 import { IndexBlock } from "../format/index-block.js";
 import type { SstInfo } from "../format/manifest.js";
+import type { PrefixProbe } from "../format/prefix-extractor.js";
 import { readFilter } from "../format/read-filter.js";
 import { IndexColumn, indexColumnCount, type SstProperties, TopColumn } from "../format/sst.js";
 import type { ObjectStore } from "../object-store/object-store.js";
@@ -134,6 +136,18 @@ export class Table {
       const found = block.find(key, seqMax, row);
       if (found !== BlockFind.after) return found === BlockFind.hit;
       if (!this.#separates(number, key)) return false;
+    }
+    return false;
+  }
+
+  /** False when no row has a key inside the bounds, which all have the prefix of `prefix`. Throws `CorruptionError`. */
+  mayContainPrefix({ extractorName, hash }: PrefixProbe, bounds: KeyBounds): boolean {
+    if (extractorName !== this.properties.prefixExtractor) return true;
+    const { lower, upper } = bounds;
+    const last = this.#top.count - 1;
+    const end = upper === undefined ? last : Math.min(this.#top.firstAfter(upper), last);
+    for (let p = lower === undefined ? 0 : this.#top.firstAtOrAfter(lower); p <= end; p++) {
+      if (this.#partition(p).filter.mayContain(hash)) return true;
     }
     return false;
   }

@@ -7,7 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { test } from "vitest";
-import { FileObjectStore, type ObjectStore, type OpenOptions } from "../../src/index.js";
+import {
+  delimitedPrefix,
+  FileObjectStore,
+  fixedPrefix,
+  type ObjectStore,
+  type OpenOptions,
+} from "../../src/index.js";
 import { MemoryObjectStore } from "../../src/testing/index.js";
 import { Model, stepArbitraries, World } from "./commands.js";
 
@@ -20,7 +26,15 @@ const optionsArbitrary: fc.Arbitrary<OpenOptions> = fc
     unflushedBytesMax: fc.constantFrom(40 * KiB, 256 * KiB),
     blockBytes: fc.constantFrom(64, 300, 4096),
     blockCacheBytes: fc.constantFrom(0, undefined),
+    filter: fc.constantFrom("bloom", "ribbon"),
     filterBitsPerKey: fc.constantFrom(0, 10),
+    unfilteredSstBytesMax: fc.constantFrom(0, undefined),
+    prefixExtractor: fc.constantFrom(
+      undefined,
+      fixedPrefix(1),
+      fixedPrefix(2),
+      delimitedPrefix("b"),
+    ),
     flushIntervalMs: fc.constantFrom(1, 3_600_000),
     walPutsInFlight: fc.constantFrom(1, 4),
     uploadsInFlight: fc.constantFrom(1, 3),

@@ -30,6 +30,8 @@ test("moraine", () => {
       "UnknownOutcomeError",
       "UnsupportedError",
       "UnsupportedStoreError",
+      "delimitedPrefix",
+      "fixedPrefix",
       "isMoraineError",
       "settingsTable",
     ]

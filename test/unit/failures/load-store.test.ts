@@ -6,6 +6,7 @@ import { requestsOf, turns } from "../db/support.js";
 import {
   expectNoTrace,
   keysOf,
+  type LoadScene,
   listed,
   openSmall,
   rows,
@@ -20,6 +21,7 @@ import {
   manifest,
   sst,
   UnhandledRejections,
+  Watched,
   wal,
 } from "./support.js";
 
@@ -145,6 +147,60 @@ describe("a clean-up that fails", () => {
       expect(await keysAfter(place)).toEqual(["before"]);
     }
   });
+});
+
+describe("a store that never answers a delete, and heeds no signal,", () => {
+  /** Also below every wrapper: the request stays where it is, whatever is asked of it. */
+  async function openDeaf(storeDeadlineMs: number): Promise<LoadScene> {
+    const scene = await openSmall({ storeDeadlineMs });
+    scene.place.inner.delete = () => new Promise(() => undefined);
+    return scene;
+  }
+
+  test.each([60_000, Number.POSITIVE_INFINITY])(
+    "holds up neither a load that failed nor a close (deadline: %s ms)",
+    async (storeDeadlineMs) => {
+      const scene = await openDeaf(storeDeadlineMs);
+      const { place, db } = scene;
+      const broke = new Error("the source broke");
+      const load = watchLoad(
+        scene,
+        (function* () {
+          yield* rows(1000);
+          throw broke;
+        })(),
+      );
+      await place.clock.advance(6000);
+      expect(load.error).toBe(broke);
+      const waiting = watchLoad(scene, new Source(1000));
+      await turns();
+      const closing = new Watched("close", db.close());
+      await place.clock.advance(6000);
+      expect([waiting.outcome, closing.outcome]).toEqual(["closed", "fulfilled"]);
+      await expectSilence(place);
+      expect(await keysAfter(place)).toEqual(["before"]);
+    },
+  );
+
+  test.each([60_000, Number.POSITIVE_INFINITY])(
+    "does not hold up a close that is cut short, at all (deadline: %s ms)",
+    async (storeDeadlineMs) => {
+      const scene = await openDeaf(storeDeadlineMs);
+      const { place, db } = scene;
+      const load = watchLoad(scene, new Source(1000));
+      await turns();
+      const closing = new Watched("close", db.close());
+      await turns();
+      expect(closing.outcome).toBe("pending");
+      const cut = new Watched("cut", db.close({ flush: false }));
+      await turns();
+      expect([closing.outcome, cut.outcome]).toEqual(["closed", "fulfilled"]);
+      await place.clock.advance(6000);
+      expect(load.outcome).toBe("closed");
+      await expectSilence(place);
+      expect(await keysAfter(place)).toEqual(["before"]);
+    },
+  );
 });
 
 describe.each([

@@ -20,6 +20,7 @@ export const ObjectPaths = {
 } as const;
 
 const manifestName = /^manifest\/(\d{20})\.manifest$/;
+const sstName = /^sst\/([0-9A-HJKMNP-TV-Z]{26})\.sst$/;
 const walName = /^wal\/(\d{20})\/(\d{20})\.wal$/;
 
 /** The number of a manifest's name, or undefined when it is none. */
@@ -32,4 +33,9 @@ export function parseManifestPath(path: string): number | undefined {
 export function parseWalPath(path: string): { epoch: number; id: number } | undefined {
   const match = walName.exec(path);
   return match === null ? undefined : { epoch: Number(match[1]), id: Number(match[2]) };
+}
+
+/** The id of an SST's name, or undefined when it is none. */
+export function parseSstPath(path: string): Ulid | undefined {
+  return sstName.exec(path)?.[1];
 }

@@ -1,0 +1,390 @@
+/**
+ * `DiskCache`: parts of immutable objects as files, for the next process, and for what memory has no room for.
+ *
+ * It never fails: what cannot be read, or is not what it should be, is not there; what cannot be written is not kept. Entries are
+ * written in the background, under another name first, and checked when they are read, so that neither a crash at any
+ * moment nor another process in the same folder does harm. There are no locks and no index: a lookup opens a file, and
+ * whoever finds the folder full lists it and gives up what is oldest, but for what it has used itself since it last looked.
+ *
+ * Bound: one process keeps to `bytes`. Each looks after what it has added an eighth of that, so n processes at once may exceed it by n
+ * eighths. A disk that is full lowers the bound for a while.
+ */
+import { constants } from "node:fs";
+import { join } from "node:path";
+import type { Bytes } from "../common/bytes.js";
+import { allocateBytes } from "../common/bytes.js";
+import type { Clock } from "../common/clock.js";
+import type { Ulid } from "../common/ids.js";
+import type { Random } from "../common/random.js";
+import { type CachedPart, decodePart, encodePart, partFileBytes } from "./cached-part.js";
+import {
+  type CacheFileSystem,
+  chooseEviction,
+  listCache,
+  listFolder,
+  nodeCacheFileSystem,
+} from "./disk-cache-files.js";
+import { codeOf, isAbsent, makeFolders } from "./file-system.js";
+import type { ObjectMeta } from "./object-store.js";
+
+export interface DiskCacheOptions {
+  /** Made when it does not exist. Only its owner may write to it: entries are checked for damage, not for malice. */
+  dir: string;
+  /** What its files may hold. */
+  bytes: number;
+  clock: Clock;
+  random: Random;
+  fileSystem?: CacheFileSystem | undefined;
+  /** The unit of reading and keeping; default 64 KiB. */
+  partBytes?: number | undefined;
+  /** What may wait to be written; default 16 MiB. More is not kept. */
+  queueBytesMax?: number | undefined;
+}
+
+export interface DiskCacheStats {
+  /** About: other processes add and remove too. 0 before the first write. */
+  readonly bytes: number;
+  readonly bytesMax: number;
+  /** Reads of ranges that needed no request, and those that did. */
+  readonly hits: number;
+  readonly misses: number;
+  /** Of all reads, those that hit, from 0 to 1; 0 before the first. */
+  readonly hitRatio: number;
+  /** Entries written. */
+  readonly writes: number;
+  /** Entries not kept because too many waited, or while writing was off. */
+  readonly skipped: number;
+  readonly evictions: number;
+  /** Entries that were damaged or foreign, and were dropped. */
+  readonly damaged: number;
+  /** How often reading or writing was turned off for half a minute because the disk failed. */
+  readonly pauses: number;
+}
+
+interface Write {
+  readonly folder: string;
+  readonly path: string;
+  readonly pieces: () => Uint8Array[];
+  readonly bytes: number;
+}
+
+const pauseMs = 30_000;
+const closeMs = 250;
+const writesAtOnce = 2;
+const usedMax = 200_000;
+/** Opening what is no file must not wait for whoever writes to it. */
+const readFlags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+export class DiskCache {
+  readonly partBytes: number;
+  readonly #dir: string;
+  readonly #bytesMax: number;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #fileSystem: CacheFileSystem;
+  readonly #queueBytesMax: number;
+  readonly #counts = {
+    hits: 0,
+    misses: 0,
+    writes: 0,
+    skipped: 0,
+    evictions: 0,
+    damaged: 0,
+    pauses: 0,
+  };
+  readonly #queue: Write[] = [];
+  #queueBytes = 0;
+  #writing = 0;
+  /** Paths of entries that are waiting or being written: a second fetch of them needs no second write. */
+  readonly #pending = new Set<string>();
+  /** Entries that were read since entries were last given up, each as a number: two may be taken for each other. */
+  #used = new Set<number>();
+  /** Bytes of the files, as of the last listing and with what was added since; undefined before the first. */
+  #bytes: number | undefined;
+  #addedBytes = 0;
+  #writingBytes = 0;
+  /** What it keeps to now: less than `bytes` after the disk was full. */
+  #limit: number;
+  #sweeping: Promise<void> | undefined;
+  #readsOffUntil = 0;
+  #writesOffUntil = 0;
+  #isClosed = false;
+  #whenIdle: (() => void)[] = [];
+
+  constructor(options: DiskCacheOptions) {
+    this.#dir = options.dir;
+    this.#bytesMax = this.#limit = options.bytes;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#fileSystem = options.fileSystem ?? nodeCacheFileSystem;
+    this.partBytes = options.partBytes ?? 64 * 1024;
+    this.#queueBytesMax = options.queueBytesMax ?? 16 * 1024 * 1024;
+  }
+
+  stats(): DiskCacheStats {
+    const { hits, misses } = this.#counts;
+    return {
+      bytes: this.#bytes ?? 0,
+      bytesMax: this.#bytesMax,
+      ...this.#counts,
+      hitRatio: hits + misses === 0 ? 0 : hits / (hits + misses),
+    };
+  }
+
+  /** A read of a range was answered without a request, or was not. */
+  count(isHit: boolean): void {
+    if (isHit) this.#counts.hits++;
+    else this.#counts.misses++;
+  }
+
+  /** A part, as it was written. Never rejects. */
+  async read(databaseId: Ulid, objectId: Ulid, part: number): Promise<CachedPart | undefined> {
+    if (this.#clock.monotonic() < this.#readsOffUntil) return undefined;
+    const { name, path, offset } = this.#place(databaseId, objectId, part);
+    let file: Bytes | undefined;
+    try {
+      file = await this.#readFile(path, partFileBytes(name, this.partBytes));
+    } catch (error) {
+      if (!isAbsent(error)) this.#pauseReads();
+      return undefined;
+    }
+    const found = file && decodePart(file, { name, offset });
+    if (found === undefined) {
+      this.#counts.damaged++;
+      await this.#fileSystem.unlink(path).catch(() => undefined);
+      return undefined;
+    }
+    if (this.#used.size < usedMax) this.#used.add(markOf(path));
+    return found;
+  }
+
+  /** Keeps a part, soon or not at all. The bytes must not change. */
+  write(
+    databaseId: Ulid,
+    objectId: Ulid,
+    part: number,
+    object: ObjectMeta,
+    bytes: Uint8Array,
+  ): void {
+    const { name, path, folder, offset } = this.#place(databaseId, objectId, part);
+    if (this.#pending.has(path)) return;
+    const isOff = this.#isClosed || this.#clock.monotonic() < this.#writesOffUntil;
+    const fileBytes = partFileBytes(name, bytes.length);
+    if (isOff || fileBytes > this.#limit || this.#queueBytes + fileBytes > this.#queueBytesMax) {
+      this.#counts.skipped++;
+      return;
+    }
+    // Encoded only when its turn comes: this is on the way of a read.
+    const pieces = (): Uint8Array[] => encodePart({ name, offset }, object, bytes);
+    this.#queue.push({ folder, path, pieces, bytes: fileBytes });
+    this.#queueBytes += fileBytes;
+    this.#pending.add(path);
+    if (this.#writing < writesAtOnce) void this.#work();
+  }
+
+  /** What was read of an object is in doubt: forgets all of it, in the background. */
+  async drop(databaseId: Ulid, objectId: Ulid): Promise<void> {
+    this.#counts.damaged++;
+    const { folder } = this.#place(databaseId, objectId, 0);
+    try {
+      for (const file of await listFolder(this.#fileSystem, folder)) {
+        if (!file.isTemporary) await this.#remove(file.path, file.bytes);
+      }
+    } catch {
+      // What cannot be removed must not be read again.
+      this.#pauseReads();
+    }
+  }
+
+  /** Resolves when nothing waits to be written. */
+  idle(): Promise<void> {
+    if (this.#writing === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  /** Keeps nothing more. Resolves when what waits is written, or after a quarter of a second without what is left. Twice is harmless. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    let cancel = (): void => undefined;
+    const timeout = new Promise<void>((resolve) => {
+      const timer = this.#clock.after(closeMs, resolve, { idle: true });
+      cancel = () => timer.cancel();
+    });
+    await Promise.race([this.idle(), timeout]);
+    cancel();
+    this.#skipQueue();
+  }
+
+  #place(databaseId: Ulid, objectId: Ulid, part: number) {
+    const folder = join(this.#dir, databaseId, objectId);
+    const path = join(folder, `${part}.part`);
+    return { name: `${databaseId}/${objectId}`, folder, path, offset: part * this.partBytes };
+  }
+
+  /** Undefined when it is longer than an entry can be, or no file. */
+  async #readFile(path: string, bytesMax: number): Promise<Bytes | undefined> {
+    const file = await this.#fileSystem.open(path, readFlags);
+    try {
+      const buffer = allocateBytes(bytesMax + 1);
+      let length = 0;
+      while (length < buffer.length) {
+        const { bytesRead } = await file.read(buffer, length, buffer.length - length, length);
+        if (bytesRead === 0) break;
+        length += bytesRead;
+        // The last part of an object is short, and so is a damaged one: its end has to be looked for.
+        if (length === bytesMax) break;
+      }
+      return length > bytesMax ? undefined : buffer.subarray(0, length);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "EISDIR" || code === "EAGAIN") return undefined;
+      throw error;
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #work(): Promise<void> {
+    this.#writing++;
+    try {
+      for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+        await this.#makeRoom(next.bytes);
+        if (this.#queue[0] !== next) continue;
+        this.#queue.shift();
+        this.#queueBytes -= next.bytes;
+        try {
+          if (this.#bytes! + next.bytes > this.#limit) this.#counts.skipped++;
+          else await this.#writeFile(next);
+        } finally {
+          this.#pending.delete(next.path);
+        }
+      }
+    } catch (error) {
+      this.#failed(error);
+    } finally {
+      this.#writing--;
+      if (this.#writing === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+    }
+  }
+
+  async #writeFile({ folder, path, pieces, bytes }: Write): Promise<void> {
+    this.#bytes! += bytes;
+    this.#addedBytes += bytes;
+    this.#writingBytes += bytes;
+    const token = Buffer.from(this.#random.bytes(8)).toString("hex");
+    const temporary = join(folder, `${token}.tmp`);
+    try {
+      // Whoever gives up the last entry of a folder removes it, maybe at this moment.
+      const file = await this.#create(folder, temporary).catch((error: unknown) => {
+        if (!isAbsent(error)) throw error;
+        return this.#create(folder, temporary);
+      });
+      try {
+        for (const piece of pieces()) await file.writeFile(piece);
+      } finally {
+        await file.close();
+      }
+      await this.#fileSystem.rename(temporary, path);
+      this.#counts.writes++;
+    } catch (error) {
+      await this.#fileSystem.unlink(temporary).catch(() => undefined);
+      throw error;
+    } finally {
+      this.#writingBytes -= bytes;
+    }
+  }
+
+  async #create(folder: string, temporary: string) {
+    try {
+      return await this.#fileSystem.open(temporary, "wx");
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+      await makeFolders(this.#fileSystem, folder);
+      return this.#fileSystem.open(temporary, "wx");
+    }
+  }
+
+  /** Resolves when `bytes` more are within the limit, as far as that is possible, and the last listing is not too old. */
+  async #makeRoom(bytes: number): Promise<void> {
+    const isKnown = this.#bytes !== undefined && this.#addedBytes < this.#limit / 8;
+    if (isKnown && this.#bytes! + bytes <= this.#limit) return;
+    await this.#sweepOnce();
+  }
+
+  #sweepOnce(): Promise<void> {
+    this.#sweeping ??= this.#sweep().finally(() => {
+      this.#sweeping = undefined;
+    });
+    return this.#sweeping;
+  }
+
+  async #sweep(): Promise<void> {
+    const { files, folders } = await listCache(this.#fileSystem, this.#dir);
+    const total = files.reduce((sum, file) => sum + file.bytes, 0);
+    const used = this.#used;
+    const isFull = total > this.#limit * 0.875;
+    const eviction = chooseEviction(files, {
+      bytesMax: isFull ? this.#limit * 0.75 : this.#limit,
+      nowMs: this.#clock.now(),
+      isUsed: (path) => used.has(markOf(path)),
+    });
+    // What is being written may be in the listing or not.
+    this.#bytes = total + this.#writingBytes;
+    this.#addedBytes = 0;
+    const now = this.#clock.now() / 1000;
+    for (const file of eviction.remove) await this.#remove(file.path, file.bytes);
+    for (const file of eviction.spare) {
+      await this.#fileSystem.utimes(file.path, now, now).catch(() => undefined);
+    }
+    if (eviction.remove.length > 0) {
+      this.#used = new Set();
+      // Fails for those that are not empty.
+      for (const folder of folders) await this.#fileSystem.rmdir(folder).catch(() => undefined);
+    }
+    // A disk that was full may have space again.
+    this.#limit = Math.min(this.#bytesMax, this.#limit * 1.125);
+  }
+
+  async #remove(path: string, bytes: number): Promise<void> {
+    try {
+      await this.#fileSystem.unlink(path);
+      this.#counts.evictions++;
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+    }
+    this.#bytes = Math.max(0, (this.#bytes ?? 0) - bytes);
+  }
+
+  #failed(error: unknown): void {
+    const now = this.#clock.monotonic();
+    if (now >= this.#writesOffUntil) this.#counts.pauses++;
+    this.#writesOffUntil = now + pauseMs;
+    this.#skipQueue();
+    const code = codeOf(error);
+    if (code !== "ENOSPC" && code !== "EDQUOT") return;
+    // It gives way to whatever else needs the disk.
+    const limit = Math.floor((this.#bytes ?? 0) * 0.75);
+    this.#limit = Math.max(Math.min(this.#limit, limit), this.#bytesMax / 16);
+    void this.#sweepOnce().catch(() => undefined);
+  }
+
+  #pauseReads(): void {
+    const now = this.#clock.monotonic();
+    if (now >= this.#readsOffUntil) this.#counts.pauses++;
+    this.#readsOffUntil = now + pauseMs;
+  }
+
+  #skipQueue(): void {
+    for (const { path, bytes } of this.#queue.splice(0)) {
+      this.#counts.skipped++;
+      this.#queueBytes -= bytes;
+      this.#pending.delete(path);
+    }
+  }
+}
+
+function markOf(path: string): number {
+  let mark = 0;
+  for (let i = path.length - 1; i >= 0; i--) mark = (Math.imul(mark, 31) + path.charCodeAt(i)) | 0;
+  return mark;
+}

@@ -98,8 +98,6 @@ class Exchange {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.fail(this.#signal!.reason);
   #connectTimer: NodeJS.Timeout | undefined;
-  /** Until the head of the answer, and from then on until the next bytes of its body. */
-  #answerTimer: NodeJS.Timeout;
   #resolve!: (answer: HttpAnswer) => void;
   #reject!: (error: unknown) => void;
   #hasAnswer = false;
@@ -121,9 +119,12 @@ class Exchange {
     this.#connectTimer = setTimeout(() => {
       this.fail(errorOf("ConnectTimeout", `did not connect within ${connectTimeoutMs} ms`));
     }, connectTimeoutMs);
-    this.#answerTimer = setTimeout(() => {
-      this.fail(errorOf("TimeoutError", `nothing came for ${requestTimeoutMs} ms`));
-    }, requestTimeoutMs);
+    // Of silence both ways: a large body on a slow line takes its time, as long as it moves.
+    call.setTimeout(requestTimeoutMs, () => {
+      this.fail(
+        errorOf("TimeoutError", `nothing was sent and nothing came for ${requestTimeoutMs} ms`),
+      );
+    });
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     call.on("error", (error) => this.fail(error));
     // Once there is an answer, its own end decides, which may come after this.
@@ -153,13 +154,11 @@ class Exchange {
   #settle(): void {
     this.#isSettled = true;
     clearTimeout(this.#connectTimer);
-    clearTimeout(this.#answerTimer);
     this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 
   #read(response: IncomingMessage): void {
     this.#hasAnswer = true;
-    this.#answerTimer.refresh();
     response.on("error", (error) => this.fail(error));
     response.on("close", () => this.#failAsClosed());
     let body: BodyReader;
@@ -171,7 +170,6 @@ class Exchange {
     }
     response.on("data", (chunk: Uint8Array) => {
       if (this.#isSettled) return;
-      this.#answerTimer.refresh();
       if (!body.add(chunk)) this.fail(errorOf("BodyTooLong", "more bytes than were announced"));
     });
     response.on("end", () => {

@@ -26,8 +26,8 @@ export interface S3SettingsInput {
   /** `endpoint/bucket/key` rather than `bucket.endpoint/key`. Default: true with a custom endpoint. */
   forcePathStyle?: boolean | undefined;
   /**
-   * ms from sending a request to the head of its answer, waiting for a socket included, and the longest silence while a
-   * body is read. Default 30,000, at least 1.
+   * ms: the longest silence, in which nothing is sent and nothing comes; with the SDK's transport also the time from sending
+   * a request to the head of its answer. Default 30,000, at least 1.
    */
   requestTimeoutMs?: number | undefined;
   /** ms to connect, waiting for a free socket included. Default 5,000, at least 1. */

@@ -71,6 +71,42 @@ test("one socket serves calls that follow each other, whatever their answers", a
   expect(connections).toBe(1);
 });
 
+describe("the time limit is one of silence", () => {
+  const quick = { ...limits, requestTimeoutMs: 400 };
+  /** Reads a MiB, then nothing for a while, and so on. */
+  const slowReader = (pauseMs: number): RequestListener => {
+    return (incoming, response) => {
+      let unpaused = 0;
+      incoming.on("data", (chunk: Uint8Array) => {
+        unpaused += chunk.length;
+        if (unpaused < mebibyte) return;
+        unpaused = 0;
+        incoming.pause();
+        setTimeout(() => incoming.resume(), pauseMs);
+      });
+      incoming.on("end", () => response.end());
+    };
+  };
+  const body = new Uint8Array(24 * mebibyte);
+  const headers = { host: "h", "content-length": String(body.length) };
+  const put = async (pauseMs: number): Promise<number> => {
+    const port = await listen(createServer(slowReader(pauseMs)));
+    const sockets = new HttpSockets({ hostname: "127.0.0.1", port, isSecure: false }, quick);
+    ends.push(() => sockets.close());
+    return (await sockets.send(request({ method: "PUT", headers, body }))).status;
+  };
+
+  test("a large body on a slow line takes as long as it takes, while it moves", async () => {
+    const start = performance.now();
+    expect(await put(60)).toBe(200);
+    expect(performance.now() - start).toBeGreaterThan(2 * quick.requestTimeoutMs);
+  });
+
+  test("a line that stands still is given up", async () => {
+    await expect(put(60_000)).rejects.toMatchObject({ name: "TimeoutError" });
+  });
+});
+
 test("no more sockets than the limit are opened", async () => {
   const sockets = await start((_, response) => void setTimeout(() => response.end(), 5));
   await Promise.all(Array.from({ length: 20 }, () => sockets.send(request())));

@@ -69,7 +69,7 @@ async function enter(how: "write" | "load", commits: Fault): Promise<Scene> {
   const db = await openAt(place, options);
   const gates = new Gates(place);
   const begun = async (key: string, by: "write" | "load"): Promise<Watched> => {
-    const done = by === "load" ? db.load([[key, "value"]]) : db.put(key, "value");
+    const done: Promise<unknown> = by === "load" ? db.load([[key, "value"]]) : db.put(key, "value");
     const watched = new Watched(key, done);
     await turns();
     return watched;

@@ -24,6 +24,7 @@ export {
 export type { KeyRange } from "./common/key-range.js";
 export type { Random } from "./common/random.js";
 export type { Entry } from "./common/row.js";
+export type { DiskCacheOption } from "./db/caches.js";
 export {
   type CheckpointOptions,
   type CloseOptions,
@@ -55,6 +56,7 @@ export type { WriteResult } from "./db/write-pipeline.js";
 export type { CheckpointInfo } from "./db/writer.js";
 export type { FilterName } from "./format/filter-builder.js";
 export { delimitedPrefix, fixedPrefix, type PrefixExtractor } from "./format/prefix-extractor.js";
+export type { DiskCacheStats } from "./object-store/disk-cache.js";
 export { FileObjectStore } from "./object-store/file.js";
 export { MemoryObjectStore } from "./object-store/memory.js";
 export type {

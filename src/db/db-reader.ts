@@ -127,7 +127,7 @@ export class DbReader extends Reads {
   }
 
   stats(): ReaderStats {
-    const { state, wrapped, cache } = this.#parts;
+    const { state, wrapped, caches } = this.#parts;
     const { manifest, tables } = state.view;
     return {
       manifestNumber: manifest.number,
@@ -136,7 +136,7 @@ export class DbReader extends Reads {
       memTableCount: tables.length,
       l0Count: manifest.l0.length,
       runCount: manifest.runs.length,
-      blockCache: cache.stats(),
+      ...caches.stats(),
       requests: wrapped.counts.snapshot(),
     };
   }
@@ -150,6 +150,7 @@ export class DbReader extends Reads {
   async close(): Promise<void> {
     this.#finish(undefined);
     await this.#refreshing?.catch(() => undefined);
+    await this.#parts.caches.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -157,10 +158,10 @@ export class DbReader extends Reads {
   }
 
   protected override readView(): ReadView {
-    const { state, tables, clock, settings } = this.#parts;
+    const { state, caches, clock, settings } = this.#parts;
     return {
       view: state.view,
-      tables,
+      tables: caches.tables,
       seq: this.#seq,
       durableSeq: this.#seq,
       readAheadBytes: settings.readAheadBytes,
@@ -293,6 +294,7 @@ export class DbReader extends Reads {
     this.#timer?.cancel();
     this.#abort.abort(this.#end);
     for (const waiter of this.#seqWaiters) waiter.reject(this.#end);
+    void this.#parts.caches.close();
     this.#parts.closeStore();
     this.#closed.resolve(error);
   }

@@ -1,14 +1,24 @@
 /** Options of `Db.open` and `DbReader.open`, checked before anything is opened. */
+import { describeType } from "../common/bytes.js";
 import { type Clock, systemClock } from "../common/clock.js";
 import { InvalidArgumentError } from "../common/errors.js";
 import { checkOptions, requireInteger, requireOneOf, requireSignal } from "../common/options.js";
 import { type Random, systemRandom } from "../common/random.js";
 import { type FilterName, filterNames } from "../format/filter-builder.js";
 import { type PrefixExtractor, requirePrefixExtractor } from "../format/prefix-extractor.js";
+import { BlockCache } from "../sst/block-cache.js";
+import type { DiskCacheOption } from "./caches.js";
 import { type Settings, type SettingsOptions, settingNames, toSettings } from "./settings.js";
 import type { WalOption } from "./wal-place.js";
 
 interface ComponentOptions {
+  /** A block cache to share with other handles. Default: one of its own, of `blockCacheBytes`. */
+  blockCache?: BlockCache | undefined;
+  /**
+   * A folder in which ranges of SSTs are kept between processes, and its size. What is damaged or missing there is fetched from the
+   * store, and a disk that fails is left alone for a while: no read ever fails by it. Default: none.
+   */
+  cache?: DiskCacheOption | undefined;
   /** Time, for tests. Default: the system's. */
   clock?: Clock | undefined;
   /** Randomness, for tests. Default: the system's. */
@@ -49,11 +59,21 @@ export interface CheckedOptions {
   readonly random: Random;
   readonly signal: AbortSignal | undefined;
   readonly prefixExtractor: PrefixExtractor | undefined;
+  readonly blockCache: BlockCache | undefined;
+  readonly diskCache: DiskCacheOption | undefined;
   /** Of new SSTs; readers make none. */
   readonly filter: FilterName | undefined;
 }
 
-const componentNames = ["clock", "random", "signal", "prefixExtractor", "wal"] as const;
+const componentNames = [
+  "blockCache",
+  "cache",
+  "clock",
+  "random",
+  "signal",
+  "prefixExtractor",
+  "wal",
+] as const;
 
 export function checkOpenOptions(options: OpenOptions | undefined): CheckedOptions {
   checkOptions(options, ["create", "filter", ...componentNames, ...settingNames], "Db.open");
@@ -82,12 +102,43 @@ function checkComponents(
 ): CheckedOptions {
   requireSignal(options?.signal);
   requirePrefixExtractor(options?.prefixExtractor);
+  requireBlockCache(options);
   return {
     settings: toSettings(options ?? {}),
     clock: options?.clock ?? systemClock,
     random: options?.random ?? systemRandom,
     signal: options?.signal,
     prefixExtractor: options?.prefixExtractor,
+    blockCache: options?.blockCache,
+    diskCache: toDiskCache(options?.cache),
     filter,
   };
+}
+
+function requireBlockCache(options: OpenOptions | ReaderOptions | undefined): void {
+  const cache: unknown = options?.blockCache;
+  if (cache === undefined) return;
+  if (!(cache instanceof BlockCache)) {
+    throw new InvalidArgumentError(
+      `"blockCache" must be a BlockCache, as in new BlockCache(bytes), not ${describeType(cache)}.`,
+    );
+  }
+  if (options?.blockCacheBytes !== undefined) {
+    throw new InvalidArgumentError(
+      'Give "blockCache" or "blockCacheBytes", not both: a cache has its own bound.',
+    );
+  }
+}
+
+/** A copy: what the caller does to the object later changes nothing. */
+function toDiskCache(cache: DiskCacheOption | undefined): DiskCacheOption | undefined {
+  if (cache === undefined) return undefined;
+  checkOptions(cache, ["dir", "bytes"], "cache");
+  const dir: unknown = cache.dir;
+  if (typeof dir !== "string" || dir === "" || dir.includes("\0")) {
+    throw new InvalidArgumentError('"cache.dir" must be the path of a folder.');
+  }
+  if (cache.bytes === undefined) throw new InvalidArgumentError('"cache.bytes" is missing.');
+  requireInteger(cache.bytes, "cache.bytes", 1024 * 1024, Number.MAX_SAFE_INTEGER);
+  return { dir, bytes: cache.bytes };
 }

@@ -12,9 +12,8 @@ import { ManifestStore } from "../manifest/manifest-store.js";
 import { instantOf, StoredManifest } from "../manifest/stored-manifest.js";
 import { MemTable } from "../memtable/mem-table.js";
 import { ObjectPaths } from "../object-store/paths.js";
-import { BlockCache } from "../sst/block-cache.js";
-import { TableStore } from "../sst/table-store.js";
 import { WalFollower } from "../wal/wal-follower.js";
+import { Caches } from "./caches.js";
 import { DbState } from "./db-state.js";
 import type { OpenLocation } from "./location.js";
 import type { CheckedOptions } from "./open-options.js";
@@ -30,8 +29,7 @@ export interface ReaderParts {
   clock: Clock;
   settings: Settings;
   wrapped: WrappedStore;
-  tables: TableStore;
-  cache: BlockCache;
+  caches: Caches;
   pollIntervalMs: number;
   /** Throws when this reader was not told where the manifest's WAL is. */
   requireReadable: (manifest: Manifest) => void;
@@ -44,7 +42,7 @@ export async function openReader(
   options: CheckedOptions,
   reading: { pollIntervalMs: number; checkpoint: string | undefined },
 ): Promise<ReaderParts> {
-  const { settings, clock, random, signal, prefixExtractor } = options;
+  const { settings, clock, random, signal } = options;
   const wrapped = wrapStore(place, options);
   const { store } = wrapped;
   const manifests = new ManifestStore(store);
@@ -57,9 +55,7 @@ export async function openReader(
     );
   }
   requireReadable(newest, walPlace);
-  const cache = new BlockCache(settings.blockCacheBytes);
-  const { databaseId } = newest;
-  const tables = new TableStore({ store, databaseId, cache, prefixExtractor });
+  const caches = new Caches(store, newest.databaseId, options);
   const stored = new StoredManifest(manifests, newest, {
     ...{ clock, random, retentionMs, searchedAt },
   });
@@ -69,7 +65,7 @@ export async function openReader(
   const state = new DbState(manifest, new MemTable());
   const walStore = walPlace?.open ? wrapStore(walPlace.open, options, wrapped.counts).store : store;
   const follower = checkpoint === undefined ? new WalFollower(walStore, newest) : undefined;
-  const parts = { stored, follower, state, clock, settings, wrapped, tables, cache };
+  const parts = { stored, follower, state, clock, settings, wrapped, caches };
   const closeStore = (): void => {
     place.close();
     walPlace?.open?.close();

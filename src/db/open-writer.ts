@@ -4,11 +4,10 @@ import { seqMax } from "../common/row.js";
 import { Flusher } from "../flush/flusher.js";
 import { WalLocation } from "../format/manifest.js";
 import { MemTable } from "../memtable/mem-table.js";
-import { BlockCache } from "../sst/block-cache.js";
-import { TableStore } from "../sst/table-store.js";
 import { L0Log } from "../wal/l0-log.js";
 import { WriteAheadLog } from "../wal/write-ahead-log.js";
 import type { WriteLog } from "../wal/write-log.js";
+import { Caches } from "./caches.js";
 import { claimDatabase } from "./claim.js";
 import { DbState } from "./db-state.js";
 import { HintWriter } from "./hint-writer.js";
@@ -127,8 +126,6 @@ async function claim(
     ...{ state, wal, flusher, clock, settings, lastSeq },
     walObjectCount: () => index.addedCount,
   });
-  const cache = new BlockCache(settings.blockCacheBytes);
-  const tableStore = new TableStore({ store, databaseId, cache, prefixExtractor });
   const writer: Writer = new Writer({
     ...{
       claim,
@@ -140,12 +137,11 @@ async function claim(
       wal,
       flusher,
       pipeline,
-      cache,
       hint,
       l0Limit,
       abort,
     },
-    tables: tableStore,
+    caches: new Caches(store, databaseId, options),
     closeStore: () => {
       place.close();
       walPlace?.open?.close();

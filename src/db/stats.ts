@@ -1,8 +1,8 @@
 /** What `stats()` answers: plain data about a handle at this moment. */
 import type { RequestCountsSnapshot } from "../object-store/request-counts.js";
-import type { BlockCacheStats } from "../sst/block-cache.js";
+import type { CachesStats } from "./caches.js";
 
-export interface DbStats {
+export interface DbStats extends CachesStats {
   /** The writer's epoch. */
   readonly epoch: number;
   /** The number of the newest manifest that the handle knows. */
@@ -19,13 +19,11 @@ export interface DbStats {
   readonly l0Count: number;
   readonly sstBytes: number;
   readonly runCount: number;
-  /** Of the whole cache, also where several handles share it. */
-  readonly blockCache: BlockCacheStats;
   /** Requests that reached the store, repeated ones included, by kind. */
   readonly requests: RequestCountsSnapshot;
 }
 
-export interface ReaderStats {
+export interface ReaderStats extends CachesStats {
   readonly manifestNumber: number;
   /** The newest seq that the reader sees. */
   readonly seq: number;
@@ -33,7 +31,5 @@ export interface ReaderStats {
   readonly memTableCount: number;
   readonly l0Count: number;
   readonly runCount: number;
-  /** Of the whole cache, also where several handles share it. */
-  readonly blockCache: BlockCacheStats;
   readonly requests: RequestCountsSnapshot;
 }

@@ -7,9 +7,8 @@ import { ClosedError, MoraineError } from "../common/errors.js";
 import type { Flusher } from "../flush/flusher.js";
 import type { SstBuilderOptions } from "../format/sst-builder.js";
 import { closeWriter } from "../manifest/transitions.js";
-import type { BlockCache } from "../sst/block-cache.js";
-import type { TableStore } from "../sst/table-store.js";
 import type { WriteLog } from "../wal/write-log.js";
+import type { Caches } from "./caches.js";
 import type { Claim } from "./claim.js";
 import type { DbState } from "./db-state.js";
 import type { HintWriter } from "./hint-writer.js";
@@ -47,8 +46,7 @@ export interface WriterParts {
   wal: WriteLog;
   flusher: Flusher;
   pipeline: WritePipeline;
-  tables: TableStore;
-  cache: BlockCache;
+  caches: Caches;
   hint: HintWriter;
   l0Limit: L0Limit;
   /** Aborts the requests that are still on their way. */
@@ -86,10 +84,10 @@ export class Writer {
   };
 
   readView(): ReadView {
-    const { state, tables, clock, settings } = this.#parts;
+    const { state, caches, clock, settings } = this.#parts;
     return {
       view: state.view,
-      tables,
+      tables: caches.tables,
       seq: this.pipeline.lastSeq,
       durableSeq: this.#durableSeq(),
       readAheadBytes: settings.readAheadBytes,
@@ -166,7 +164,7 @@ export class Writer {
   }
 
   stats(): DbStats {
-    const { state, wrapped, cache, claim } = this.#parts;
+    const { state, wrapped, caches, claim } = this.#parts;
     const { manifest, tables } = state.view;
     let sstBytes = 0;
     for (const entry of manifest.l0) for (const sst of entry.ssts) sstBytes += sst.size;
@@ -183,7 +181,7 @@ export class Writer {
       l0Count: manifest.l0.length,
       sstBytes,
       runCount: manifest.runs.length,
-      blockCache: cache.stats(),
+      ...caches.stats(),
       requests: wrapped.counts.snapshot(),
     };
   }
@@ -240,6 +238,7 @@ export class Writer {
     }
     if (this.#failure !== undefined) throw closedError(this.#failure);
     this.#end(closedError(undefined));
+    await this.#parts.caches.close();
     this.#closed.resolve(undefined);
   }
 
@@ -268,12 +267,13 @@ export class Writer {
   #end(error: MoraineError): void {
     if (this.#ended) return;
     this.#ended = true;
-    const { wal, flusher, pipeline, hint, abort, closeStore } = this.#parts;
+    const { wal, flusher, pipeline, hint, abort, caches, closeStore } = this.#parts;
     pipeline.close(error);
     wal.fail(error);
     flusher.fail(error);
     hint.end(error);
     abort.abort(error);
+    void caches.close();
     if (this.#loads.size === 0) closeStore();
     else void this.#cancelLoads(error).finally(closeStore);
   }

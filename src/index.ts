@@ -25,6 +25,7 @@ export type { KeyRange } from "./common/key-range.js";
 export type { Random } from "./common/random.js";
 export type { Entry } from "./common/row.js";
 export type { DiskCacheOption } from "./db/caches.js";
+export type { CompressionChoice, CompressionOption } from "./db/compression-option.js";
 export {
   type CheckpointOptions,
   type CloseOptions,

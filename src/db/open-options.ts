@@ -8,6 +8,11 @@ import { type FilterName, filterNames } from "../format/filter-builder.js";
 import { type PrefixExtractor, requirePrefixExtractor } from "../format/prefix-extractor.js";
 import { BlockCache } from "../sst/block-cache.js";
 import type { DiskCacheOption } from "./caches.js";
+import {
+  type CompressionByLevel,
+  type CompressionOption,
+  toCompression,
+} from "./compression-option.js";
 import { type Settings, type SettingsOptions, settingNames, toSettings } from "./settings.js";
 import type { WalOption } from "./wal-place.js";
 
@@ -44,6 +49,11 @@ export interface OpenOptions extends SettingsOptions, ComponentOptions {
    * Every reader takes both.
    */
   filter?: FilterName | undefined;
+  /**
+   * How new blocks of SSTs are stored: `"none"` (the default), `"lz4"`, `"deflate"`, `"zstd"` (Node 22.15 or later), `{ codec, level }`,
+   * or `{ l0 }` with one of these. Nothing is pinned: each open may choose another, and reads take what they find.
+   */
+  compression?: CompressionOption | undefined;
 }
 
 export interface ReaderOptions extends SettingsOptions, ComponentOptions {
@@ -51,6 +61,10 @@ export interface ReaderOptions extends SettingsOptions, ComponentOptions {
   checkpoint?: string | undefined;
   /** How often it looks for news: from 10 ms, default 1,000, doubling to 10,000 (or this, if it is more) without any. */
   pollIntervalMs?: number | undefined;
+}
+
+export interface CheckedOpenOptions extends CheckedOptions {
+  readonly compression: CompressionByLevel;
 }
 
 export interface CheckedOptions {
@@ -75,11 +89,16 @@ const componentNames = [
   "wal",
 ] as const;
 
-export function checkOpenOptions(options: OpenOptions | undefined): CheckedOptions {
-  checkOptions(options, ["create", "filter", ...componentNames, ...settingNames], "Db.open");
+export function checkOpenOptions(options: OpenOptions | undefined): CheckedOpenOptions {
+  checkOptions(
+    options,
+    ["create", "filter", "compression", ...componentNames, ...settingNames],
+    "Db.open",
+  );
   requireOneOf(options?.create, "create", ["if-missing", "never", "must"]);
   requireOneOf(options?.filter, "filter", filterNames);
-  return checkComponents(options, options?.filter);
+  const compression = toCompression(options?.compression);
+  return { ...checkComponents(options, options?.filter), compression };
 }
 
 export function checkReaderOptions(options: ReaderOptions | undefined): CheckedOptions {

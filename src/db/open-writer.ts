@@ -13,7 +13,7 @@ import { DbState } from "./db-state.js";
 import { HintWriter } from "./hint-writer.js";
 import { L0Limit } from "./l0-limit.js";
 import { type Location, type OpenLocation, openLocation, withoutCredentials } from "./location.js";
-import { type CheckedOptions, checkOpenOptions, type OpenOptions } from "./open-options.js";
+import { type CheckedOpenOptions, checkOpenOptions, type OpenOptions } from "./open-options.js";
 import { openWalPlace, type WalPlace } from "./wal-place.js";
 import { wrapStore } from "./wrap-store.js";
 import { WritePipeline } from "./write-pipeline.js";
@@ -41,7 +41,7 @@ export async function openWriter(
 async function claim(
   place: OpenLocation,
   walPlace: WalPlace | undefined,
-  options: CheckedOptions,
+  options: CheckedOpenOptions,
   create: NonNullable<OpenOptions["create"]>,
   description: string,
 ): Promise<Writer> {
@@ -95,7 +95,8 @@ async function claim(
     });
   const { blockBytes, filterBitsPerKey, unfilteredSstBytesMax } = settings;
   const filters = { filter, filterBitsPerKey, unfilteredSstBytesMax, prefixExtractor };
-  const sst = { databaseId, blockBytes, ...filters };
+  const compression = options.compression.l0;
+  const sst = { databaseId, blockBytes, compression, ...filters };
   const wal = openLog();
   const flusher: Flusher = new Flusher({
     ...{ store, clock, ids, epoch, logEnds },

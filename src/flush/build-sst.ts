@@ -8,6 +8,8 @@ import type { MemTable } from "../memtable/mem-table.js";
 
 const sliceMs = 4;
 const rowsBetweenLooks = 256;
+/** After so many bytes a look at the clock costs nothing in comparison, and compressing them takes half a slice. */
+const bytesBetweenLooks = 128 * 1024;
 /** SSTs of larger tables are sent in pieces, so they are built in pieces. */
 const memoryBytesMax = 32 * 1024 * 1024;
 
@@ -45,9 +47,14 @@ async function build(
   const builder = new SstBuilder(options);
   const rows = table.iterator(false);
   let sliceEnd = clock.monotonic() + sliceMs;
+  let bytesToLook = bytesBetweenLooks;
   for (let count = 1; rows.step() === Step.row; count++) {
-    builder.add(rows.row);
-    if (count % rowsBetweenLooks === 0 && clock.monotonic() >= sliceEnd) {
+    const { row } = rows;
+    builder.add(row);
+    bytesToLook -= row.valueEnd - row.valueStart;
+    if (count % rowsBetweenLooks !== 0 && bytesToLook > 0) continue;
+    bytesToLook = bytesBetweenLooks;
+    if (clock.monotonic() >= sliceEnd) {
       await new Promise<void>((resolve) => clock.endOfTurn(resolve));
       signal.throwIfAborted();
       sliceEnd = clock.monotonic() + sliceMs;

@@ -1,17 +1,17 @@
 /**
  * The five bytes after the payload of every block of an SST, and the checksum in them.
  *
- *   payload | u8 codec id | u32 crc
+ *   stored payload | u8 codec id | u32 crc
  *
- * The crc is that of: SST id (16 bytes) | u64 offset of the block in the object | payload | codec id. A block that was
- * moved to another place, or that comes from another SST, therefore never matches.
+ * The crc is that of: SST id (16 bytes) | u64 offset of the block in the object | stored payload | codec id. A block that
+ * was moved to another place, or that comes from another SST, therefore never matches. How a payload is stored: compression.ts.
  */
 import { readU32 } from "../common/byte-reader.js";
 import { writeU32, writeU64 } from "../common/byte-writer.js";
 import { checksum } from "../common/checksum.js";
 import { CorruptionError } from "../common/errors.js";
 import { type Ulid, ulidToBytes } from "../common/ids.js";
-import { Codec, requireKnownCodec } from "./compression.js";
+import { Codec, decompressPayload } from "./compression.js";
 
 export const blockTrailerBytes = 5;
 
@@ -26,17 +26,24 @@ export class BlockTrailer {
   }
 
   /**
-   * Writes the trailer after the payload `bytes[start, payloadEnd)` of the block that will lie at `blockOffset` of the
-   * object. Returns the end of the block in `bytes`.
+   * Writes the trailer after the stored payload `bytes[start, payloadEnd)` of the block that will lie at `blockOffset` of
+   * the object. Returns the end of the block in `bytes`.
    */
-  seal(bytes: Uint8Array, start: number, payloadEnd: number, blockOffset: number): number {
-    bytes[payloadEnd] = Codec.none;
+  seal(
+    bytes: Uint8Array,
+    start: number,
+    payloadEnd: number,
+    blockOffset: number,
+    codecId: number = Codec.none,
+  ): number {
+    bytes[payloadEnd] = codecId;
     return writeU32(bytes, payloadEnd + 1, this.#crc(bytes, start, payloadEnd + 1, blockOffset));
   }
 
   /**
-   * Checks the block `bytes[start, end)`, which lies at `blockOffset` of `object`, and returns a view of its payload.
-   * Throws `CorruptionError`, or `UnsupportedError` for an unknown codec.
+   * Checks the block `bytes[start, end)`, which lies at `blockOffset` of `object`, and returns its payload: a view of
+   * `bytes`, or memory of its own where the block is compressed. Throws `CorruptionError`, or `UnsupportedError` for an
+   * unknown codec.
    */
   open(
     bytes: Uint8Array,
@@ -59,8 +66,8 @@ export class BlockTrailer {
         { offset: blockOffset },
       );
     }
-    requireKnownCodec(bytes[end - blockTrailerBytes]!, object);
-    return bytes.subarray(start, end - blockTrailerBytes);
+    const payloadEnd = end - blockTrailerBytes;
+    return decompressPayload(bytes[payloadEnd]!, bytes, start, payloadEnd, blockOffset, object);
   }
 
   #crc(bytes: Uint8Array, start: number, end: number, blockOffset: number): number {

@@ -15,8 +15,10 @@ import {
 import { InternalError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import { RowKind, type RowRef } from "../common/row.js";
+import { BlockAppender, chunkBytesMax } from "./block-appender.js";
 import { BlockBuilder } from "./block-builder.js";
-import { BlockTrailer, blockTrailerBytes } from "./block-trailer.js";
+import { blockTrailerBytes } from "./block-trailer.js";
+import type { Compression } from "./compression.js";
 import type { FilterBuilder } from "./filter.js";
 import { createFilterBuilder, type FilterName, noFilter } from "./filter-builder.js";
 import { IndexBlockBuilder } from "./index-block-builder.js";
@@ -33,6 +35,8 @@ export interface SstBuilderOptions {
   databaseId: Ulid;
   /** Payload bytes of a data block; default 4096. */
   blockBytes?: number | undefined;
+  /** Of data blocks. Default: none. */
+  compression?: Compression | undefined;
   /** Default "bloom". */
   filter?: FilterName | undefined;
   /** Default 10, about 1 % of absent keys pass; 0 builds no filter. "ribbon" lets as few pass with fewer bits. */
@@ -63,15 +67,12 @@ interface Partition {
   readonly rowCount: number;
 }
 
-/** A block at least this large becomes a chunk of its own instead of being copied into one. */
-const chunkBytesMax = 1024 * 1024;
-
 export class SstBuilder {
   readonly #id: Ulid;
   readonly #databaseId: Ulid;
   readonly #blockBytes: number;
+  readonly #compression: Compression | undefined;
   readonly #indexPartitionBytes: number;
-  readonly #trailer: BlockTrailer;
   readonly #block: BlockBuilder;
   /** Undefined: no filters. */
   #filter: FilterBuilder | undefined;
@@ -82,11 +83,8 @@ export class SstBuilder {
   readonly #index = new IndexBlockBuilder();
   readonly #partitions: Partition[] = [];
 
-  readonly #chunks: Uint8Array[] = [];
-  #chunk: Bytes;
-  #chunkLength = 0;
-  /** Bytes of the object so far, without the block that is being built. */
-  #offset = 0;
+  /** The object so far, without the block that is being built. */
+  readonly #blocks: BlockAppender;
   #finished = false;
 
   /** The last key is the beginning of this buffer. */
@@ -112,16 +110,16 @@ export class SstBuilder {
     this.#id = options.id;
     this.#databaseId = options.databaseId;
     this.#blockBytes = blockBytes;
+    this.#compression = options.compression;
     this.#indexPartitionBytes = indexPartitionBytes;
-    this.#trailer = new BlockTrailer(options.id);
     this.#block = new BlockBuilder(restartInterval, Math.min(blockBytes * 2, chunkBytesMax));
     this.#filter = createFilterBuilder(options.filter ?? "bloom", filterBitsPerKey);
     const { prefixExtractor } = options;
     this.#prefixExtractor = prefixExtractor?.name ?? "";
     if (prefixExtractor !== undefined) this.#prefixes = new PrefixCursor(prefixExtractor);
     this.#unfilteredBytesMax = options.unfilteredSstBytesMax ?? 0;
-    this.#chunk = options.memory ?? allocateBytes(64 * 1024);
-    this.#append(encodeHeader());
+    this.#blocks = new BlockAppender(options.id, options.memory);
+    this.#blocks.append(encodeHeader());
   }
 
   get rowCount(): number {
@@ -130,7 +128,7 @@ export class SstBuilder {
 
   /** Bytes of the data so far, with the block that is being built; indexes and filters come on top. */
   get bytesWritten(): number {
-    return this.#offset + (this.#block.rowCount === 0 ? 0 : this.#block.byteLength);
+    return this.#blocks.offset + (this.#block.rowCount === 0 ? 0 : this.#block.byteLength);
   }
 
   /** True when a row of this key may come next, whatever its seq. */
@@ -185,19 +183,19 @@ export class SstBuilder {
     const sections: Section[] = [];
     let sectionStart = 8;
     const endSection = (id: number): void => {
-      sections.push({ id, offset: sectionStart, length: this.#offset - sectionStart });
-      sectionStart = this.#offset;
+      sections.push({ id, offset: sectionStart, length: this.#blocks.offset - sectionStart });
+      sectionStart = this.#blocks.offset;
     };
     endSection(SectionId.data);
-    const metaOffset = this.#offset;
+    const metaOffset = this.#blocks.offset;
     const top = new IndexBlockBuilder();
     for (const { separator, index, filter, blockCount, rowCount } of this.#partitions) {
-      const indexOffset = this.#offset;
-      this.#appendBlock(index);
-      const filterOffset = this.#offset;
-      this.#appendBlock(this.#filter === undefined ? noFilter() : filter);
+      const indexOffset = this.#blocks.offset;
+      this.#blocks.appendBlock(index);
+      const filterOffset = this.#blocks.offset;
+      this.#blocks.appendBlock(this.#filter === undefined ? noFilter() : filter);
       const indexLength = filterOffset - indexOffset;
-      const filterLength = this.#offset - filterOffset;
+      const filterLength = this.#blocks.offset - filterOffset;
       top.add(separator, [
         indexOffset,
         indexLength,
@@ -208,20 +206,20 @@ export class SstBuilder {
       ]);
     }
     endSection(SectionId.partitions);
-    const topOffset = this.#offset;
-    this.#appendBlock(top.finish());
+    const topOffset = this.#blocks.offset;
+    this.#blocks.appendBlock(top.finish());
     endSection(SectionId.topIndex);
     const properties = this.#properties(lastKey, sections[0]!.length);
-    this.#appendBlock(encodeProperties(properties));
+    this.#blocks.appendBlock(encodeProperties(properties));
     endSection(SectionId.properties);
-    this.#append(encodeFooter({ databaseId: this.#databaseId, sstId: this.#id, sections }));
-    this.#closeChunk(0);
+    this.#blocks.append(encodeFooter({ databaseId: this.#databaseId, sstId: this.#id, sections }));
+    this.#blocks.finish();
     const { firstKey, minSeq, maxSeq, rowCount, deleteCount, maxExpiresAt } = properties;
     return {
-      chunks: this.#chunks,
+      chunks: this.#blocks.chunks,
       info: {
         id: this.#id,
-        size: this.#offset,
+        size: this.#blocks.offset,
         metaOffset,
         topOffset,
         firstKey,
@@ -321,21 +319,18 @@ export class SstBuilder {
   }
 
   #closeBlock(separator: Bytes): void {
-    const offset = this.#offset;
+    const { offset } = this.#blocks;
     // The decision is made on the size before the restarts: close enough.
     const isHuge = this.#block.byteLength >= chunkBytesMax;
     const writer = this.#block.finish(blockTrailerBytes, isHuge);
-    if (isHuge) {
-      this.#closeChunk(64 * 1024);
-      const end = this.#trailer.seal(writer.bytes, 0, writer.length, offset);
-      this.#chunks.push(writer.bytes.subarray(0, end));
-      this.#offset += end;
-    } else {
-      this.#appendBlock(writer.view());
-      this.#block.reset();
+    const compression = this.#compression;
+    if (compression === undefined || !this.#blocks.appendCompressed(writer.view(), compression)) {
+      if (isHuge) this.#blocks.adoptBlock(writer);
+      else this.#blocks.appendBlock(writer.view());
     }
+    if (!isHuge) this.#block.reset();
     this.#blockCount++;
-    this.#index.add(separator, [offset, this.#offset - offset]);
+    this.#index.add(separator, [offset, this.#blocks.offset - offset]);
     if (this.#index.byteLength >= this.#indexPartitionBytes) this.#closePartition(separator);
   }
 
@@ -353,40 +348,10 @@ export class SstBuilder {
 
   /** What the object has at most without filters, when the last block is closed. */
   #bytesMax(lastKey: Bytes): number {
-    let bytes = this.#offset + this.#firstKey.length + lastKey.length + 512;
+    let bytes = this.#blocks.offset + this.#firstKey.length + lastKey.length + 512;
     for (const { separator, index } of this.#partitions) {
       bytes += separator.length + index.length + 80;
     }
     return bytes + lastKey.length + this.#index.byteLength + 80;
-  }
-
-  /** Copies a payload to the end of the object and seals it. */
-  #appendBlock(payload: Uint8Array): void {
-    const length = payload.length + blockTrailerBytes;
-    const start = this.#room(length);
-    this.#chunk.set(payload, start);
-    this.#trailer.seal(this.#chunk, start, start + payload.length, this.#offset);
-    this.#offset += length;
-  }
-
-  #append(bytes: Uint8Array): void {
-    this.#chunk.set(bytes, this.#room(bytes.length));
-    this.#offset += bytes.length;
-  }
-
-  /** Takes `length` bytes of the chunk and returns where they start. */
-  #room(length: number): number {
-    if (this.#chunkLength + length > this.#chunk.length) {
-      this.#closeChunk(Math.max(length, Math.min(this.#chunk.length * 2, chunkBytesMax)));
-    }
-    const start = this.#chunkLength;
-    this.#chunkLength += length;
-    return start;
-  }
-
-  #closeChunk(nextBytes: number): void {
-    if (this.#chunkLength > 0) this.#chunks.push(this.#chunk.subarray(0, this.#chunkLength));
-    this.#chunk = allocateBytes(nextBytes);
-    this.#chunkLength = 0;
   }
 }

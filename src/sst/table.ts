@@ -9,7 +9,8 @@ import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
 import type { KeyBounds } from "../common/key-range.js";
 import type { RowRef } from "../common/row.js";
 import { Block, BlockFind } from "../format/block.js";
-import { BlockTrailer } from "../format/block-trailer.js";
+import { BlockTrailer, blockTrailerBytes } from "../format/block-trailer.js";
+import { Codec } from "../format/compression.js";
 import type { KeyFilter } from "../format/filter.js";
 import { IndexBlock } from "../format/index-block.js";
 import type { SstInfo } from "../format/manifest.js";
@@ -64,7 +65,7 @@ export class Table {
   readonly #partitions: (Partition | undefined)[] = [];
   /** For each partition, the number of its first block; one entry more at the end. */
   readonly #firstBlocks: number[] = [0];
-  /** Blocks of an SST that is in memory as a whole: views, outside of the cache. */
+  /** Plain blocks of an SST that is in memory as a whole: views, outside of the cache. Compressed ones go through the cache. */
   readonly #residentBlocks: (Block | undefined)[] | undefined;
   readonly #fetches: Fetch[] = [];
 
@@ -183,12 +184,15 @@ export class Table {
     if (this.#residentBlocks !== undefined) {
       const known = this.#residentBlocks[number];
       if (known !== undefined) return known;
+      if (!this.#isPlainInTail(number)) {
+        return this.#inCache(number) ?? this.decode(this.#tail, number, true);
+      }
       const { payload, offset } = this.#openBlock(this.#tail, number);
       const block = new Block(payload, this.#object, offset);
       this.#residentBlocks[number] = block;
       return block;
     }
-    return this.blocks.get(this.blockOffset(number));
+    return this.#inCache(number);
   }
 
   /** True when `cachedBlock` would return one; does not count as a use. */
@@ -243,7 +247,8 @@ export class Table {
     const blocks = this.blocks;
     blocks.missed();
     const isCached = keep && blocks.isKeeping && !blocks.has(offset);
-    const ownsBytes = window.bytes.length - payload.length < 64;
+    const isView = payload.buffer === window.bytes.buffer;
+    const ownsBytes = !isView || window.bytes.length - payload.length < 64;
     const block = new Block(
       isCached && !ownsBytes ? copyBytes(payload) : payload,
       this.#object,
@@ -251,6 +256,15 @@ export class Table {
     );
     if (isCached) blocks.add(offset, block);
     return block;
+  }
+
+  #inCache(number: number): Block | undefined {
+    return this.blocks.get(this.blockOffset(number));
+  }
+
+  #isPlainInTail(number: number): boolean {
+    const end = this.blockOffset(number) + this.blockBytes(number) - this.#tail.offset;
+    return this.#tail.bytes[end - blockTrailerBytes] === Codec.none;
   }
 
   #openBlock(window: BlockWindow, number: number): { payload: Uint8Array; offset: number } {

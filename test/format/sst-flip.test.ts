@@ -1,10 +1,12 @@
-/** Damages a small SST in every way that changes a byte or the length, and demands an error and never another answer (P6). */
-import { expect, test } from "vitest";
+/** Damages small SSTs, plain and compressed, in every way that changes a byte or the length, and demands an error and never another answer (P6). */
+import { describe, expect, test } from "vitest";
 import { allKeys } from "../../src/common/key-range.js";
 import { RowKind, RowRef } from "../../src/common/row.js";
 import { BlockTrailer } from "../../src/format/block-trailer.js";
+import { type Compression, decompressPayload } from "../../src/format/compression.js";
 import { hashKey } from "../../src/format/key-hash.js";
 import { verifySst } from "../../src/format/verify-sst.js";
+import { hasZstd } from "../../src/format/zstd.js";
 import { MemoryObjectStore } from "../../src/object-store/memory.js";
 import { ObjectPaths } from "../../src/object-store/paths.js";
 import { BlockCache } from "../../src/sst/block-cache.js";
@@ -27,94 +29,111 @@ const rows: PlainRow[] = Array.from({ length: 24 }, (_, i) =>
     i % 5 === 0 ? { kind: RowKind.delete, value: new Uint8Array(0) } : {},
   ),
 );
-const { bytes, info } = buildSst(rows, { blockBytes: 150, indexPartitionBytes: 40 });
 const object = ObjectPaths.sst(sstId);
 
-/** Everything a reader can ask of the SST, read through the store. */
-async function readAll(damaged: Uint8Array, smallSstBytes: number): Promise<PlainRow[]> {
-  const store = new MemoryObjectStore();
-  await store.put(object, damaged);
-  const tables = new TableStore({ store, databaseId, cache: new BlockCache(0), smallSstBytes });
-  const table = await tables.open(info);
-  const row = new RowRef();
-  for (const expected of rows) {
-    const found = await table.get(expected.key, hashKey(expected.key), expected.seq, row);
-    expect(found && toPlain(row), "a get").toEqual(expected);
-  }
-  return drain(new SstIterator({ tables, info, bounds: allKeys }));
-}
+const cases: { name: string; compression: Compression | undefined }[] = [
+  { name: "plain", compression: undefined },
+  { name: "lz4", compression: { codec: "lz4", level: 0 } },
+  { name: "deflate", compression: { codec: "deflate", level: 1 } },
+  ...(hasZstd ? [{ name: "zstd", compression: { codec: "zstd", level: 3 } as const }] : []),
+];
 
-/** Resolves with the kind of the error, or undefined where everything was answered, and then rightly. */
-async function outcome(damaged: Uint8Array, smallSstBytes: number): Promise<unknown> {
-  try {
-    expect(await readAll(damaged, smallSstBytes), "a scan").toEqual(rows);
-    return undefined;
-  } catch (error) {
-    return (error as { kind?: unknown }).kind ?? error;
-  }
-}
+describe.each(cases)("$name", ({ compression }) => {
+  const sizes = { blockBytes: 150, indexPartitionBytes: 40 };
+  const { bytes, info } = buildSst(rows, { ...sizes, compression });
 
-function flips(): { damaged: Uint8Array; at: number }[] {
-  return Array.from({ length: bytes.length * 8 }, (_, bit) => {
-    const damaged = bytes.slice();
-    damaged[bit >> 3]! ^= 1 << (bit & 7);
-    return { damaged, at: bit >> 3 };
+  /** Everything a reader can ask of the SST, read through the store. */
+  async function readAll(damaged: Uint8Array, smallSstBytes: number): Promise<PlainRow[]> {
+    const store = new MemoryObjectStore();
+    await store.put(object, damaged);
+    const tables = new TableStore({ store, databaseId, cache: new BlockCache(0), smallSstBytes });
+    const table = await tables.open(info);
+    const row = new RowRef();
+    for (const expected of rows) {
+      const found = await table.get(expected.key, hashKey(expected.key), expected.seq, row);
+      expect(found && toPlain(row), "a get").toEqual(expected);
+    }
+    return drain(new SstIterator({ tables, info, bounds: allKeys }));
+  }
+
+  /** Resolves with the kind of the error, or undefined where everything was answered, and then rightly. */
+  async function outcome(damaged: Uint8Array, smallSstBytes: number): Promise<unknown> {
+    try {
+      expect(await readAll(damaged, smallSstBytes), "a scan").toEqual(rows);
+      return undefined;
+    } catch (error) {
+      return (error as { kind?: unknown }).kind ?? error;
+    }
+  }
+
+  function flips(): { damaged: Uint8Array; at: number }[] {
+    return Array.from({ length: bytes.length * 8 }, (_, bit) => {
+      const damaged = bytes.slice();
+      damaged[bit >> 3]! ^= 1 << (bit & 7);
+      return { damaged, at: bit >> 3 };
+    });
+  }
+
+  test("the SST is small, has compressed blocks if it should, and is read rightly when it is whole", async () => {
+    const plainBytes = buildSst(rows, sizes).bytes.length;
+    expect(plainBytes - bytes.length > 50).toBe(compression !== undefined);
+    expect(bytes.length).toBeLessThan(3000);
+    expect(verifySst(bytes, { object, databaseId, id: sstId })).toEqual(info);
+    expect([await outcome(bytes, 0), await outcome(bytes, 1 << 20)]).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
-}
 
-test("the SST is small, and is read rightly when it is whole", async () => {
-  expect(bytes.length).toBeLessThan(3000);
-  expect(verifySst(bytes, { object, databaseId, id: sstId })).toEqual(info);
-  expect([await outcome(bytes, 0), await outcome(bytes, 1 << 20)]).toEqual([undefined, undefined]);
-});
-
-test("a flip of any bit is corruption to verifySst", () => {
-  for (const { damaged, at } of flips()) {
-    expect(() => verifySst(damaged, { object }), `byte ${at}`).toThrow(
-      expect.objectContaining({ kind: "corruption", object }),
-    );
-  }
-});
-
-test("a flip of any byte is corruption to gets and scans, but for the header, where it is not read at all", async () => {
-  for (const [i, { damaged, at }] of flips().entries()) {
-    // One bit of each byte, a different one from byte to byte: all of them take too long.
-    if (i % 8 !== at % 8) continue;
-    for (const smallSstBytes of [0, 1 << 20]) {
-      expect(await outcome(damaged, smallSstBytes), `byte ${at}`).toBe(
-        at < 8 && smallSstBytes === 0 ? undefined : "corruption",
+  test("a flip of any bit is corruption to verifySst", () => {
+    for (const { damaged, at } of flips()) {
+      expect(() => verifySst(damaged, { object }), `byte ${at}`).toThrow(
+        expect.objectContaining({ kind: "corruption", object }),
       );
     }
-  }
-});
+  });
 
-test("any other length is corruption", async () => {
-  for (let length = 0; length < bytes.length; length++) {
-    const damaged = bytes.slice(0, length);
-    expect(() => verifySst(damaged, { object }), `length ${length}`).toThrow(
-      expect.objectContaining({ kind: "corruption" }),
-    );
-    expect(await outcome(damaged, length % 2 === 0 ? 0 : 1 << 20)).toBe("corruption");
-  }
-  for (const end of [[0], [...bytes], [...bytes.subarray(bytes.length - 46)]]) {
-    const damaged = Uint8Array.from([...bytes, ...end]);
-    expect(() => verifySst(damaged, { object })).toThrow(
-      expect.objectContaining({ kind: "corruption" }),
-    );
-    expect(await outcome(damaged, 0)).toBe("corruption");
-  }
-});
-
-test("these tests notice a reader that skips the checksum: it gives other answers", async () => {
-  const { open } = BlockTrailer.prototype;
-  BlockTrailer.prototype.open = (source, start, end) => source.subarray(start, end - 5);
-  try {
-    let wrong = 0;
-    for (const { damaged, at } of flips()) {
-      if (at % 16 === 8 && (await outcome(damaged, 0)) !== "corruption") wrong++;
+  test("a flip of any byte is corruption to gets and scans, but for the header, where it is not read at all", async () => {
+    for (const [i, { damaged, at }] of flips().entries()) {
+      // One bit of each byte, a different one from byte to byte: all of them take too long.
+      if (i % 8 !== at % 8) continue;
+      for (const smallSstBytes of [0, 1 << 20]) {
+        expect(await outcome(damaged, smallSstBytes), `byte ${at}`).toBe(
+          at < 8 && smallSstBytes === 0 ? undefined : "corruption",
+        );
+      }
     }
-    expect(wrong).toBeGreaterThan(100);
-  } finally {
-    BlockTrailer.prototype.open = open;
-  }
+  });
+
+  test("any other length is corruption", async () => {
+    for (let length = 0; length < bytes.length; length++) {
+      const damaged = bytes.slice(0, length);
+      expect(() => verifySst(damaged, { object }), `length ${length}`).toThrow(
+        expect.objectContaining({ kind: "corruption" }),
+      );
+      expect(await outcome(damaged, length % 2 === 0 ? 0 : 1 << 20)).toBe("corruption");
+    }
+    for (const end of [[0], [...bytes], [...bytes.subarray(bytes.length - 46)]]) {
+      const damaged = Uint8Array.from([...bytes, ...end]);
+      expect(() => verifySst(damaged, { object })).toThrow(
+        expect.objectContaining({ kind: "corruption" }),
+      );
+      expect(await outcome(damaged, 0)).toBe("corruption");
+    }
+  });
+
+  test("these tests notice a reader that skips the checksum: it gives other answers", async () => {
+    const { open } = BlockTrailer.prototype;
+    BlockTrailer.prototype.open = (source, start, end, offset, name) =>
+      decompressPayload(source[end - 5]!, source, start, end - 5, offset, name);
+    try {
+      let wrong = 0;
+      for (const { damaged, at } of flips()) {
+        if (at % 16 === 8 && (await outcome(damaged, 0)) !== "corruption") wrong++;
+      }
+      expect(wrong).toBeGreaterThan(compression === undefined ? 100 : 20);
+    } finally {
+      BlockTrailer.prototype.open = open;
+    }
+  });
 });

@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { RowKind } from "../../src/common/row.js";
 import type { SstBuilderOptions } from "../../src/format/sst-builder.js";
 import { verifySst } from "../../src/format/verify-sst.js";
+import { hasZstd } from "../../src/format/zstd.js";
 import {
   buildSst,
   databaseId,
@@ -53,6 +54,16 @@ function manyRows(): PlainRow[] {
   );
 }
 
+/** Blocks that compress, and one that does not. */
+function rowsToCompress(): PlainRow[] {
+  let state = 1;
+  const value = Uint8Array.from({ length: 700 }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state >>> 24;
+  });
+  return [...manyRows(), plainRow("user:1000", 1, { value })];
+}
+
 const golden: Record<string, [PlainRow[], Partial<SstBuilderOptions>]> = {
   "sst-v1-kinds": [kindsOfRows(), {}],
   "sst-v1-partitions": [manyRows(), { blockBytes: 200, indexPartitionBytes: 60 }],
@@ -61,13 +72,24 @@ const golden: Record<string, [PlainRow[], Partial<SstBuilderOptions>]> = {
     manyRows(),
     { ...{ blockBytes: 500, indexPartitionBytes: 200 }, filter: "ribbon" },
   ],
+  "sst-v1-lz4": [rowsToCompress(), { blockBytes: 500, compression: { codec: "lz4", level: 0 } }],
+};
+
+/** What is built with these codecs depends on the version of Node, so its bytes are not compared. */
+const zlibGolden: typeof golden = {
+  "sst-v1-deflate": [
+    rowsToCompress(),
+    { blockBytes: 500, compression: { codec: "deflate", level: 1 } },
+  ],
+  "sst-v1-zstd": [rowsToCompress(), { blockBytes: 500, compression: { codec: "zstd", level: 3 } }],
 };
 
 const { MORAINE_WRITE_GOLDEN: writeGolden } = process.env;
 
 if (writeGolden === "1") {
-  for (const [name, [rows, options]] of Object.entries(golden)) {
+  for (const [name, [rows, options]] of Object.entries({ ...golden, ...zlibGolden })) {
     if (existsSync(new URL(`${name}.sst`, folder))) continue;
+    if (name === "sst-v1-zstd" && !hasZstd) continue;
     const { bytes } = buildSst(rows, options);
     writeFileSync(new URL(`${name}.sst`, folder), bytes);
     writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify(describe(bytes), null, 1)}\n`);
@@ -75,8 +97,9 @@ if (writeGolden === "1") {
 }
 
 const names = readdirSync(folder).filter((name) => /^sst-.*\.sst$/.test(name));
+const readable = names.filter((name) => hasZstd || name !== "sst-v1-zstd.sst");
 
-test.each(names)("%s decodes to what is written beside it", (name) => {
+test.each(readable)("%s decodes to what is written beside it", (name) => {
   const bytes = new Uint8Array(readFileSync(new URL(name, folder)));
   const expected = JSON.parse(readFileSync(new URL(name.replace(/sst$/, "json"), folder), "utf8"));
   expect(describe(bytes)).toEqual(expected);
@@ -89,3 +112,22 @@ test.each(Object.entries(golden))(
     expect(buildSst(rows, options).bytes).toEqual(stored);
   },
 );
+
+test.each(Object.entries(zlibGolden).filter(([name]) => readable.includes(`${name}.sst`)))(
+  "what %s holds is still written so that it reads the same",
+  (name, [rows, options]) => {
+    const expected = JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8"));
+    const { rows: found } = describe(buildSst(rows, options).bytes) as { rows: unknown };
+    expect(found).toEqual(expected.rows);
+  },
+);
+
+test.runIf(!hasZstd)("blocks of zstd are refused by name where Node lacks it", () => {
+  const bytes = new Uint8Array(readFileSync(new URL("sst-v1-zstd.sst", folder)));
+  expect(() => describe(bytes)).toThrow(
+    expect.objectContaining({
+      kind: "unsupported",
+      message: expect.stringMatching(/zstd.*Node 22\.15 or later/),
+    }),
+  );
+});

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { test } from "vitest";
+import { hasZstd } from "../../src/format/zstd.js";
 import {
   delimitedPrefix,
   FileObjectStore,
@@ -19,6 +20,13 @@ import { Model, stepArbitraries, World } from "./commands.js";
 
 const KiB = 1024;
 
+const compressions = [
+  undefined,
+  "lz4",
+  { codec: "deflate", level: 6 },
+  ...(hasZstd ? (["zstd"] as const) : []),
+] as const;
+
 const optionsArbitrary: fc.Arbitrary<OpenOptions> = fc
   .record({
     // A MemTable takes some 30 KiB from its first row on, so with the smallest setting each write is a table of its own.
@@ -26,6 +34,7 @@ const optionsArbitrary: fc.Arbitrary<OpenOptions> = fc
     unflushedBytesMax: fc.constantFrom(40 * KiB, 256 * KiB),
     blockBytes: fc.constantFrom(64, 300, 4096),
     blockCacheBytes: fc.constantFrom(0, undefined),
+    compression: fc.constantFrom(...compressions),
     filter: fc.constantFrom("bloom", "ribbon"),
     filterBitsPerKey: fc.constantFrom(0, 10),
     unfilteredSstBytesMax: fc.constantFrom(0, undefined),

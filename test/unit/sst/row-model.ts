@@ -3,8 +3,10 @@ import fc from "fast-check";
 import { compareBytes, concatBytes, copyBytes } from "../../../src/common/bytes.js";
 import { isAboveLower, isBelowUpper, type KeyBounds } from "../../../src/common/key-range.js";
 import { RowKind, RowRef } from "../../../src/common/row.js";
+import type { Compression } from "../../../src/format/compression.js";
 import type { SstInfo } from "../../../src/format/manifest.js";
 import { SstBuilder, type SstBuilderOptions } from "../../../src/format/sst-builder.js";
+import { hasZstd } from "../../../src/format/zstd.js";
 import { type RowIterator, Step } from "../../../src/iterator/row-iterator.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import type { GetOptions, StoredObject } from "../../../src/object-store/object-store.js";
@@ -117,7 +119,15 @@ export const sortedRows: fc.Arbitrary<PlainRow[]> = fc
     ),
   );
 
+export const compressions: fc.Arbitrary<Compression | undefined> = fc.constantFrom(
+  undefined,
+  { codec: "lz4", level: 0 } as const,
+  { codec: "deflate", level: 1 } as const,
+  ...(hasZstd ? [{ codec: "zstd", level: 3 } as const] : []),
+);
+
 export const sizes: fc.Arbitrary<Partial<SstBuilderOptions>> = fc.record({
+  compression: compressions,
   blockBytes: fc.constantFrom(64, 200, 1000, 4096, 65_536),
   filterBitsPerKey: fc.constantFrom(0, 1, 10, 20),
   restartInterval: fc.constantFrom(1, 2, 3, 16),

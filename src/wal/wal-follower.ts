@@ -40,9 +40,12 @@ export class WalFollower {
     if (!this.#chain.includes(epoch) || this.#atFence) this.#nextLog();
   }
 
-  /** The next group, or undefined while there is none: one GET, and one more for each fence that is passed. */
+  /**
+   * The next group, or undefined while there is none: one GET, and one more for each fence that is passed. No request where
+   * the manifest names no log to follow: whoever writes next is in a newer manifest first.
+   */
   async next(signal?: AbortSignal): Promise<WalObject | undefined> {
-    while (!this.#atFence) {
+    while (!this.#atFence && this.#chain.includes(this.#position.epoch)) {
       const { epoch, id } = this.#position;
       const options = { store: this.#store, databaseId: this.#databaseId, epoch, signal };
       const object = await readWalObject(options, id);

@@ -146,11 +146,12 @@ export abstract class Reads {
     const read = this.#view(options);
     const seqMax = seqOf(read, options);
     return new Scan({
-      open: () =>
+      open: (rowsLeft) =>
         scanRows(read.view, read.tables, {
           bounds,
           seqMax,
           now: read.now,
+          rowsLeft,
           reverse: options?.reverse ?? false,
           readAheadBytes: options?.readAheadBytes ?? read.readAheadBytes,
         }),

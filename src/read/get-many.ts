@@ -1,9 +1,18 @@
-/** `getMany`: many point reads of one view. Each distinct key is read once; opens and blocks are shared by the tables. */
+/**
+ * `getMany`: many point reads of one view, each distinct key once.
+ *
+ *  1. What memory decides is answered.
+ *  2. For the other keys, all tables that are not open are opened at the same time.
+ *  3. Then they are looked up at the same time, each in the newest table first, so that an older table is only asked for what
+ *     the newer ones do not have. Blocks that are wanted together are fetched together: see block-ranges.ts.
+ */
 import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
 import { RowRef } from "../common/row.js";
+import { Lookup, type Table } from "../sst/table.js";
 import type { TableStore } from "../sst/table-store.js";
+import { candidatesForKey } from "./candidates.js";
 import type { DbView } from "./db-view.js";
-import { getRow, resolveRow } from "./get.js";
+import { fetchRow, resolveRow, tryGetRow } from "./get.js";
 
 export interface GetManyOptions {
   readonly seqMax: number;
@@ -12,12 +21,12 @@ export interface GetManyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How many keys may wait for requests at the same time. */
-const keysInFlightMax = 256;
+/** How many keys may wait for requests at the same time: with a block of 4 KiB for each, 8 MiB. */
+const keysInFlightMax = 2048;
 
 /**
  * The values of `keys` in their order, each a copy of its own; undefined where there is none. The keys must stay as they are
- * until the promise settles. Rejects as `getRow` does, with the first failure.
+ * until the promise settles. Rejects as `fetchRow` does, with the first failure.
  */
 export async function getMany(
   view: DbView,
@@ -25,35 +34,91 @@ export async function getMany(
   keys: readonly Uint8Array[],
   options: GetManyOptions,
 ): Promise<(Bytes | undefined)[]> {
-  const { seqMax, now, signal } = options;
+  const { seqMax, now } = options;
   const values = new Array<Bytes | undefined>(keys.length).fill(undefined);
   // In key order equal keys are neighbours, and keys of one block follow each other.
   const order = keys.map((_, i) => i).sort((a, b) => compareBytes(keys[a]!, keys[b]!));
+  /** Where in `order` the distinct keys begin that memory does not decide. */
+  const missing: number[] = [];
+  const row = new RowRef();
+  for (let first = 0, end = 0; first < order.length; first = end) {
+    const key = keys[order[first]!]!;
+    do end++;
+    while (end < order.length && compareBytes(keys[order[end]!]!, key) === 0);
+    const lookup = tryGetRow(view, tables, key, seqMax, row);
+    if (lookup === Lookup.pending) missing.push(first);
+    else if (lookup === Lookup.hit) spread(values, keys, order, first, resolveRow(row, now));
+  }
+  if (missing.length > 0) {
+    const keysMissing = missing.map((first) => keys[order[first]!]!);
+    await fetchAll(view, tables, keysMissing, options, (i, value) =>
+      spread(values, keys, order, missing[i]!, value),
+    );
+  }
+  return values;
+}
+
+/** Gives a value to every place of the key at `first`, each a copy of its own. */
+function spread(
+  values: (Bytes | undefined)[],
+  keys: readonly Uint8Array[],
+  order: readonly number[],
+  first: number,
+  value: Bytes | undefined,
+): void {
+  if (value === undefined) return;
+  const key = keys[order[first]!]!;
+  values[order[first]!] = value;
+  for (let i = first + 1; i < order.length; i++) {
+    if (compareBytes(keys[order[i]!]!, key) !== 0) return;
+    values[order[i]!] = copyBytes(value);
+  }
+}
+
+/** Looks up keys that take requests; they are distinct and in order. */
+async function fetchAll(
+  view: DbView,
+  tables: TableStore,
+  keys: readonly Uint8Array[],
+  { seqMax, now, signal }: GetManyOptions,
+  onValue: (keyIndex: number, value: Bytes | undefined) => void,
+): Promise<void> {
+  const opened = await openAll(view, tables, keys, seqMax, signal);
   let next = 0;
   let failed = false;
-
-  /** Reads one distinct key after the other; what needs no request does not wait. */
   const work = async (): Promise<void> => {
     const row = new RowRef();
-    while (next < order.length && !failed) {
-      const first = next;
-      const key = keys[order[first]!]!;
-      next++;
-      while (next < order.length && compareBytes(keys[order[next]!]!, key) === 0) next++;
-      const end = next;
-      if (!(await getRow(view, tables, key, seqMax, row, signal))) continue;
-      const value = resolveRow(row, now);
-      for (let i = first; i < end; i++) {
-        values[order[i]!] = i === first || value === undefined ? value : copyBytes(value);
-      }
+    while (next < keys.length && !failed) {
+      const i = next++;
+      const found = await fetchRow(view, opened, keys[i]!, seqMax, row, signal);
+      if (found) onValue(i, resolveRow(row, now));
     }
   };
-  const workers: Promise<void>[] = [];
   try {
-    while (workers.length < keysInFlightMax && next < order.length) workers.push(work());
-    await Promise.all(workers);
+    const workers = Math.min(keysInFlightMax, keys.length);
+    await Promise.all(Array.from({ length: workers }, work));
   } finally {
     failed = true;
   }
-  return values;
+}
+
+/**
+ * Opens what may hold one of the keys, so that the lookups then begin in the same turn and share their requests. The result keeps the
+ * tables open, also where the cache has no room for them.
+ */
+async function openAll(
+  view: DbView,
+  tables: TableStore,
+  keys: readonly Uint8Array[],
+  seqMax: number,
+  signal: AbortSignal | undefined,
+): Promise<Pick<TableStore, "open">> {
+  const opening = new Map<string, Promise<Table>>();
+  for (const key of keys) {
+    for (const { info } of candidatesForKey(view, key, seqMax)) {
+      if (!opening.has(info.id)) opening.set(info.id, tables.open(info, signal));
+    }
+  }
+  await Promise.all(opening.values());
+  return { open: (info) => opening.get(info.id)! };
 }

@@ -90,7 +90,7 @@ function tryGetIn(
  */
 export async function fetchRow(
   view: DbView,
-  tables: TableStore,
+  tables: Pick<TableStore, "open">,
   key: Uint8Array,
   seqMax: number,
   row: RowRef,

@@ -13,8 +13,11 @@ import { ScanIterator } from "./scan-iterator.js";
 import type { ScanShape } from "./scan-shape.js";
 
 export interface ScanSource<T> {
-  /** Called once, at the first read or seek. The view and the seq are those of the moment the scan was asked for. */
-  open(): RowIterator;
+  /**
+   * Called once, at the first read or seek. The view and the seq are those of the moment the scan was asked for. `rowsLeft` says how
+   * many rows will still be taken at most; undefined: there is no limit.
+   */
+  open(rowsLeft: (() => number) | undefined): RowIterator;
   readonly shape: ScanShape<T>;
   /** Throws when the owner of the scan is closed. */
   guard(): void;
@@ -195,7 +198,8 @@ export class Scan<T> implements AsyncIterable<T>, AsyncDisposable {
   }
 
   #opened(): RowIterator {
-    this.#rows ??= this.#source.open();
+    const { limit } = this.#source;
+    this.#rows ??= this.#source.open(limit === undefined ? undefined : () => this.#left);
     return this.#rows;
   }
 

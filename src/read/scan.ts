@@ -18,6 +18,8 @@ export interface ScanRowsOptions {
   readonly now: () => number;
   /** Bytes of the first window per source; undefined: the default of `SstIterator`. */
   readonly readAheadBytes?: number | undefined;
+  /** How many rows will still be asked for at most; undefined: all. */
+  readonly rowsLeft?: (() => number) | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface ScanRowsOptions {
  * sources at the same time. The caller closes the result.
  */
 export function scanRows(view: DbView, tables: TableStore, options: ScanRowsOptions): RowIterator {
-  const { bounds, reverse, seqMax, now, readAheadBytes } = options;
+  const { bounds, reverse, seqMax, now, readAheadBytes, rowsLeft } = options;
   if (isEmpty(bounds)) return emptyIterator();
   const sources: RowIterator[] = [];
   // Newest first: at equal (key, seq) the merge gives the earlier source's row first.
@@ -36,7 +38,13 @@ export function scanRows(view: DbView, tables: TableStore, options: ScanRowsOpti
   const prefix = extractor && probeOfBounds(extractor, bounds);
   for (const sequence of sequencesWithin(view, bounds, seqMax)) {
     sources.push(
-      new SortedRunIterator(sequence, tables, { bounds, prefix, reverse, readAheadBytes }),
+      new SortedRunIterator(sequence, tables, {
+        bounds,
+        prefix,
+        reverse,
+        readAheadBytes,
+        rowsLeft,
+      }),
     );
   }
   return new VisibleIterator(mergeRows(sources, reverse), { bounds, reverse, seqMax, now });

@@ -1,6 +1,6 @@
 /**
- * `SortedRunIterator`: SSTs in key order that do not overlap, as one row iterator in either direction. At most one of them is
- * open at a time, and the next one is opened when the rows of the one before have ended.
+ * `SortedRunIterator`: SSTs in key order that do not overlap, as one row iterator in either direction. One of them is read at a
+ * time. When it is near its end and the scan goes on, the next one is opened and its first window fetched.
  */
 import { compareBytes } from "../common/bytes.js";
 import type { KeyBounds } from "../common/key-range.js";
@@ -18,6 +18,8 @@ export interface SortedRunOptions {
   readonly reverse: boolean;
   /** Bytes of the first window of each SST; undefined: the default of `SstIterator`. */
   readonly readAheadBytes?: number | undefined;
+  /** How many rows will still be asked for at most; undefined: all. */
+  readonly rowsLeft?: (() => number) | undefined;
 }
 
 /** Gives rows inside the bounds. Rows that carry no seq get that of their entry. */
@@ -29,6 +31,8 @@ export class SortedRunIterator implements RowIterator {
   /** The SST that `#current` reads, or will read; outside of the list when there is none left. */
   #index: number;
   #current: SstIterator | undefined;
+  /** Reads the SST after `#index`, ahead of time. */
+  #next: SstIterator | undefined;
 
   constructor(sequence: Sequence, tables: TableStore, options: SortedRunOptions) {
     this.#sequence = sequence;
@@ -42,13 +46,14 @@ export class SortedRunIterator implements RowIterator {
       const current = this.#open();
       if (current === undefined) return Step.end;
       const step = current.step();
+      if (current.isNearEnd && this.#next === undefined) this.#openNext();
       if (step === Step.row) {
         this.row.copyFrom(current.row);
         if (this.#sequence.entrySeq !== 0) this.row.seq = this.#sequence.entrySeq;
         return step;
       }
       if (step === Step.pending) return step;
-      this.#moveTo(this.#index + (this.#options.reverse ? -1 : 1));
+      this.#moveOn();
     }
   }
 
@@ -71,24 +76,38 @@ export class SortedRunIterator implements RowIterator {
     this.#moveTo(-1);
   }
 
+  /** To any SST, or outside of the list. */
   #moveTo(index: number): void {
     this.#current?.close();
-    this.#current = undefined;
+    this.#next?.close();
+    this.#current = this.#next = undefined;
     this.#index = index;
   }
 
+  /** To the next SST in the iterator's direction. */
+  #moveOn(): void {
+    this.#current?.close();
+    this.#current = this.#next;
+    this.#next = undefined;
+    this.#index = this.#nextIndex;
+  }
+
+  get #nextIndex(): number {
+    return this.#index + (this.#options.reverse ? -1 : 1);
+  }
+
   #open(): SstIterator | undefined {
-    const info = this.#sequence.ssts[this.#index];
-    if (this.#current !== undefined || info === undefined) return this.#current;
-    const { bounds, prefix, reverse, readAheadBytes } = this.#options;
-    this.#current = new SstIterator({
-      tables: this.#tables,
-      info,
-      bounds,
-      prefix,
-      reverse,
-      readAheadBytes,
-    });
+    this.#current ??= this.#iteratorOf(this.#index);
     return this.#current;
+  }
+
+  #openNext(): void {
+    this.#next = this.#iteratorOf(this.#nextIndex);
+    this.#next?.prefetch();
+  }
+
+  #iteratorOf(index: number): SstIterator | undefined {
+    const info = this.#sequence.ssts[index];
+    return info && new SstIterator({ ...this.#options, tables: this.#tables, info });
   }
 }

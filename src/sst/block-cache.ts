@@ -260,6 +260,11 @@ export class SstBlocks {
     return this.#cache.bytesMax > 0;
   }
 
+  /** What more blocks may fill without an eviction. */
+  get bytesFree(): number {
+    return this.#cache.bytesFree;
+  }
+
   /** Counts as a use. */
   get(offset: number): Block | undefined {
     const entry = this.#entries.get(offset);

@@ -1,9 +1,8 @@
 /**
  * `SstIterator`: the rows of one SST inside bounds, in either direction.
  *
- * Blocks come from the cache, from the window that was fetched last, or from a new window: one ranged GET of neighbouring
- * blocks that are not cached, which never goes beyond the last block that the bounds can reach. Windows start small and double, because
- * most scans are short. The table is opened by the first `fill` that needs it.
+ * Blocks come from the cache, or from windows that are fetched as the scan goes on: scan-windows.ts. No window goes beyond the
+ * last block that the bounds can reach. The table is opened by the first `fill` that needs it.
  */
 import { throwIfAborted, withSignal } from "../common/abort.js";
 import { compareBytes, compareRanges, copyBytes } from "../common/bytes.js";
@@ -20,7 +19,8 @@ import { BlockCursor } from "../format/block-cursor.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { PrefixProbe } from "../format/prefix-extractor.js";
 import { type RowIterator, Step } from "../iterator/row-iterator.js";
-import type { BlockWindow, Table } from "./table.js";
+import { ScanWindows, type ScanWindowsOptions } from "./scan-windows.js";
+import type { Table } from "./table.js";
 import type { TableStore } from "./table-store.js";
 
 export interface SstIteratorOptions {
@@ -36,6 +36,8 @@ export interface SstIteratorOptions {
   readAheadBytesMax?: number | undefined;
   /** Whether blocks that are read go into the cache; default true. A compaction reads everything once: false. */
   fillCache?: boolean | undefined;
+  /** How many rows will still be asked for at most; default: all. */
+  rowsLeft?: (() => number) | undefined;
 }
 
 const Place = { seeking: 0, edge: 1, inside: 2, end: 3 } as const;
@@ -50,10 +52,12 @@ export class SstIterator implements RowIterator {
   readonly #reverse: boolean;
   readonly #fillCache: boolean;
   readonly #cursor = new BlockCursor();
-  #readAheadBytes: number;
-  readonly #readAheadBytesMax: number;
+  readonly #windowOptions: ScanWindowsOptions;
   #table: Table | undefined;
-  #window: BlockWindow | undefined;
+  #windows: ScanWindows | undefined;
+  #prefetching: Promise<void> | undefined;
+  /** Nothing that is inside the bounds has to be fetched any more, and the rows left are few: time for the next SST. */
+  isNearEnd = false;
   /**
    * seeking: the place of `#seekKey` has to be found; edge: the block `#number` has to be entered at the end that comes
    * first; inside: the cursor is in the block `#number`; end: there is nothing more.
@@ -77,11 +81,14 @@ export class SstIterator implements RowIterator {
     this.#prefix = options.prefix;
     this.#reverse = options.reverse ?? false;
     this.#fillCache = options.fillCache ?? true;
-    this.#readAheadBytes = options.readAheadBytes ?? 64 * 1024;
-    this.#readAheadBytesMax = Math.max(
-      options.readAheadBytesMax ?? 2 * 1024 * 1024,
-      this.#readAheadBytes,
-    );
+    const { readAheadBytes = 64 * 1024, readAheadBytesMax = 2 * 1024 * 1024 } = options;
+    this.#windowOptions = {
+      reverse: this.#reverse,
+      readAheadBytes,
+      readAheadBytesMax: Math.max(readAheadBytesMax, readAheadBytes),
+      rowsLeft: options.rowsLeft,
+      background: options.tables.background,
+    };
     const { bounds, info } = options;
     this.#isDone = isEmpty(bounds) || !overlaps(bounds, info.firstKey, info.lastKey);
     this.#startAt(this.#reverse ? bounds.upper : bounds.lower);
@@ -107,18 +114,32 @@ export class SstIterator implements RowIterator {
 
   async fill(signal?: AbortSignal): Promise<void> {
     throwIfAborted(signal);
+    if (this.#prefetching !== undefined) await withSignal(this.#prefetching, signal);
     this.#table ??= await this.#tables.open(this.#info, signal);
     const table = this.#table;
-    if (!this.#locate() || this.#place === Place.end) return;
-    if (table.hasBlock(this.#number) || this.#windowHolds(table)) return;
-    const pending = table.pendingWindow(this.#number);
-    if (pending !== undefined) {
-      this.#window = await withSignal(pending, signal);
-      return;
+    while (!this.#isDone && !this.#locate()) await this.#loadPlaces(table, signal);
+    this.#windows ??= new ScanWindows(table, this.#windowOptions);
+    const windows = this.#windows;
+    while (!this.#isDone && this.#place !== Place.end) {
+      const number = this.#number;
+      if (windows.holds(number)) return;
+      if (!table.knowsBlock(number)) await windows.loadPlaces(number, this.#limit, signal);
+      else if (table.hasBlock(number)) return;
+      else await windows.take(number, this.#limit, signal);
     }
-    const { first, last } = this.#planWindow(table);
-    this.#window = await table.fetch(first, last, this.#tables.background, signal);
-    this.#readAheadBytes = Math.min(this.#readAheadBytes * 2, this.#readAheadBytesMax);
+  }
+
+  /** Opens the table and fetches the first window, as `fill` would; `fill` then waits for that and meets its failure. */
+  prefetch(): void {
+    if (this.#prefetching !== undefined) return;
+    this.#prefetching = this.fill().then(
+      () => {
+        this.#prefetching = undefined;
+      },
+      () => {
+        this.#prefetching = undefined;
+      },
+    );
   }
 
   seek(key: Uint8Array): void {
@@ -133,20 +154,29 @@ export class SstIterator implements RowIterator {
     this.#isDone = true;
     this.#place = Place.end;
     this.#cursor.reset(undefined);
-    this.#window = undefined;
+    this.#windows?.close();
+    this.#windows = undefined;
     this.#table = undefined;
+  }
+
+  async #loadPlaces(table: Table, signal: AbortSignal | undefined): Promise<void> {
+    const { lower, upper } = this.#bounds;
+    const limit = this.#reverse ? lower : upper;
+    const keys = [this.#seekKey, limit].filter((key) => key !== undefined);
+    await Promise.all(keys.map((key) => table.loadKeyPlace(key, signal)));
   }
 
   #startAt(key: Uint8Array | undefined): void {
     const { lower, lowerInclusive, upper, upperInclusive } = this.#bounds;
     this.#place = this.#isDone ? Place.end : Place.seeking;
     this.#seekKey = key;
+    this.isNearEnd = false;
     this.#skipping =
       key !== undefined &&
       (this.#reverse ? key === upper && !upperInclusive : key === lower && !lowerInclusive);
   }
 
-  /** Finds out which block comes next. False when the table is not open. */
+  /** Finds out which block comes next. False when the table is not open, or has to load a part of its index for it. */
   #locate(): boolean {
     this.#table ??= this.#tables.getIfOpen(this.#info);
     const table = this.#table;
@@ -157,7 +187,9 @@ export class SstIterator implements RowIterator {
         this.#place = Place.end;
         return true;
       }
-      this.#limit = this.#limitBlock(table);
+      const limit = this.#limitBlock(table);
+      if (limit === undefined) return false;
+      this.#limit = limit;
     }
     if (this.#place !== Place.seeking) return true;
     const key = this.#seekKey;
@@ -167,37 +199,36 @@ export class SstIterator implements RowIterator {
     } else {
       // A separator that equals `key` ends the blocks of lower keys, or stands between two blocks with versions of it.
       const isAfter = this.#reverse !== this.#skipping;
-      this.#number = isAfter ? table.findBlockAfter(key) : table.findBlockAtOrAfter(key);
-      if (this.#reverse) this.#number = Math.min(this.#number, last);
+      const number = isAfter ? table.findBlockAfter(key) : table.findBlockAtOrAfter(key);
+      if (number === undefined) return false;
+      this.#number = this.#reverse ? Math.min(number, last) : number;
     }
-    if (this.#isBeyondLimit()) this.#place = Place.end;
+    if (this.#isBeyondLimit(this.#number)) this.#place = Place.end;
     return true;
   }
 
-  #limitBlock(table: Table): number {
+  #limitBlock(table: Table): number | undefined {
     const { lower, lowerInclusive, upper, upperInclusive } = this.#bounds;
     const last = table.blockCount - 1;
     const bound = this.#reverse ? lower : upper;
     if (bound === undefined) return this.#reverse ? 0 : last;
     const isAfter = this.#reverse ? !lowerInclusive : upperInclusive;
     const block = isAfter ? table.findBlockAfter(bound) : table.findBlockAtOrAfter(bound);
-    return Math.min(block, last);
+    return block && Math.min(block, last);
   }
 
-  #isBeyondLimit(): boolean {
-    return this.#reverse ? this.#number < this.#limit : this.#number > this.#limit;
+  #isBeyondLimit(number: number): boolean {
+    return this.#reverse ? number < this.#limit : number > this.#limit;
   }
 
   #loadedBlock(): Block | undefined {
     if (this.#place === Place.end) return undefined;
     const table = this.#table!;
-    if (table.hasBlock(this.#number)) return table.cachedBlock(this.#number);
-    if (!this.#windowHolds(table)) return undefined;
-    return table.decode(this.#window!, this.#number, this.#fillCache);
-  }
-
-  #windowHolds(table: Table): boolean {
-    return this.#window !== undefined && table.holds(this.#window, this.#number);
+    const number = this.#number;
+    if (!table.knowsBlock(number)) return undefined;
+    if (table.hasBlock(number)) return table.cachedBlock(number);
+    if (!this.#windows?.holds(number)) return undefined;
+    return table.decode(this.#windows.window!, number, this.#fillCache);
   }
 
   /** Goes into the block `#number`. True when the cursor stands on a row already. */
@@ -205,6 +236,7 @@ export class SstIterator implements RowIterator {
     const key = this.#place === Place.seeking ? this.#seekKey : undefined;
     this.#cursor.reset(block);
     this.#place = Place.inside;
+    this.#fetchAhead();
     if (key === undefined) return false;
     const found = this.#reverse
       ? this.#cursor.seekAtOrBefore(key)
@@ -216,7 +248,7 @@ export class SstIterator implements RowIterator {
   #leaveBlock(): void {
     this.#cursor.reset(undefined);
     this.#number += this.#reverse ? -1 : 1;
-    this.#place = this.#isBeyondLimit() ? Place.end : Place.edge;
+    this.#place = this.#isBeyondLimit(this.#number) ? Place.end : Place.edge;
   }
 
   /** The cursor is on a row; only in the last block can it be outside of the bounds. */
@@ -239,17 +271,11 @@ export class SstIterator implements RowIterator {
     return this.#skipping;
   }
 
-  /** The blocks from `#number` on, in the iterator's direction, that one request should fetch. */
-  #planWindow(table: Table): { first: number; last: number } {
-    const direction = this.#reverse ? -1 : 1;
-    let bytes = table.blockBytes(this.#number);
-    let end = this.#number;
-    while (end !== this.#limit) {
-      const next = end + direction;
-      bytes += table.blockBytes(next);
-      if (bytes > this.#readAheadBytes || table.hasBlock(next)) break;
-      end = next;
+  #fetchAhead(): void {
+    try {
+      if (this.#windows?.enter(this.#number, this.#limit)) this.isNearEnd = true;
+    } catch {
+      // Damage that is found ahead is met by whoever gets there.
     }
-    return this.#reverse ? { first: end, last: this.#number } : { first: this.#number, last: end };
   }
 }

@@ -11,13 +11,15 @@ export async function readSstRange(
   info: SstInfo,
   offset: number,
   length: number,
-  background: boolean,
+  background = false,
+  signal?: AbortSignal,
 ): Promise<Bytes> {
   const object = ObjectPaths.sst(info.id);
   const isWhole = offset === 0 && length === info.size;
   const stored = await store.get(object, {
     ...(isWhole ? {} : { range: { offset, length } }),
     ...(background ? { background } : {}),
+    ...(signal ? { signal } : {}),
   });
   if (stored === undefined) throw new CorruptionError(object, "the object is missing");
   if (stored.size !== info.size) {

@@ -24,6 +24,11 @@ export interface TableStoreOptions {
   cache: BlockCache;
   /** SSTs up to this size are read whole when they are opened; default 64 KiB. */
   smallSstBytes?: number | undefined;
+  /**
+   * Indexes and filters up to this size are read when the SST is opened, larger ones part by part when they are needed. Default
+   * 1.5 MiB, which is what SSTs of 64 MiB stay within: more would take longer to arrive than another request takes.
+   */
+  tailBytesMax?: number | undefined;
   /** Lets scans ask filters that were made with it for the prefix that their bounds have in common. */
   prefixExtractor?: PrefixExtractor | undefined;
   /** Requests give way to others, as those of a compaction should. */
@@ -33,7 +38,7 @@ export interface TableStoreOptions {
 interface OpenTable {
   readonly table: Table;
   readonly blocks: SstBlocks;
-  readonly entry: IndexEntry;
+  entry: IndexEntry;
 }
 
 export class TableStore {
@@ -43,6 +48,7 @@ export class TableStore {
   readonly background: boolean;
   readonly prefixExtractor: PrefixExtractor | undefined;
   readonly #smallSstBytes: number;
+  readonly #tailBytesMax: number;
   readonly #tables = new Map<Ulid, OpenTable>();
   readonly #opening = new Map<Ulid, Promise<Table>>();
   #isClosed = false;
@@ -54,6 +60,7 @@ export class TableStore {
     this.background = options.background ?? false;
     this.prefixExtractor = options.prefixExtractor;
     this.#smallSstBytes = options.smallSstBytes ?? 64 * 1024;
+    this.#tailBytesMax = options.tailBytesMax ?? 1.5 * 1024 * 1024;
   }
 
   /** How many tables are kept open. */
@@ -71,14 +78,14 @@ export class TableStore {
 
   /**
    * The table, with one GET if it is not open. Throws `CorruptionError` when the object is missing, damaged, of another
-   * database or not what `info` says. An abort ends only the waiting.
+   * database or not what `info` says. An abort ends only the waiting. With `background` the request gives way to others.
    */
-  open(info: SstInfo, signal?: AbortSignal): Promise<Table> {
+  open(info: SstInfo, signal?: AbortSignal, background?: boolean): Promise<Table> {
     const table = this.getIfOpen(info);
     if (table !== undefined) return Promise.resolve(table);
     let opening = this.#opening.get(info.id);
     if (opening === undefined) {
-      opening = this.#read(info)
+      opening = this.#read(info, background ?? this.background)
         .then((opened) => this.#keep(opened))
         .finally(() => this.#opening.delete(info.id));
       this.#opening.set(info.id, opening);
@@ -111,6 +118,17 @@ export class TableStore {
     return table;
   }
 
+  /** A table has loaded more of its index. The cache makes room for all of it, or the table is opened again when it is next needed. */
+  #grown(table: Table): void {
+    const { id } = table.info;
+    const open = this.#tables.get(id);
+    if (open?.table !== table) return;
+    open.entry.remove();
+    const entry = this.cache.addIndex(table.memoryBytes, () => this.#drop(id));
+    if (entry === undefined) this.#drop(id);
+    else open.entry = entry;
+  }
+
   #drop(id: Ulid): void {
     const open = this.#tables.get(id);
     if (open === undefined) return;
@@ -119,10 +137,12 @@ export class TableStore {
     open.blocks.release();
   }
 
-  async #read(info: SstInfo): Promise<Table> {
+  async #read(info: SstInfo, background: boolean): Promise<Table> {
     const object = ObjectPaths.sst(info.id);
-    const offset = info.size <= this.#smallSstBytes ? 0 : info.metaOffset;
-    const bytes = await readSstRange(this.store, info, offset, info.size - offset, this.background);
+    const { size, metaOffset, topOffset } = info;
+    const tailOffset = size - metaOffset <= this.#tailBytesMax ? metaOffset : topOffset;
+    const offset = size <= this.#smallSstBytes ? 0 : tailOffset;
+    const bytes = await readSstRange(this.store, info, offset, size - offset, background);
     const fail = (detail: string): never => {
       throw new CorruptionError(object, detail);
     };
@@ -149,6 +169,10 @@ export class TableStore {
     if (!propertiesMatch(info, properties)) fail("its properties are not what the manifest says");
     const top = new IndexBlock(open(topSection), topColumnCount, object, topSection.offset);
     const blocks = this.cache.blocksOf(this.databaseId, info.id);
-    return new Table(this.store, blocks, { info, properties, top, tail: { offset, bytes } });
+    const table = new Table(this.store, blocks, {
+      ...{ info, properties, top, tail: { offset, bytes } },
+      onGrown: () => this.#grown(table),
+    });
+    return table;
   }
 }

@@ -1,8 +1,8 @@
 /**
  * `Table`: an open SST. Its indexes and filters are in memory; its data blocks come from the cache or from the store.
  *
- * Blocks are numbered from 0 in the order of the object. What needs no request is synchronous; misses on blocks that are
- * being fetched share that request. Index and filter of a partition are checked and decoded when they are first needed.
+ * Blocks are numbered from 0 in the order of the object. What needs no request is synchronous. Of a very large SST the partitions of
+ * index and filter are loaded when they are needed: until then the places of their blocks are not known.
  */
 import { withSignal } from "../common/abort.js";
 import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
@@ -11,47 +11,37 @@ import type { RowRef } from "../common/row.js";
 import { Block, BlockFind } from "../format/block.js";
 import { BlockTrailer, blockTrailerBytes } from "../format/block-trailer.js";
 import { Codec } from "../format/compression.js";
-import type { KeyFilter } from "../format/filter.js";
-import { IndexBlock } from "../format/index-block.js";
+import type { IndexBlock } from "../format/index-block.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { PrefixProbe } from "../format/prefix-extractor.js";
-import { readFilter } from "../format/read-filter.js";
-import { IndexColumn, indexColumnCount, type SstProperties, TopColumn } from "../format/sst.js";
+import { IndexColumn, type SstProperties } from "../format/sst.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { SstBlocks } from "./block-cache.js";
+import {
+  BlockFetches,
+  type BlockSource,
+  type BlockWindow,
+  type RangeFetch,
+} from "./block-fetches.js";
+import { type ObjectBytes, type Partition, SstPartitions } from "./partitions.js";
 import { readSstRange } from "./sst-reader.js";
 
-/** What a lookup that may not wait says. `pending`: a block has to be fetched, so ask `get`. */
+/** What a lookup that may not wait says. `pending`: something has to be fetched, so ask `get`. */
 export const Lookup = { miss: 0, hit: 1, pending: 2 } as const;
 export type Lookup = (typeof Lookup)[keyof typeof Lookup];
-
-/** Bytes of an SST, from `offset` of the object, that were fetched together. */
-export interface BlockWindow {
-  readonly offset: number;
-  readonly bytes: Bytes;
-}
 
 export interface TableParts {
   readonly info: SstInfo;
   readonly properties: SstProperties;
   readonly top: IndexBlock;
-  /** The end of the object, at least from `info.metaOffset`. */
-  readonly tail: BlockWindow;
+  /** The end of the object, at least from `info.topOffset`. */
+  readonly tail: ObjectBytes;
+  /** Called when the table occupies more memory than before. */
+  onGrown?(): void;
 }
 
-interface Partition {
-  readonly index: IndexBlock;
-  readonly filter: KeyFilter;
-}
-
-interface Fetch {
-  readonly offset: number;
-  readonly end: number;
-  readonly window: Promise<BlockWindow>;
-}
-
-export class Table {
+export class Table implements BlockSource {
   readonly info: SstInfo;
   readonly properties: SstProperties;
   readonly blockCount: number;
@@ -60,55 +50,88 @@ export class Table {
   readonly #store: ObjectStore;
   readonly #object: string;
   readonly #trailer: BlockTrailer;
-  readonly #top: IndexBlock;
-  readonly #tail: BlockWindow;
-  readonly #partitions: (Partition | undefined)[] = [];
-  /** For each partition, the number of its first block; one entry more at the end. */
-  readonly #firstBlocks: number[] = [0];
+  readonly #tail: ObjectBytes;
+  readonly #partitions: SstPartitions;
   /** Plain blocks of an SST that is in memory as a whole: views, outside of the cache. Compressed ones go through the cache. */
   readonly #residentBlocks: (Block | undefined)[] | undefined;
-  readonly #fetches: Fetch[] = [];
+  readonly #fetches: BlockFetches = new BlockFetches(this);
 
   constructor(store: ObjectStore, blocks: SstBlocks, parts: TableParts) {
+    const { info, properties, top, tail, onGrown } = parts;
     this.#store = store;
     this.blocks = blocks;
-    this.info = parts.info;
-    this.properties = parts.properties;
-    this.#object = ObjectPaths.sst(parts.info.id);
-    this.#trailer = new BlockTrailer(parts.info.id);
-    this.#top = parts.top;
-    this.#tail = parts.tail;
-    let blockCount = 0;
-    for (let p = 0; p < parts.top.count; p++) {
-      blockCount += parts.top.column(p, TopColumn.blockCount);
-      this.#firstBlocks.push(blockCount);
-    }
-    this.blockCount = blockCount;
-    this.#residentBlocks = parts.tail.offset === 0 ? [] : undefined;
+    this.info = info;
+    this.properties = properties;
+    this.#object = ObjectPaths.sst(info.id);
+    this.#trailer = new BlockTrailer(info.id);
+    this.#tail = tail;
+    this.#partitions = new SstPartitions({
+      object: this.#object,
+      trailer: this.#trailer,
+      top,
+      tail,
+      read: (offset, length) => readSstRange(store, info, offset, length),
+      onFetched: () => onGrown?.(),
+    });
+    this.blockCount = this.#partitions.blockCount;
+    this.#residentBlocks = tail.offset === 0 ? [] : undefined;
   }
 
-  /** What the table keeps in memory beside cached blocks, about: the tail and the decoded index. */
+  /** What the table keeps in memory beside cached blocks, about: the tail, fetched partitions, and the decoded index. */
   get memoryBytes(): number {
-    return this.#tail.bytes.length + (this.info.topOffset - this.info.metaOffset) + 1000;
+    const { metaOffset, topOffset } = this.info;
+    const decoded = this.#tail.offset > metaOffset ? 0 : topOffset - metaOffset;
+    return this.#tail.bytes.length + decoded + 2 * this.#partitions.fetchedBytes + 1000;
   }
 
-  /** False when no row has this key. `keyHash` is `hashKey(key)`. Throws `CorruptionError`. */
+  /** Bytes of all data blocks. */
+  get dataBytes(): number {
+    return this.properties.dataBytes;
+  }
+
+  get cacheBytesFree(): number {
+    return this.blocks.bytesFree;
+  }
+
+  /** Bytes of a row in its block, about. */
+  get rowBytes(): number {
+    return Math.max(1, this.properties.dataBytes / this.properties.rowCount);
+  }
+
+  /** False when no row has this key. `keyHash` is `hashKey(key)`. Throws `CorruptionError`. @internal For tests. */
   mayContain(key: Uint8Array, keyHash: number): boolean {
-    const p = this.#top.firstAtOrAfter(key);
-    return p < this.#top.count && this.#partition(p).filter.mayContain(keyHash);
+    const p = this.#partitions.atOrAfter(key);
+    if (p === this.#partitions.count) return false;
+    return this.#partitions.get(p)?.filter.mayContain(keyHash) ?? true;
+  }
+
+  /** False when no key inside the bounds has the prefix that they have in common. Throws `CorruptionError`. */
+  mayContainPrefix(prefix: PrefixProbe, bounds: KeyBounds): boolean {
+    const { lower, upper } = bounds;
+    if (this.properties.prefixExtractor !== prefix.extractorName) return true;
+    const partitions = this.#partitions;
+    const first = lower === undefined ? 0 : partitions.atOrAfter(lower);
+    const last = upper === undefined ? partitions.count - 1 : partitions.after(upper);
+    for (let p = first; p <= last && p < partitions.count; p++) {
+      if (partitions.get(p)?.filter.mayContain(prefix.hash) ?? true) return true;
+    }
+    return false;
   }
 
   /**
-   * Puts the newest version of `key` with a seq at or below `seqMax` into `row`, if no block has to be fetched for it. The
+   * Puts the newest version of `key` with a seq at or below `seqMax` into `row`, if nothing has to be fetched for it. The
    * row's key is the array passed in; its value is a view that stays valid. Without a hit, the content of `row` means nothing.
    */
   tryGet(key: Uint8Array, keyHash: number, seqMax: number, row: RowRef): Lookup {
-    const p = this.#top.firstAtOrAfter(key);
-    if (p === this.#top.count) return Lookup.miss;
-    const { index, filter } = this.#partition(p);
+    const partitions = this.#partitions;
+    const p = partitions.atOrAfter(key);
+    if (p === partitions.count) return Lookup.miss;
+    const partition = partitions.get(p);
+    if (partition === undefined) return Lookup.pending;
+    const { index, filter } = partition;
     if (!filter.mayContain(keyHash)) return Lookup.miss;
     const entry = index.firstAtOrAfter(key);
-    let number = this.#firstBlocks[p]! + entry;
+    let number = partitions.firstBlock(p) + entry;
     let block =
       this.#residentBlocks === undefined
         ? this.blocks.get(index.column(entry, IndexColumn.offset))
@@ -119,11 +142,15 @@ export class Table {
       if (found === BlockFind.hit) return Lookup.hit;
       if (found === BlockFind.miss || !this.#separates(number, key)) return Lookup.miss;
       if (++number === this.blockCount) return Lookup.miss;
+      if (!this.knowsBlock(number)) return Lookup.pending;
       block = this.cachedBlock(number);
     }
   }
 
-  /** `tryGet` that fetches what it needs: one GET for a block. False is a miss. An abort ends only the waiting. */
+  /**
+   * `tryGet` that fetches what it needs: one GET for a block, and one before it for a partition that is not loaded. False is a
+   * miss. An abort ends only the waiting.
+   */
   async get(
     key: Uint8Array,
     keyHash: number,
@@ -131,8 +158,15 @@ export class Table {
     row: RowRef,
     signal?: AbortSignal,
   ): Promise<boolean> {
-    if (!this.mayContain(key, keyHash)) return false;
-    for (let number = this.findBlockAtOrAfter(key); number < this.blockCount; number++) {
+    const partitions = this.#partitions;
+    const p = partitions.atOrAfter(key);
+    if (p === partitions.count) return false;
+    if (partitions.get(p) === undefined) await withSignal(partitions.load(p), signal);
+    const { index, filter } = partitions.get(p)!;
+    if (!filter.mayContain(keyHash)) return false;
+    let number = partitions.firstBlock(p) + index.firstAtOrAfter(key);
+    for (; number < this.blockCount; number++) {
+      if (!this.knowsBlock(number)) await this.loadBlockPlaces(number, number, signal);
       const block = this.cachedBlock(number) ?? (await this.block(number, signal));
       const found = block.find(key, seqMax, row);
       if (found !== BlockFind.after) return found === BlockFind.hit;
@@ -141,42 +175,67 @@ export class Table {
     return false;
   }
 
-  /** False when no row has a key inside the bounds, which all have the prefix of `prefix`. Throws `CorruptionError`. */
-  mayContainPrefix({ extractorName, hash }: PrefixProbe, bounds: KeyBounds): boolean {
-    if (extractorName !== this.properties.prefixExtractor) return true;
-    const { lower, upper } = bounds;
-    const last = this.#top.count - 1;
-    const end = upper === undefined ? last : Math.min(this.#top.firstAfter(upper), last);
-    for (let p = lower === undefined ? 0 : this.#top.firstAtOrAfter(lower); p <= end; p++) {
-      if (this.#partition(p).filter.mayContain(hash)) return true;
+  /**
+   * The first block that can hold a key at or above `key`; `blockCount` when there is none, undefined when `loadKeyPlace` has to be
+   * asked before.
+   */
+  findBlockAtOrAfter(key: Uint8Array): number | undefined {
+    const p = this.#partitions.atOrAfter(key);
+    if (p === this.#partitions.count) return this.blockCount;
+    const index = this.#partitions.get(p)?.index;
+    return index && this.#partitions.firstBlock(p) + index.firstAtOrAfter(key);
+  }
+
+  /**
+   * The first block after every one that can hold `key` or a lower key, or the last that can: its separator is above `key`.
+   * Undefined as above.
+   */
+  findBlockAfter(key: Uint8Array): number | undefined {
+    const p = this.#partitions.after(key);
+    if (p === this.#partitions.count) return this.blockCount;
+    const index = this.#partitions.get(p)?.index;
+    return index && this.#partitions.firstBlock(p) + index.firstAfter(key);
+  }
+
+  /** Loads what the two searches for `key` need. */
+  async loadKeyPlace(key: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const { count } = this.#partitions;
+    const loads: Promise<void>[] = [];
+    for (const p of [this.#partitions.atOrAfter(key), this.#partitions.after(key)]) {
+      if (p < count) loads.push(this.#partitions.load(p));
     }
-    return false;
+    await withSignal(Promise.all(loads), signal);
   }
 
-  /** The first block that can hold a key at or above `key`; `blockCount` when there is none. */
-  findBlockAtOrAfter(key: Uint8Array): number {
-    const p = this.#top.firstAtOrAfter(key);
-    if (p === this.#top.count) return this.blockCount;
-    return this.#firstBlocks[p]! + this.#partition(p).index.firstAtOrAfter(key);
+  get partitionCount(): number {
+    return this.#partitions.count;
   }
 
-  /** The first block after every one that can hold `key` or a lower key, or the last that can: its separator is above `key`. */
-  findBlockAfter(key: Uint8Array): number {
-    const p = this.#top.firstAfter(key);
-    if (p === this.#top.count) return this.blockCount;
-    return this.#firstBlocks[p]! + this.#partition(p).index.firstAfter(key);
+  /** True when the place of the block is known; false for numbers that no block has. */
+  knowsBlock(number: number): boolean {
+    if (number < 0 || number >= this.blockCount) return false;
+    if (this.#tail.offset <= this.info.metaOffset) return true;
+    return this.#partitions.get(this.#partitions.ofBlock(number)) !== undefined;
+  }
+
+  /** Loads the places of the blocks from `from` to `to`, in either order, those of `from` at least. One GET at most. */
+  loadBlockPlaces(from: number, to: number, signal?: AbortSignal): Promise<void> {
+    const partitions = this.#partitions;
+    const place = (number: number): number =>
+      partitions.ofBlock(Math.min(Math.max(number, 0), this.blockCount - 1));
+    return withSignal(partitions.load(place(from), place(to)), signal);
   }
 
   /** Where a block lies in the object. */
   blockOffset(number: number): number {
-    const p = this.#partitionOf(number);
-    return this.#partition(p).index.column(number - this.#firstBlocks[p]!, IndexColumn.offset);
+    const p = this.#partitions.ofBlock(number);
+    return this.#known(p).index.column(number - this.#partitions.firstBlock(p), IndexColumn.offset);
   }
 
   /** Bytes of a block with its trailer. */
   blockBytes(number: number): number {
-    const p = this.#partitionOf(number);
-    return this.#partition(p).index.column(number - this.#firstBlocks[p]!, IndexColumn.length);
+    const p = this.#partitions.ofBlock(number);
+    return this.#known(p).index.column(number - this.#partitions.firstBlock(p), IndexColumn.length);
   }
 
   /** A block that needs no request, or undefined. */
@@ -200,45 +259,27 @@ export class Table {
     return this.#residentBlocks !== undefined || this.blocks.has(this.blockOffset(number));
   }
 
-  /** A block, with one GET when nobody is fetching it already. */
-  async block(number: number, signal?: AbortSignal): Promise<Block> {
-    const window = await this.fetch(number, number, false, signal);
-    return this.decode(window, number, true);
+  isFetching(number: number): boolean {
+    return this.#fetches.isFetching(number);
   }
 
-  /**
-   * The bytes of the blocks from `first` to `last`, in one GET; or the window, being fetched by another, that holds the
-   * block `first` and maybe none of the others. An abort ends only the waiting.
-   */
-  fetch(
-    first: number,
-    last: number,
-    background: boolean,
-    signal?: AbortSignal,
-  ): Promise<BlockWindow> {
-    const shared = this.pendingWindow(first);
-    if (shared !== undefined) return withSignal(shared, signal);
-    const offset = this.blockOffset(first);
-    const end = this.blockOffset(last) + this.blockBytes(last);
-    const window = readSstRange(this.#store, this.info, offset, end - offset, background)
-      .then((bytes) => ({ offset, bytes }))
-      .finally(() => this.#fetches.splice(this.#fetches.indexOf(fetch), 1));
-    const fetch: Fetch = { offset, end, window };
-    this.#fetches.push(fetch);
-    return withSignal(window, signal);
+  /** A block, for a point read: shares the requests of others, and brings its neighbours when that pays. */
+  block(number: number, signal?: AbortSignal): Promise<Block> {
+    return withSignal(this.#fetches.block(number), signal);
   }
 
-  /** The window that is being fetched and will hold a block, or undefined. */
-  pendingWindow(number: number): Promise<BlockWindow> | undefined {
-    if (this.#fetches.length === 0) return undefined;
-    const offset = this.blockOffset(number);
-    return this.#fetches.find((fetch) => fetch.offset <= offset && offset < fetch.end)?.window;
+  /** The blocks from `first` to `last`, in one GET. The caller `leave`s the result when it does not wait for it any more. */
+  fetch(first: number, last: number, background: boolean): RangeFetch {
+    return this.#fetches.fetch({ first, last }, background);
   }
 
-  /** True when the window holds the whole block. */
-  holds(window: BlockWindow, number: number): boolean {
-    const start = this.blockOffset(number) - window.offset;
-    return start >= 0 && start + this.blockBytes(number) <= window.bytes.length;
+  /** The fetch under way that holds a block; the caller `leave`s it. */
+  join(number: number): RangeFetch | undefined {
+    return this.#fetches.join(number);
+  }
+
+  read(offset: number, length: number, background: boolean, signal: AbortSignal): Promise<Bytes> {
+    return readSstRange(this.#store, this.info, offset, length, background, signal);
   }
 
   /** Checks and decodes a block of a window that holds it. With `keep` it is put into the cache, as a copy of its own. */
@@ -267,7 +308,7 @@ export class Table {
     return this.#tail.bytes[end - blockTrailerBytes] === Codec.none;
   }
 
-  #openBlock(window: BlockWindow, number: number): { payload: Uint8Array; offset: number } {
+  #openBlock(window: ObjectBytes, number: number): { payload: Uint8Array; offset: number } {
     const offset = this.blockOffset(number);
     const start = offset - window.offset;
     const end = start + this.blockBytes(number);
@@ -279,45 +320,13 @@ export class Table {
 
   /** True when the separator after a block equals `key`: its older versions may go on in the next block. */
   #separates(number: number, key: Uint8Array): boolean {
-    const p = this.#partitionOf(number);
-    return this.#partition(p).index.compareKey(number - this.#firstBlocks[p]!, key) === 0;
+    const p = this.#partitions.ofBlock(number);
+    return this.#known(p).index.compareKey(number - this.#partitions.firstBlock(p), key) === 0;
   }
 
-  #partitionOf(number: number): number {
-    let low = 0;
-    let high = this.#top.count;
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if (this.#firstBlocks[middle]! <= number) low = middle;
-      else high = middle;
-    }
-    return low;
-  }
-
-  #partition(p: number): Partition {
-    const known = this.#partitions[p];
-    if (known !== undefined) return known;
-    const top = this.#top;
-    const open = (offset: number, length: number): Uint8Array => {
-      const start = offset - this.#tail.offset;
-      return this.#trailer.open(this.#tail.bytes, start, start + length, offset, this.#object);
-    };
-    const indexOffset = top.column(p, TopColumn.indexOffset);
-    const filterOffset = top.column(p, TopColumn.filterOffset);
-    const index = new IndexBlock(
-      open(indexOffset, top.column(p, TopColumn.indexLength)),
-      indexColumnCount,
-      this.#object,
-      indexOffset,
-    );
-    const filter = readFilter(
-      open(filterOffset, top.column(p, TopColumn.filterLength)),
-      this.#object,
-      filterOffset,
-    );
-    const partition = { index, filter };
-    this.#partitions[p] = partition;
-    return partition;
+  /** For blocks whose place is known. */
+  #known(p: number): Partition {
+    return this.#partitions.get(p)!;
   }
 }
 

@@ -98,14 +98,18 @@ test("a scan opens the table and then fetches doubling windows that end where th
   expect(store.gets.length).toBe(lengths.length);
 });
 
-test("a window ends where a cached block begins", async () => {
+test("a window passes over a cached block, and ends where many are cached", async () => {
   const { store, tables, info } = await storeSst(many);
-  await drain(
-    new SstIterator({ tables, info, bounds: toKeyBounds({ gte: "key 002500", lt: "key 002501" }) }),
-  );
-  store.gets.length = 0;
-  await drain(new SstIterator({ tables, info, bounds: allKeys, readAheadBytes: 1 << 20 }));
-  expect(store.gets.length).toBe(2);
+  const scan = async (gte: string, lt: string, readAheadBytes = 64 * 1024): Promise<number> => {
+    const before = store.gets.length;
+    const bounds = toKeyBounds({ gte, lt });
+    await drain(new SstIterator({ tables, info, bounds, readAheadBytes }));
+    return store.gets.length - before;
+  };
+  await scan("key 002500", "key 002501");
+  expect(await scan("key 001500", "key 003500", 1 << 20)).toBe(1);
+  expect(await scan("key 000500", "key 004500", 1 << 20)).toBe(2);
+  expect(await scan("key 000500", "key 004500")).toBe(0);
 });
 
 test("two scans at once share their requests", async () => {

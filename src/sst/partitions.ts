@@ -1,0 +1,149 @@
+/**
+ * `SstPartitions`: the parts of an SST's index and filter, found through its top index.
+ *
+ * Most SSTs are opened with all of them in memory (the tail), and each is checked and decoded when it is first needed. Of a very
+ * large one only the top index is there: its partitions are fetched when they are needed, neighbours in one request,
+ * and stay for as long as the table is open, so that whoever has seen one finds it again.
+ */
+import type { Bytes } from "../common/bytes.js";
+import type { BlockTrailer } from "../format/block-trailer.js";
+import type { KeyFilter } from "../format/filter.js";
+import { IndexBlock } from "../format/index-block.js";
+import { readFilter } from "../format/read-filter.js";
+import { indexColumnCount, TopColumn } from "../format/sst.js";
+
+export interface Partition {
+  readonly index: IndexBlock;
+  readonly filter: KeyFilter;
+}
+
+/** Bytes of the object from `offset` on. */
+export interface ObjectBytes {
+  readonly offset: number;
+  readonly bytes: Bytes;
+}
+
+export interface PartitionsOptions {
+  readonly object: string;
+  readonly trailer: BlockTrailer;
+  readonly top: IndexBlock;
+  /** The end of the object, at least from the top index on. */
+  readonly tail: ObjectBytes;
+  /** Reads of the object, in one request. */
+  read(offset: number, length: number): Promise<Bytes>;
+  /** Partitions have been fetched. */
+  onFetched(): void;
+}
+
+export class SstPartitions {
+  readonly count: number;
+  readonly blockCount: number;
+  /** Of partitions that were fetched. */
+  fetchedBytes = 0;
+  readonly #options: PartitionsOptions;
+  readonly #top: IndexBlock;
+  readonly #known: (Partition | undefined)[] = [];
+  readonly #loading: (Promise<void> | undefined)[] = [];
+  /** For each partition, the number of its first block; one entry more at the end. */
+  readonly #firstBlocks: number[] = [0];
+
+  constructor(options: PartitionsOptions) {
+    this.#options = options;
+    const { top } = options;
+    this.#top = top;
+    this.count = top.count;
+    let blockCount = 0;
+    for (let p = 0; p < top.count; p++) {
+      blockCount += top.column(p, TopColumn.blockCount);
+      this.#firstBlocks.push(blockCount);
+    }
+    this.blockCount = blockCount;
+  }
+
+  /** The partition that a search for the first key at or above `key` goes to; `count` when there is none. */
+  atOrAfter(key: Uint8Array): number {
+    return this.#top.firstAtOrAfter(key);
+  }
+
+  /** The same for the first key above `key`. */
+  after(key: Uint8Array): number {
+    return this.#top.firstAfter(key);
+  }
+
+  /** The number of the first block of a partition; `blockCount` for `count`. */
+  firstBlock(p: number): number {
+    return this.#firstBlocks[p]!;
+  }
+
+  /** The partition of a block. */
+  ofBlock(number: number): number {
+    let low = 0;
+    let high = this.count;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if (this.#firstBlocks[middle]! <= number) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The partition, or undefined where it has to be loaded. Throws `CorruptionError`. */
+  get(p: number): Partition | undefined {
+    const known = this.#known[p];
+    if (known !== undefined) return known;
+    const { tail } = this.#options;
+    if (this.#top.column(p, TopColumn.indexOffset) < tail.offset) return undefined;
+    return this.#decode(p, tail);
+  }
+
+  /** Fetches those of the partitions from `first` to `last` that are missing, beginning with `first`, in one request at most. */
+  load(first: number, last: number = first): Promise<void> {
+    const loading = this.#loading[first];
+    if (loading !== undefined) return loading;
+    if (this.get(first) !== undefined) return Promise.resolve();
+    let end = first;
+    while (end < last && this.get(end + 1) === undefined && this.#loading[end + 1] === undefined) {
+      end++;
+    }
+    const load = this.#fetch(first, end).finally(() =>
+      this.#loading.fill(undefined, first, end + 1),
+    );
+    for (let p = first; p <= end; p++) this.#loading[p] = load;
+    return load;
+  }
+
+  async #fetch(first: number, last: number): Promise<void> {
+    const top = this.#top;
+    const offset = top.column(first, TopColumn.indexOffset);
+    const end = top.column(last, TopColumn.filterOffset) + top.column(last, TopColumn.filterLength);
+    const bytes = await this.#options.read(offset, end - offset);
+    for (let p = first; p <= last; p++) this.#decode(p, { offset, bytes });
+    this.fetchedBytes += bytes.length;
+    this.#options.onFetched();
+  }
+
+  #decode(p: number, source: ObjectBytes): Partition {
+    const { trailer, object } = this.#options;
+    const top = this.#top;
+    const open = (offset: number, length: number): Uint8Array => {
+      const start = offset - source.offset;
+      return trailer.open(source.bytes, start, start + length, offset, object);
+    };
+    const indexOffset = top.column(p, TopColumn.indexOffset);
+    const filterOffset = top.column(p, TopColumn.filterOffset);
+    const index = new IndexBlock(
+      open(indexOffset, top.column(p, TopColumn.indexLength)),
+      indexColumnCount,
+      object,
+      indexOffset,
+    );
+    const filter = readFilter(
+      open(filterOffset, top.column(p, TopColumn.filterLength)),
+      object,
+      filterOffset,
+    );
+    const partition = { index, filter };
+    this.#known[p] = partition;
+    return partition;
+  }
+}

@@ -18,12 +18,7 @@ import { IndexColumn, type SstProperties } from "../format/sst.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { SstBlocks } from "./block-cache.js";
-import {
-  BlockFetches,
-  type BlockSource,
-  type BlockWindow,
-  type RangeFetch,
-} from "./block-fetches.js";
+import { BlockFetches, type BlockSource, type RangeFetch } from "./block-fetches.js";
 import { type ObjectBytes, type Partition, SstPartitions } from "./partitions.js";
 import { readSstRange } from "./sst-reader.js";
 
@@ -283,7 +278,7 @@ export class Table implements BlockSource {
   }
 
   /** Checks and decodes a block of a window that holds it. With `keep` it is put into the cache, as a copy of its own. */
-  decode(window: BlockWindow, number: number, keep: boolean): Block {
+  decode(window: ObjectBytes, number: number, keep: boolean): Block {
     const { payload, offset } = this.#openBlock(window, number);
     const blocks = this.blocks;
     blocks.missed();

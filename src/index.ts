@@ -47,6 +47,7 @@ export {
 } from "./db/settings.js";
 export type { DbStats, ReaderStats } from "./db/stats.js";
 export type { WalOption } from "./db/wal-place.js";
+export type { WarmOptions } from "./db/warm.js";
 export type {
   DeleteOperation,
   PutOperation,
@@ -73,4 +74,5 @@ export type {
   StoredObject,
 } from "./object-store/object-store.js";
 export type { Scan } from "./read/scan-cursor.js";
+export type { WarmResult } from "./read/warm.js";
 export { BlockCache, type BlockCacheStats, type CacheKindStats } from "./sst/block-cache.js";

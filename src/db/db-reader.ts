@@ -9,17 +9,20 @@ import {
   MoraineError,
   StoreError,
 } from "../common/errors.js";
+import type { KeyRange } from "../common/key-range.js";
 import { checkOptions, requireInteger, requireSignal } from "../common/options.js";
 import type { Manifest } from "../format/manifest.js";
 import type { WalObject } from "../format/wal-object.js";
 import { walParts } from "../format/wal-parts.js";
 import { ObjectPaths } from "../object-store/paths.js";
+import type { WarmResult } from "../read/warm.js";
 import { type Location, openLocation } from "./location.js";
 import { checkReaderOptions, type ReaderOptions } from "./open-options.js";
 import { openReader, type ReaderParts } from "./open-reader.js";
 import { Reads, type ReadView } from "./reads.js";
 import type { ReaderStats } from "./stats.js";
 import { openWalPlace, type WalPlace } from "./wal-place.js";
+import { type WarmOptions, warm } from "./warm.js";
 import { closedError } from "./write-pipeline.js";
 
 const defaultPollIntervalMs = 1_000;
@@ -124,6 +127,14 @@ export class DbReader extends Reads {
     } finally {
       this.#seqWaiters = this.#seqWaiters.filter((other) => other !== waiter);
     }
+  }
+
+  /**
+   * Brings the SSTs of a key range (default: all keys) into the block cache, their indexes, filters and data, in few large requests that
+   * give way to others. Stops when the cache is full; rows in memory need no warming. Through a disk cache it warms that too.
+   */
+  warm(range?: KeyRange, options?: WarmOptions): Promise<WarmResult> {
+    return warm(() => this.readView(), range, options);
   }
 
   stats(): ReaderStats {

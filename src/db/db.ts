@@ -9,6 +9,7 @@ import {
   type ValueLike,
 } from "../common/bytes.js";
 import { InvalidArgumentError, type MoraineError } from "../common/errors.js";
+import type { KeyRange } from "../common/key-range.js";
 import {
   checkOptions,
   requireBoolean,
@@ -18,12 +19,14 @@ import {
   requireSignal,
 } from "../common/options.js";
 import { RowKind } from "../common/row.js";
+import type { WarmResult } from "../read/warm.js";
 import type { LoadEntries, LoadProgress, LoadResult } from "./load.js";
 import type { Location } from "./location.js";
 import type { OpenOptions } from "./open-options.js";
 import { openWriter } from "./open-writer.js";
 import { Reads, type ReadView } from "./reads.js";
 import type { DbStats } from "./stats.js";
+import { type WarmOptions, warm } from "./warm.js";
 import { toWriteBatch, WriteBatch, type WriteOperation } from "./write-batch.js";
 import type { WriteRequest, WriteResult } from "./write-pipeline.js";
 import type { CheckpointInfo, Writer } from "./writer.js";
@@ -162,6 +165,14 @@ export class Db extends Reads {
     throwIfAborted(options?.signal);
     const ttlMs = options?.ttlMs ?? 0;
     return withSignal(this.#writer.checkpoint({ name, ttlMs }), options?.signal);
+  }
+
+  /**
+   * Brings the SSTs of a key range (default: all keys) into the block cache, their indexes, filters and data, in few large requests that
+   * give way to others. Stops when the cache is full; rows in memory need no warming. Through a disk cache it warms that too.
+   */
+  warm(range?: KeyRange, options?: WarmOptions): Promise<WarmResult> {
+    return warm(() => this.readView(), range, options);
   }
 
   /** The last seq that this handle has given, or found. */

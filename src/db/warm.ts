@@ -1,0 +1,34 @@
+/** `warm`: the method of handles that brings a key range into the block cache. */
+import { throwIfAborted } from "../common/abort.js";
+import {
+  type KeyRange,
+  keyRangeNames,
+  requireRangeObject,
+  toKeyBounds,
+} from "../common/key-range.js";
+import { checkOptions, requireSignal } from "../common/options.js";
+import { type WarmResult, warmTables } from "../read/warm.js";
+import type { ReadView } from "./reads.js";
+
+export interface WarmOptions {
+  /** Ends it; what is in the cache by then stays there. */
+  signal?: AbortSignal | undefined;
+}
+
+export async function warm(
+  readView: () => ReadView,
+  range: KeyRange | undefined,
+  options: WarmOptions | undefined,
+): Promise<WarmResult> {
+  if (range !== undefined) requireRangeObject(range);
+  checkOptions(range, keyRangeNames, "warm");
+  checkOptions(options, ["signal"], "warm");
+  requireSignal(options?.signal);
+  const bounds = toKeyBounds(range ?? {});
+  const { view, tables, seq, requireOpen } = readView();
+  requireOpen();
+  throwIfAborted(options?.signal);
+  return warmTables(view, tables, {
+    ...{ bounds, seqMax: seq, guard: requireOpen, signal: options?.signal },
+  });
+}

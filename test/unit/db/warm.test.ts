@@ -1,0 +1,181 @@
+/** Warming a database up, counted in requests. */
+import * as fs from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { Db, DbReader, MemoryObjectStore, type ReaderOptions } from "../../../src/index.js";
+import { CountingObjectStore, FaultyObjectStore } from "../../../src/testing/index.js";
+import { text } from "./support.js";
+
+const keyOf = (i: number): string => `key ${String(i).padStart(8, "0")}`;
+const valueLength = 1000;
+
+/** 12 MB in `ssts` loads of neighbouring keys, each an SST or several. */
+async function newDatabase(loads = 3) {
+  const store = new MemoryObjectStore();
+  const faulty = new FaultyObjectStore(store);
+  const counting = new CountingObjectStore(faulty);
+  const db = await Db.open({ store, path: "db" });
+  const rows = 12_000;
+  for (let load = 0; load < loads; load++) {
+    const share = rows / loads;
+    await db.load(
+      Array.from({ length: share }, (_, i) => ({
+        key: keyOf(load * share + i),
+        value: new Uint8Array(valueLength).fill(i),
+      })),
+    );
+  }
+  await db.close();
+  const gets = () => counting.requests.filter(({ key }) => key.includes("sst/"));
+  const open = async (options?: ReaderOptions): Promise<DbReader> => {
+    const reader = await DbReader.open({ store: counting, path: "db" }, options);
+    counting.reset();
+    return reader;
+  };
+  return { store, faulty, gets, open, rows, counting };
+}
+
+test("a warm database answers without a request, and warming took few: 200 for 48 MB would be 50 for these 12", async () => {
+  const { gets, open, rows, counting } = await newDatabase();
+  const reader = await open();
+  const result = await reader.warm();
+  expect(result).toMatchObject({ tables: 3, complete: true });
+  expect(result.bytes).toBeGreaterThan(rows * valueLength);
+  expect(gets().length).toBeLessThanOrEqual(12);
+  expect(gets().every(({ background }) => background)).toBe(true);
+  counting.reset();
+  for (let i = 0; i < rows; i += 37) {
+    expect((await reader.get(keyOf(i)))!.length).toBe(valueLength);
+  }
+  expect((await reader.keys().nextMany(rows + 1)).length).toBe(rows);
+  expect(gets()).toEqual([]);
+  // Once is enough.
+  expect(await reader.warm()).toEqual({ tables: 3, blocks: 0, bytes: 0, complete: true });
+  expect(gets()).toEqual([]);
+  await reader.close();
+});
+
+test("of a range only what holds its keys is fetched", async () => {
+  const { gets, open, counting } = await newDatabase();
+  const reader = await open();
+  const range = { gte: keyOf(5000), lt: keyOf(5500) };
+  const { tables, bytes, complete } = await reader.warm(range);
+  expect([tables, complete]).toEqual([1, true]);
+  expect(bytes).toBeLessThan(600 * (valueLength + 100));
+  expect(gets().length).toBe(2);
+  counting.reset();
+  expect((await reader.keys(range).nextMany(1000)).length).toBe(500);
+  expect(gets()).toEqual([]);
+  expect(await reader.warm({ prefix: "nothing" })).toMatchObject({ tables: 0, complete: true });
+  expect(await reader.warm({ gt: "b", lt: "a" })).toMatchObject({ tables: 0, complete: true });
+  expect(gets()).toEqual([]);
+  await reader.close();
+});
+
+test("it stops when the cache is full, and nothing has left it then", async () => {
+  const { open, gets } = await newDatabase(4);
+  const reader = await open({ blockCacheBytes: 4_000_000 });
+  await reader.get(keyOf(11_999));
+  const { complete, bytes, blocks } = await reader.warm();
+  expect(complete).toBe(false);
+  const { blockCache } = reader.stats();
+  expect(blockCache.data.evictions).toBe(0);
+  expect(blockCache.data.count).toBe(blocks + 1);
+  expect(blockCache.bytes).toBeLessThanOrEqual(4_000_000);
+  expect(bytes).toBeGreaterThan(3_000_000);
+  expect(gets().reduce((sum, get) => sum + get.bytes, 0)).toBeLessThan(4_000_000);
+  const again = await reader.warm();
+  expect(again).toMatchObject({ complete: false, blocks: 0 });
+  await reader.close();
+  const none = await open({ blockCacheBytes: 0 });
+  expect(await none.warm()).toEqual({ tables: 0, blocks: 0, bytes: 0, complete: false });
+  await none.close();
+});
+
+test("small SSTs are one request each", async () => {
+  const store = new MemoryObjectStore();
+  const counting = new CountingObjectStore(store);
+  const db = await Db.open({ store, path: "db" });
+  for (let i = 0; i < 20; i++) await db.load([{ key: keyOf(i), value: "small" }]);
+  await db.close();
+  const reader = await DbReader.open({ store: counting, path: "db" });
+  counting.reset();
+  expect(await reader.warm()).toEqual({ tables: 20, blocks: 0, bytes: 0, complete: true });
+  expect(counting.total).toBe(20);
+  expect(text(await reader.get(keyOf(7)))).toBe("small");
+  expect(counting.total).toBe(20);
+  await reader.close();
+});
+
+test("reads during a warm-up share its requests, and find the same", async () => {
+  const { open, rows, gets } = await newDatabase();
+  const reader = await open();
+  const warming = reader.warm();
+  const values = await Promise.all(
+    Array.from({ length: 200 }, (_, i) => reader.get(keyOf((i * 7919) % rows))),
+  );
+  expect(values.every((value) => value?.length === valueLength)).toBe(true);
+  expect(await warming).toMatchObject({ complete: true });
+  const seen = new Set(gets().map(({ key, range }) => `${key} ${JSON.stringify(range)}`));
+  expect(seen.size).toBe(gets().length);
+  await reader.close();
+});
+
+test("the writer warms up too, and its disk cache with it", async () => {
+  const dir = await fs.mkdtemp(join(tmpdir(), "moraine-cache-"));
+  const { store } = await newDatabase();
+  const counting = new CountingObjectStore(store);
+  const at = { store: counting, path: "db" };
+  const cache = { dir, bytes: 100_000_000 };
+  const db = await Db.open(at, { cache });
+  expect(await db.warm()).toMatchObject({ complete: true });
+  await db.close();
+  counting.reset();
+  const next = await Db.open(at, { cache });
+  expect(await next.warm()).toMatchObject({ tables: 3, complete: true });
+  expect(counting.requests.filter(({ key }) => key.includes("sst/"))).toEqual([]);
+  await next.close();
+  await fs.rm(dir, { recursive: true, force: true, maxRetries: 5 });
+});
+
+test("an abort, a close or a store that fails ends it, and what is cached stays", async () => {
+  const { open, faulty, gets } = await newDatabase();
+  const reader = await open({ storeDeadlineMs: 100 });
+  const controller = new AbortController();
+  const aborted = reader.warm({}, { signal: controller.signal });
+  controller.abort(new Error("enough"));
+  await expect(aborted).rejects.toThrow("enough");
+  await expect(reader.warm({}, { signal: AbortSignal.abort(new Error("no")) })).rejects.toThrow(
+    "no",
+  );
+  let asked = 0;
+  faulty.intercept = ({ operation, key }) =>
+    operation === "get" && key.includes("sst/") && ++asked > 4
+      ? { kind: "before" as const }
+      : undefined;
+  await expect(reader.warm()).rejects.toMatchObject({ kind: "unavailable" });
+  faulty.intercept = undefined;
+  expect(reader.stats().blockCache.index.count).toBe(3);
+  expect(await reader.warm()).toMatchObject({ complete: true });
+  const closing = reader.warm();
+  await reader.close();
+  await closing.catch((error: unknown) => expect(error).toMatchObject({ kind: "closed" }));
+  await expect(reader.warm()).rejects.toMatchObject({ kind: "closed" });
+  expect(gets().length).toBeGreaterThan(0);
+});
+
+test.each<[string, unknown, unknown]>([
+  ["a range of another name", { from: "a" }, undefined],
+  ["a string", "a", undefined],
+  ["an option of another name", {}, { limit: 5 }],
+  ["a signal that is none", {}, { signal: 5 }],
+  ["two lower bounds", { gt: "a", gte: "a" }, undefined],
+])("what it does not take is refused: %s", async (_, range, options) => {
+  const db = await Db.open({ store: new MemoryObjectStore(), path: "db" });
+  await expect(db.warm(range as never, options as never)).rejects.toMatchObject({
+    kind: "invalid",
+  });
+  expect(await db.warm()).toEqual({ tables: 0, blocks: 0, bytes: 0, complete: true });
+  await db.close();
+});

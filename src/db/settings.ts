@@ -124,11 +124,11 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
       "Bits of Bloom filter for each key; 10 let about 1 % of absent keys pass, as do 7.6 of a ribbon filter. 0: no filter.",
   },
   unfilteredSstBytesMax: {
-    default: 64 * KiB,
+    default: 4 * KiB,
     min: 0,
     max: 4 * 1024 * MiB,
     reason:
-      "SSTs up to this size have no filter: opening them reads them whole, so it saves no request.",
+      "SSTs up to this size have no filter: it would save no request, since opening reads them whole, and it is a large part of them.",
   },
   blockCacheBytes: {
     default: 64 * MiB,

@@ -5,6 +5,7 @@ import { RowKind, RowRef } from "../../src/common/row.js";
 import { BlockTrailer } from "../../src/format/block-trailer.js";
 import { type Compression, decompressPayload } from "../../src/format/compression.js";
 import { hashKey } from "../../src/format/key-hash.js";
+import { fixedPrefix } from "../../src/format/prefix-extractor.js";
 import { verifySst } from "../../src/format/verify-sst.js";
 import { hasZstd } from "../../src/format/zstd.js";
 import { MemoryObjectStore } from "../../src/object-store/memory.js";
@@ -66,9 +67,9 @@ describe.each(cases)("$name", ({ compression }) => {
     }
   }
 
-  function flips(): { damaged: Uint8Array; at: number }[] {
-    return Array.from({ length: bytes.length * 8 }, (_, bit) => {
-      const damaged = bytes.slice();
+  function flips(of: Uint8Array = bytes): { damaged: Uint8Array; at: number }[] {
+    return Array.from({ length: of.length * 8 }, (_, bit) => {
+      const damaged = of.slice();
       damaged[bit >> 3]! ^= 1 << (bit & 7);
       return { damaged, at: bit >> 3 };
     });
@@ -87,6 +88,17 @@ describe.each(cases)("$name", ({ compression }) => {
 
   test("a flip of any bit is corruption to verifySst", () => {
     for (const { damaged, at } of flips()) {
+      expect(() => verifySst(damaged, { object }), `byte ${at}`).toThrow(
+        expect.objectContaining({ kind: "corruption", object }),
+      );
+    }
+  });
+
+  test("a flip of any bit of ribbon filters and of prefix filters is corruption to verifySst", () => {
+    const options = { blockBytes: 400, indexPartitionBytes: 40, prefixExtractor: fixedPrefix(7) };
+    const sst = buildSst(rows, { ...options, filter: "ribbon", compression });
+    expect(verifySst(sst.bytes, { object })).toEqual(sst.info);
+    for (const { damaged, at } of flips(sst.bytes)) {
       expect(() => verifySst(damaged, { object }), `byte ${at}`).toThrow(
         expect.objectContaining({ kind: "corruption", object }),
       );

@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { RowKind } from "../../src/common/row.js";
+import { fixedPrefix } from "../../src/format/prefix-extractor.js";
 import type { SstBuilderOptions } from "../../src/format/sst-builder.js";
 import { verifySst } from "../../src/format/verify-sst.js";
 import { hasZstd } from "../../src/format/zstd.js";
@@ -26,6 +27,7 @@ function describe(bytes: Uint8Array): unknown {
     object: "golden",
     databaseId,
     id: sstId,
+    prefixExtractor: fixedPrefix(8),
     onRow: (row) => void rows.push(toPlain(row)),
   });
   const hex = (value: unknown) =>
@@ -71,6 +73,10 @@ const golden: Record<string, [PlainRow[], Partial<SstBuilderOptions>]> = {
   "sst-v1-ribbon": [
     manyRows(),
     { ...{ blockBytes: 500, indexPartitionBytes: 200 }, filter: "ribbon" },
+  ],
+  "sst-v1-prefixes": [
+    manyRows().slice(40, 120),
+    { blockBytes: 500, indexPartitionBytes: 60, prefixExtractor: fixedPrefix(8) },
   ],
   "sst-v1-lz4": [rowsToCompress(), { blockBytes: 500, compression: { codec: "lz4", level: 0 } }],
 };

@@ -4,7 +4,13 @@ import { compareBytes, concatBytes, copyBytes } from "../../../src/common/bytes.
 import { isAboveLower, isBelowUpper, type KeyBounds } from "../../../src/common/key-range.js";
 import { RowKind, RowRef } from "../../../src/common/row.js";
 import type { Compression } from "../../../src/format/compression.js";
+import { hashKey, mixHash } from "../../../src/format/key-hash.js";
 import type { SstInfo } from "../../../src/format/manifest.js";
+import {
+  delimitedPrefix,
+  fixedPrefix,
+  type PrefixExtractor,
+} from "../../../src/format/prefix-extractor.js";
 import { SstBuilder, type SstBuilderOptions } from "../../../src/format/sst-builder.js";
 import { hasZstd } from "../../../src/format/zstd.js";
 import { type RowIterator, Step } from "../../../src/iterator/row-iterator.js";
@@ -129,7 +135,9 @@ export const compressions: fc.Arbitrary<Compression | undefined> = fc.constantFr
 export const sizes: fc.Arbitrary<Partial<SstBuilderOptions>> = fc.record({
   compression: compressions,
   blockBytes: fc.constantFrom(64, 200, 1000, 4096, 65_536),
+  filter: fc.constantFrom("bloom", "ribbon"),
   filterBitsPerKey: fc.constantFrom(0, 1, 10, 20),
+  unfilteredSstBytesMax: fc.constantFrom(0, 0, 3000),
   restartInterval: fc.constantFrom(1, 2, 3, 16),
   indexPartitionBytes: fc.constantFrom(1, 60, 4096),
 });
@@ -211,3 +219,21 @@ export function inBounds(rows: PlainRow[], bounds: KeyBounds): PlainRow[] {
       isAboveLower(bounds, key, 0, key.length) && isBelowUpper(bounds, key, 0, key.length),
   );
 }
+
+/** Extractors as they should be and as they should not: every cut of a key may have a length of its own. */
+export const extractors: fc.Arbitrary<PrefixExtractor> = fc.oneof(
+  fc.constantFrom(fixedPrefix(1), fixedPrefix(2), delimitedPrefix("a"), delimitedPrefix("/", 3)),
+  fc.constantFrom<PrefixExtractor>(
+    { name: "zero", extract: () => 0 },
+    { name: "whole", extract: (key) => key.length },
+    { name: "out of domain", extract: () => -1 },
+    { name: "fraction", extract: (key) => key.length / 2 },
+    { name: "not a number", extract: () => Number.NaN },
+    { name: "too long", extract: (key) => key.length + 1 },
+    { name: "last byte", extract: (key) => key[key.length - 1]! & 3 },
+  ),
+  fc.nat(1000).map((salt) => ({
+    name: "random",
+    extract: (key: Uint8Array) => (mixHash(hashKey(key) + salt) % (key.length + 2)) - 1,
+  })),
+);

@@ -13,6 +13,7 @@ const columnBytes = 16;
 const stepRows = 4096;
 const noWords = new Float64Array(0);
 const slabBytes = 256 * 1024;
+const noSlab = new Uint8Array(0);
 
 export class LoadChunk {
   rowCount = 0;
@@ -20,11 +21,16 @@ export class LoadChunk {
   bytes = 0;
   /** The rows came with ascending keys, each only once. */
   isSorted = true;
-  /** Where the rows lie; kept for the next rows, because memory that is new to the process is slow. */
+  /**
+   * Where the rows lie; kept for the next rows, because memory that is new to the process is slow. A row that is larger than
+   * these has one of its own.
+   */
   #slabs: Uint8Array[] = [];
   /** The slab that is being filled, and how far it is. */
   #slab = -1;
   #used = 0;
+  /** Those from `#slab` + 1 up to here are kept from earlier rows. */
+  #keptEnd = 0;
   /** Bytes at the ends of slabs that no row fitted into. */
   #wasted = 0;
   #slabOf: Uint32Array = new Uint32Array(1024);
@@ -46,14 +52,16 @@ export class LoadChunk {
   /** Copies key and value. */
   add(key: Uint8Array, value: Uint8Array): void {
     const length = key.length + value.length;
-    const target = this.#reserve(length);
-    const offset = this.#used;
+    const isLarge = length > slabBytes;
+    const slab = isLarge ? this.#addLarge(length) : this.#reserve(length);
+    const offset = isLarge ? 0 : this.#used;
+    const target = this.#slabs[slab]!;
     target.set(key, offset);
     target.set(value, offset + key.length);
-    this.#used += length;
+    if (!isLarge) this.#used += length;
     const row = this.rowCount;
     if (row === this.#slabOf.length) this.#grow();
-    this.#slabOf[row] = this.#slab;
+    this.#slabOf[row] = slab;
     this.#offset[row] = offset;
     this.#keyLength[row] = key.length;
     this.#valueLength[row] = value.length;
@@ -129,23 +137,30 @@ export class LoadChunk {
     this.#wasted = 0;
     // One that was made for a large row fits the next one only by chance.
     this.#slabs = this.#slabs.filter((slab) => slab.length === slabBytes);
+    this.#keptEnd = this.#slabs.length;
     this.#order = undefined;
   }
 
-  /** The slab with room for `length` bytes from `#used` on. */
-  #reserve(length: number): Uint8Array {
-    let slab = this.#slabs[this.#slab];
-    while (slab === undefined || this.#used + length > slab.length) {
-      if (slab !== undefined) this.#wasted += slab.length - this.#used;
-      this.#slab++;
-      this.#used = 0;
-      slab = this.#slabs[this.#slab];
-      if (slab === undefined) {
-        slab = allocateBytes(Math.max(length, slabBytes));
-        this.#slabs.push(slab);
-      }
+  /**
+   * The number of a new slab for one row, beside those that smaller rows are filling: to skip what they leave free would end
+   * the chunk early. As much of what is kept for smaller ones is given up.
+   */
+  #addLarge(length: number): number {
+    for (let given = 0; given < length && this.#keptEnd > this.#slab + 1; given += slabBytes) {
+      this.#slabs[--this.#keptEnd] = noSlab;
     }
-    return slab;
+    return this.#slabs.push(allocateBytes(length)) - 1;
+  }
+
+  /** The number of the slab with room for `length` bytes, which a slab has, from `#used` on. */
+  #reserve(length: number): number {
+    if (this.#slab >= 0 && this.#used + length <= slabBytes) return this.#slab;
+    if (this.#slab >= 0) this.#wasted += slabBytes - this.#used;
+    this.#used = 0;
+    do this.#slab++;
+    while (this.#slab < this.#slabs.length && this.#slabs[this.#slab]!.length !== slabBytes);
+    if (this.#slab === this.#slabs.length) this.#slabs.push(allocateBytes(slabBytes));
+    return this.#slab;
   }
 
   /** Keeps `isSorted` and what all keys begin with, against the row before and the first row. */

@@ -1,6 +1,8 @@
 /** `LoadChunk` against the simplest chunk there is: an array of pairs, sorted, of equal keys the last. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { compareBytes, encodeUtf8 } from "../../../src/common/bytes.js";
 import { RowRef } from "../../../src/common/row.js";
 import { LoadChunk } from "../../../src/flush/load-chunk.js";
@@ -140,4 +142,117 @@ test("rows without a byte in them count as memory too", () => {
   const chunk = filled(Array.from({ length: 1000 }, () => [new Uint8Array(0), new Uint8Array(0)]));
   expect(chunk.bytes).toBe(0);
   expect(chunk.memoryBytes).toBeGreaterThanOrEqual(1000);
+});
+
+describe("memory for large rows", () => {
+  const KiB = 1024;
+  const MiB = 1024 * KiB;
+  const slabBytes = 256 * KiB;
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+
+  /** A new chunk, and what the process holds for it. */
+  function measured(): { chunk: LoadChunk; heldBytes: () => number } {
+    const held = (): number => {
+      // The first leaves the freeing to a thread, which the second waits for.
+      for (let i = 0; i < 2; i++) collectGarbage();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const chunk = new LoadChunk();
+    const before = held();
+    return { chunk, heldBytes: () => held() - before };
+  }
+
+  const values = new Uint8Array(1000 * KiB);
+  /** Adds rows of these sizes until it holds `bufferBytes` by its own account. */
+  function fill(chunk: LoadChunk, bufferBytes: number, sizeOf: (row: number) => number): void {
+    for (let row = 0; chunk.memoryBytes < bufferBytes; row++) {
+      chunk.add(encodeUtf8(`key ${String(row).padStart(6, "0")}`), values.subarray(0, sizeOf(row)));
+    }
+  }
+
+  test("rows that grow from chunk to chunk take no more of it than rows of one size", () => {
+    const { chunk, heldBytes } = measured();
+    for (let size = 300 * KiB; size < 1000 * KiB; size += 50 * KiB) {
+      fill(chunk, 4 * MiB, () => size);
+      expect(heldBytes()).toBeLessThan(6 * MiB);
+      chunk.clear();
+    }
+    expect(heldBytes()).toBeLessThan(MiB);
+  });
+
+  test("rows of any size from 260 to 600 KiB, for many chunks, take no more of it than they say", () => {
+    const { chunk, heldBytes } = measured();
+    let seed = 1;
+    const random = (): number => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return seed / 2_147_483_647;
+    };
+    for (let round = 0; round < 20; round++) {
+      fill(chunk, 4 * MiB, () => Math.floor((260 + 340 * random()) * KiB));
+      expect(heldBytes()).toBeLessThan(chunk.memoryBytes + MiB);
+      chunk.clear();
+    }
+    expect(heldBytes()).toBeLessThan(MiB);
+  });
+
+  test("the ends of slabs that no row fitted into count", () => {
+    const { chunk, heldBytes } = measured();
+    // One fits into a slab, two do not.
+    const value = new Uint8Array(140 * KiB);
+    for (let row = 0; row < 20; row++) chunk.add(Uint8Array.of(row), value);
+    expect(chunk.bytes).toBe(20 * (value.length + 1));
+    // Only that of the last is still free.
+    expect(chunk.memoryBytes).toBeGreaterThanOrEqual(20 * slabBytes - 120 * KiB);
+    expect(chunk.memoryBytes).toBeGreaterThan(heldBytes() - slabBytes);
+    chunk.clear();
+    expect(chunk.memoryBytes).toBe(0);
+  });
+
+  test("a large row among small ones takes its own, and leaves theirs to them", () => {
+    const { chunk, heldBytes } = measured();
+    fill(chunk, 8 * MiB, () => KiB);
+    for (let round = 0; round < 5; round++) {
+      chunk.clear();
+      // What earlier rows have left is there, and no reason to end the chunk at once.
+      fill(chunk, 8 * MiB, (row) => (row % 1000 === 0 ? 300 * KiB : KiB));
+      expect(chunk.rowCount).toBeGreaterThan(5000);
+      expect(chunk.memoryBytes - chunk.bytes).toBeLessThan(MiB);
+      expect(heldBytes()).toBeLessThan(10 * MiB);
+    }
+  });
+
+  test("large rows after small ones take the place of what those have left", () => {
+    const { chunk, heldBytes } = measured();
+    for (const size of [KiB, 600 * KiB, KiB, 300 * KiB, 100 * KiB]) {
+      fill(chunk, 8 * MiB, () => size);
+      expect(heldBytes()).toBeLessThan(10 * MiB);
+      chunk.clear();
+    }
+  });
+
+  test("rows of all sizes, in chunk after chunk, are each where they were put", () => {
+    const chunk = new LoadChunk();
+    const sizes = [1, 300, 10, 256, 140, 257, 0, 900, 255, 120, 600, 2];
+    for (let round = 0; round < sizes.length; round++) {
+      for (let i = 0; i < 60; i++) {
+        // Some rounds go down, and are sorted.
+        const name = round % 2 === 0 ? i : 59 - i;
+        const size = sizes[(i * (round + 1)) % sizes.length]! * KiB;
+        chunk.add(Uint8Array.of(name), values.subarray(0, size).fill(i + 1));
+      }
+      sorted(chunk);
+      const row = new RowRef();
+      for (let at = 0; at < 60; at++) {
+        chunk.rowAt(at, row);
+        const i = round % 2 === 0 ? at : 59 - at;
+        const found = row.value();
+        expect([row.key()[0], found.length]).toEqual([
+          ...[at, sizes[(i * (round + 1)) % sizes.length]! * KiB],
+        ]);
+        expect(found.every((byte) => byte === i + 1)).toBe(true);
+      }
+      chunk.clear();
+    }
+  });
 });

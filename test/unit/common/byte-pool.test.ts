@@ -64,6 +64,23 @@ test("a part that begins where the body begins stands for all of it", () => {
   pool.giveBack(held);
 });
 
+test("what was made for one large body is not lent to small ones, and not kept", () => {
+  const isOf = (bytes: Uint8Array, other: Uint8Array): boolean => bytes.buffer === other.buffer;
+  for (const size of [41 * MiB, 64 * MiB]) {
+    for (const next of [MiB, 39 * MiB, size]) {
+      const pool = new BytePool();
+      const large = pool.lend(size);
+      expect(isOf(pool.lend(MiB), large)).toBe(false);
+      pool.giveBack(large);
+      expect(isOf(pool.lend(next), large)).toBe(false);
+    }
+    const alone = new BytePool();
+    const large = alone.lend(size);
+    alone.giveBack(large);
+    expect(isOf(alone.lend(MiB), large)).toBe(false);
+  }
+});
+
 test("whatever comes and goes, nothing overlaps", () => {
   const step = fc.record({
     bytes: fc.oneof(fc.integer({ min: 0, max: 200_000 }), fc.integer({ min: 0, max: 50 * MiB })),

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { Db } from "../../../src/db/db.js";
 import { DbReader } from "../../../src/db/db-reader.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
+import { CountingObjectStore } from "../../../src/testing/index.js";
 
 const path = "db";
 const key = (i: number): string => `key-${String(i).padStart(6, "0")}`;
@@ -119,3 +120,39 @@ test("what fails leaves nothing behind", async () => {
   expect(db.seq).toBe(0);
   await db.close();
 });
+
+test.each([
+  ["sorted", 1],
+  ["unsorted", 77_773],
+])(
+  "a load of %s rows stores little more than its bytes: SSTs, record and manifests together",
+  async (_, step) => {
+    const store = new CountingObjectStore(new MemoryObjectStore());
+    const MiB = 1024 * 1024;
+    const settings = { loadBufferBytes: 4 * MiB, sstBytesMax: MiB };
+    const db = await Db.open({ store, path }, { ...settings });
+    store.reset();
+    const count = 100_000;
+    // 20 bytes, which have no more in common than so many keys must have.
+    const spacing = 2n ** 80n / BigInt(count);
+    const keyAt = (i: number): string => (BigInt(i) * spacing).toString(16).padStart(20, "0");
+    const value = new Uint8Array(100);
+    function* rows(): Generator<[string, Uint8Array]> {
+      for (let i = 0; i < count; i++) {
+        value.fill(i);
+        yield [keyAt((i * step) % count), value];
+      }
+    }
+    const { rows: stored, bytes } = await db.load(rows());
+    await db.flush({ to: "l0" });
+    await db.close();
+    expect([stored, bytes]).toEqual([count, count * 120]);
+    const writes = store.requests.filter(({ operation }) => /put|create/.test(operation));
+    const bytesOf = (folder: string): number =>
+      writes.filter(({ key }) => key.includes(folder)).reduce((sum, one) => sum + one.bytes, 0);
+    expect(bytesOf("/sst/")).toBeGreaterThan(bytes / 2);
+    expect(bytesOf("/wal/")).toBeGreaterThan(0);
+    expect(bytesOf("/manifest/")).toBeGreaterThan(0);
+    expect(bytesOf("") / bytes).toBeLessThanOrEqual(1.15);
+  },
+);

@@ -66,6 +66,9 @@ test.each<[string, unknown]>([
   ["three things", ["a", "b", "c"]],
   ["a value that is a number", { key: "a", value: 5 }],
   ["a key that is too long", ["k".repeat(65_536), ""]],
+  ["what expires", { key: "a", value: "v", expiresAt: 1_800_000_000_000 }],
+  ["what has a TTL", { key: "a", value: "v", ttlMs: 60_000 }],
+  ["a delete", { type: "delete", key: "a", value: "v" }],
 ])("%s among the entries is refused, and the source is told to stop", async (_, bad) => {
   let returned = 0;
   function* source(): Generator<LoadEntry> {
@@ -86,6 +89,13 @@ test.each<[string, unknown]>([
   }
   expect(returned).toBe(2);
   await expectNoTrace(scene);
+});
+
+test("what an entry leaves undefined, and whatever else it has, is its own affair", async () => {
+  const { db, place } = scene;
+  const entry = { key: "a", value: "v", expiresAt: undefined, ttlMs: undefined, seq: 7, note: "x" };
+  expect(await place.clock.advanceUntil(db.load([entry]))).toMatchObject({ rows: 1, seq: 2 });
+  await place.clock.advanceUntil(db.close());
 });
 
 test("what onProgress throws ends the load, even while the source waits", async () => {

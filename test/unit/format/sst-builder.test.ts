@@ -59,6 +59,27 @@ test("a huge value stands alone in its block and is not copied into a chunk", as
   expect((await tables.open(stored)).blockCount).toBe(3);
 });
 
+test("huge values are compressed where that pays, up to a bound", () => {
+  const compression = { codec: "lz4", level: 0 } as const;
+  const sizeOf = (value: Uint8Array): number => {
+    const rows = [plainRow("a", 1), plainRow("b", 2, { value }), plainRow("c", 3)];
+    const { bytes, info } = buildSst(rows, { compression });
+    const values: Uint8Array[] = [];
+    const onRow = (row: Parameters<typeof toPlain>[0]) => void values.push(toPlain(row).value);
+    expect(verifySst(bytes, { object: "sst/x.sst", onRow })).toEqual(info);
+    expect(equalBytes(values[1]!, value)).toBe(true);
+    return bytes.length;
+  };
+  expect(sizeOf(new Uint8Array(3_000_000).fill(9))).toBeLessThan(20_000);
+  expect(sizeOf(new Uint8Array(17 * 1024 * 1024))).toBeGreaterThan(17 * 1024 * 1024);
+  let state = 1;
+  const random = Uint8Array.from({ length: 2_000_000 }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state >>> 24;
+  });
+  expect(sizeOf(random)).toBeGreaterThan(2_000_000);
+});
+
 test("what is known of all rows is in the description", () => {
   const rows = [
     plainRow("a", 9, { expiresAt: 50 }),

@@ -44,9 +44,11 @@ export class Caches {
     const { settings, clock, random, prefixExtractor, blockCache, diskCache } = options;
     this.#blocks = blockCache ?? new BlockCache(settings.blockCacheBytes);
     this.#disk = diskCache && new DiskCache({ ...diskCache, clock, random });
+    const disk = this.#disk;
     this.tables = new TableStore({
-      store: this.#disk ? cachedRanges(store, this.#disk, databaseId) : store,
+      store: disk ? cachedRanges(store, disk, databaseId) : store,
       ...{ databaseId, cache: this.#blocks, prefixExtractor },
+      onDamage: disk && ((id) => void disk.drop(databaseId, id)),
     });
   }
 

@@ -103,8 +103,12 @@ export class DiskCache {
   #bytes: number | undefined;
   #addedBytes = 0;
   #writingBytes = 0;
+  /** What the listing under way may have missed: all that was being written at any moment of it. */
+  #unlistedBytes = 0;
   /** What it keeps to now: less than `bytes` after the disk was full. */
   #limit: number;
+  /** Folders of objects of which nothing may be read. */
+  readonly #inDoubt = new Set<string>();
   #sweeping: Promise<void> | undefined;
   #readsOffUntil = 0;
   #writesOffUntil = 0;
@@ -139,8 +143,9 @@ export class DiskCache {
 
   /** A part, as it was written. Never rejects. */
   async read(databaseId: Ulid, objectId: Ulid, part: number): Promise<CachedPart | undefined> {
+    const { name, path, folder, offset } = this.#place(databaseId, objectId, part);
     if (this.#clock.monotonic() < this.#readsOffUntil) return undefined;
-    const { name, path, offset } = this.#place(databaseId, objectId, part);
+    if (this.#inDoubt.has(folder)) return undefined;
     let file: Bytes | undefined;
     try {
       file = await this.#readFile(path, partFileBytes(name, this.partBytes));
@@ -168,7 +173,8 @@ export class DiskCache {
   ): void {
     const { name, path, folder, offset } = this.#place(databaseId, objectId, part);
     if (this.#pending.has(path)) return;
-    const isOff = this.#isClosed || this.#clock.monotonic() < this.#writesOffUntil;
+    const isOff =
+      this.#isClosed || this.#clock.monotonic() < this.#writesOffUntil || this.#inDoubt.has(folder);
     const fileBytes = partFileBytes(name, bytes.length);
     if (isOff || fileBytes > this.#limit || this.#queueBytes + fileBytes > this.#queueBytesMax) {
       this.#counts.skipped++;
@@ -182,18 +188,27 @@ export class DiskCache {
     if (this.#writing < writesAtOnce) void this.#work();
   }
 
-  /** What was read of an object is in doubt: forgets all of it, in the background. */
+  /**
+   * What was read of an object is in doubt, though it is what was written: from now on nothing of it is found, and what is on the
+   * disk is removed in the background. Never rejects.
+   */
   async drop(databaseId: Ulid, objectId: Ulid): Promise<void> {
-    this.#counts.damaged++;
     const { folder } = this.#place(databaseId, objectId, 0);
+    if (this.#inDoubt.has(folder)) return;
+    this.#inDoubt.add(folder);
+    this.#counts.damaged++;
+    this.#skipQueue((write) => write.folder === folder);
     try {
+      // What is being written would come after.
+      await this.idle();
       for (const file of await listFolder(this.#fileSystem, folder)) {
         if (!file.isTemporary) await this.#remove(file.path, file.bytes);
       }
     } catch {
       // What cannot be removed must not be read again.
-      this.#pauseReads();
+      return;
     }
+    this.#inDoubt.delete(folder);
   }
 
   /** Resolves when nothing waits to be written. */
@@ -271,6 +286,7 @@ export class DiskCache {
     this.#bytes! += bytes;
     this.#addedBytes += bytes;
     this.#writingBytes += bytes;
+    this.#unlistedBytes += bytes;
     const token = Buffer.from(this.#random.bytes(8)).toString("hex");
     const temporary = join(folder, `${token}.tmp`);
     try {
@@ -319,6 +335,7 @@ export class DiskCache {
   }
 
   async #sweep(): Promise<void> {
+    this.#unlistedBytes = this.#writingBytes;
     const { files, folders } = await listCache(this.#fileSystem, this.#dir);
     const total = files.reduce((sum, file) => sum + file.bytes, 0);
     const used = this.#used;
@@ -328,8 +345,7 @@ export class DiskCache {
       nowMs: this.#clock.now(),
       isUsed: (path) => used.has(markOf(path)),
     });
-    // What is being written may be in the listing or not.
-    this.#bytes = total + this.#writingBytes;
+    this.#bytes = total + this.#unlistedBytes;
     this.#addedBytes = 0;
     const now = this.#clock.now() / 1000;
     for (const file of eviction.remove) await this.#remove(file.path, file.bytes);
@@ -374,11 +390,15 @@ export class DiskCache {
     this.#readsOffUntil = now + pauseMs;
   }
 
-  #skipQueue(): void {
-    for (const { path, bytes } of this.#queue.splice(0)) {
+  #skipQueue(isSkipped: (write: Write) => boolean = () => true): void {
+    for (const write of this.#queue.splice(0)) {
+      if (!isSkipped(write)) {
+        this.#queue.push(write);
+        continue;
+      }
       this.#counts.skipped++;
-      this.#queueBytes -= bytes;
-      this.#pending.delete(path);
+      this.#queueBytes -= write.bytes;
+      this.#pending.delete(write.path);
     }
   }
 }

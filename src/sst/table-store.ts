@@ -5,7 +5,6 @@
 import { withSignal } from "../common/abort.js";
 import { CorruptionError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
-import { BlockTrailer } from "../format/block-trailer.js";
 import { IndexBlock } from "../format/index-block.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { PrefixExtractor } from "../format/prefix-extractor.js";
@@ -16,6 +15,7 @@ import { ObjectPaths } from "../object-store/paths.js";
 import type { BlockCache, IndexEntry, SstBlocks } from "./block-cache.js";
 import { readSstRange } from "./sst-reader.js";
 import { propertiesMatch, Table } from "./table.js";
+import { WatchedTrailer } from "./watched-trailer.js";
 
 export interface TableStoreOptions {
   store: ObjectStore;
@@ -31,6 +31,11 @@ export interface TableStoreOptions {
   tailBytesMax?: number | undefined;
   /** Lets scans ask filters that were made with it for the prefix that their bounds have in common. */
   prefixExtractor?: PrefixExtractor | undefined;
+  /**
+   * Called when bytes of an SST are damaged, before whoever reads them is told: a cache between here and the store forgets what it
+   * has of the SST, at once, and the next read comes from the store.
+   */
+  onDamage?: ((id: Ulid) => void) | undefined;
   /** Requests give way to others, as those of a compaction should. */
   background?: boolean | undefined;
 }
@@ -47,6 +52,7 @@ export class TableStore {
   readonly cache: BlockCache;
   readonly background: boolean;
   readonly prefixExtractor: PrefixExtractor | undefined;
+  readonly #onDamage: ((id: Ulid) => void) | undefined;
   readonly #smallSstBytes: number;
   readonly #tailBytesMax: number;
   readonly #tables = new Map<Ulid, OpenTable>();
@@ -59,6 +65,7 @@ export class TableStore {
     this.cache = options.cache;
     this.background = options.background ?? false;
     this.prefixExtractor = options.prefixExtractor;
+    this.#onDamage = options.onDamage;
     this.#smallSstBytes = options.smallSstBytes ?? 64 * 1024;
     this.#tailBytesMax = options.tailBytesMax ?? 1.5 * 1024 * 1024;
   }
@@ -85,7 +92,13 @@ export class TableStore {
     if (table !== undefined) return Promise.resolve(table);
     let opening = this.#opening.get(info.id);
     if (opening === undefined) {
-      opening = this.#read(info, background ?? this.background)
+      const read = (): Promise<Table> => this.#read(info, background ?? this.background);
+      opening = read()
+        .catch((error: unknown) => {
+          if (this.#onDamage === undefined || !(error instanceof CorruptionError)) throw error;
+          this.#onDamage(info.id);
+          return read();
+        })
         .then((opened) => this.#keep(opened))
         .finally(() => this.#opening.delete(info.id));
       this.#opening.set(info.id, opening);
@@ -160,7 +173,7 @@ export class TableStore {
     ) {
       fail("its sections are not where the manifest says");
     }
-    const trailer = new BlockTrailer(info.id);
+    const trailer = new WatchedTrailer(info.id, () => this.#onDamage?.(info.id));
     const open = (section: { offset: number; length: number }): Uint8Array => {
       const start = section.offset - offset;
       return trailer.open(bytes, start, start + section.length, section.offset, object);
@@ -170,7 +183,7 @@ export class TableStore {
     const top = new IndexBlock(open(topSection), topColumnCount, object, topSection.offset);
     const blocks = this.cache.blocksOf(this.databaseId, info.id);
     const table = new Table(this.store, blocks, {
-      ...{ info, properties, top, tail: { offset, bytes } },
+      ...{ info, properties, trailer, top, tail: { offset, bytes } },
       onGrown: () => this.#grown(table),
     });
     return table;

@@ -9,7 +9,7 @@ import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
 import type { KeyBounds } from "../common/key-range.js";
 import type { RowRef } from "../common/row.js";
 import { Block, BlockFind } from "../format/block.js";
-import { BlockTrailer, blockTrailerBytes } from "../format/block-trailer.js";
+import { type BlockTrailer, blockTrailerBytes } from "../format/block-trailer.js";
 import { Codec } from "../format/compression.js";
 import type { IndexBlock } from "../format/index-block.js";
 import type { SstInfo } from "../format/manifest.js";
@@ -29,6 +29,7 @@ export type Lookup = (typeof Lookup)[keyof typeof Lookup];
 export interface TableParts {
   readonly info: SstInfo;
   readonly properties: SstProperties;
+  readonly trailer: BlockTrailer;
   readonly top: IndexBlock;
   /** The end of the object, at least from `info.topOffset`. */
   readonly tail: ObjectBytes;
@@ -58,7 +59,7 @@ export class Table implements BlockSource {
     this.info = info;
     this.properties = properties;
     this.#object = ObjectPaths.sst(info.id);
-    this.#trailer = new BlockTrailer(info.id);
+    this.#trailer = parts.trailer;
     this.#tail = tail;
     this.#partitions = new SstPartitions({
       object: this.#object,

@@ -108,6 +108,32 @@ test("a folder full of damaged entries costs requests, and nothing else", async 
   await last.close();
 });
 
+test("what the store once answered wrongly does not stay on the disk", async () => {
+  const { store, at } = await newDatabase();
+  let isDamaging = true;
+  const get = store.get.bind(store);
+  store.get = async (key, options) => {
+    const found = await get(key, options);
+    if (isDamaging && key.includes("sst/") && found !== undefined) {
+      for (let i = 100; i < found.bytes.length; i += 1000) found.bytes[i]! ^= 1;
+    }
+    return found;
+  };
+  const reader = await DbReader.open(at, disk());
+  await expect(reader.get(keyOf(1))).rejects.toMatchObject({ kind: "corruption" });
+  isDamaging = false;
+  // The table first, then a block.
+  expect(text(await reader.get(keyOf(1)))).toBe(textOf(1));
+  isDamaging = true;
+  await expect(reader.get(keyOf(4000))).rejects.toMatchObject({ kind: "corruption" });
+  isDamaging = false;
+  await readMuch(reader);
+  await reader.close();
+  const next = await DbReader.open(at, disk());
+  await readMuch(next);
+  await next.close();
+});
+
 test("a folder that cannot be made is told of in the figures only", async () => {
   const { at } = await newDatabase();
   await fs.writeFile(join(dir, "file"), "");

@@ -376,10 +376,17 @@ test("an object that is in doubt is forgotten, and others stay", async () => {
   const cache = await filled(5);
   cache.write(databaseId, databaseId, 0, object, contentOf(0));
   await cache.idle();
-  await cache.drop(databaseId, objectId);
-  expect(await has(cache, 0)).toBe(false);
+  write(cache, 7);
+  const dropping = cache.drop(databaseId, objectId);
+  expect(await has(cache, 1)).toBe(false);
+  write(cache, 8);
+  await dropping;
+  for (const part of [0, 1, 4, 7, 8]) expect(await has(cache, part)).toBe(false);
+  write(cache, 0);
+  await cache.idle();
+  expect(await has(cache, 0)).toBe(true);
   expect(await cache.read(databaseId, databaseId, 0)).toBeDefined();
-  expect(cache.stats().bytes).toBe(fileBytes);
+  expect(cache.stats()).toMatchObject({ bytes: fileBytes * 2, damaged: 1 });
 });
 
 test("the oldest are given up first, those in use last, and the leftovers of the dead always", () => {

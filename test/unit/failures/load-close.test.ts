@@ -205,3 +205,34 @@ test("several loads at once, closed over in different states, are each told what
   ]);
   expect(await keysAfter(place)).toEqual(["before", ...keysOf(200)]);
 });
+
+test.each(["is fenced", "has failed"])(
+  "after a handle %s, the SSTs of a load that was under way are deleted, and nothing else is sent",
+  async (how) => {
+    const scene = await openSmall({ storeDeadlineMs: 10_000 });
+    const { place, db } = scene;
+    const load = watchLoad(scene, new Source(1000));
+    await turns();
+    const stored = await listed(place);
+    expect(stored.length).toBeGreaterThan(5);
+    let sentBefore = 0;
+    void db.closed.then(() => {
+      sentBefore = place.counting.total;
+    });
+    const successor = how === "is fenced" ? await reopened(place) : undefined;
+    if (successor === undefined) {
+      place.faulty.intercept = (request) => (wal(request) ? { kind: "before" } : undefined);
+    }
+    const put = new Watched("put", db.put("late", "value"));
+    await place.clock.advance(200_000);
+    const kind = how === "is fenced" ? "fenced" : "unknown";
+    expect([put.outcome, load.outcome]).toEqual([kind, how === "is fenced" ? "fenced" : "closed"]);
+    await db.close().catch(() => undefined);
+    await place.clock.advance(200_000);
+    const sent = place.counting.requests.slice(sentBefore);
+    expect(sent.map(({ operation }) => operation)).toEqual(["delete"]);
+    expect([...sent[0]!.keys!].sort()).toEqual(expect.arrayContaining(stored));
+    expect(await listed(place)).toEqual([]);
+    await successor?.close();
+  },
+);

@@ -147,41 +147,63 @@ afterEach(async () => {
 });
 
 /** A file system of which nothing is left after so many calls that change something, as when the process is killed. */
-function dyingAfter(calls: number): CacheFileSystem {
-  let left = calls;
-  const dies = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => {
-    return (...args: A): Promise<R> => (left-- > 0 ? call(...args) : new Promise(() => undefined));
-  };
-  return {
+class DyingFileSystem {
+  #left: number;
+  #active = 0;
+
+  constructor(calls: number) {
+    this.#left = calls;
+  }
+
+  readonly fileSystem: CacheFileSystem = {
     ...fs,
     open: (async (path: string, flags: string | number) => {
-      if (typeof flags === "number") return fs.open(path, flags);
-      const file = await dies(fs.open)(path, flags);
+      if (typeof flags === "number") return this.#lives(() => fs.open(path, flags));
+      const file = await this.#changes(() => fs.open(path, flags));
       orphans.push(file);
-      return new Proxy(file, {
-        get(target, name) {
-          const member: unknown = Reflect.get(target, name, target);
-          if (typeof member !== "function") return member;
-          const bound = (...args: unknown[]): Promise<unknown> => member.apply(target, args);
-          return name === "close" ? bound : dies(bound);
-        },
-      });
+      return {
+        writeFile: (bytes: Uint8Array) => this.#changes(() => file.writeFile(bytes)),
+        close: () => this.#lives(() => file.close()),
+      };
     }) as unknown as CacheFileSystem["open"],
-    rename: dies(fs.rename),
-    unlink: dies(fs.unlink),
-    mkdir: dies(fs.mkdir) as CacheFileSystem["mkdir"],
-    rmdir: dies(fs.rmdir),
+    rename: (...args) => this.#changes(() => fs.rename(...args)),
+    unlink: (...args) => this.#changes(() => fs.unlink(...args)),
+    mkdir: ((path: string) => this.#changes(() => fs.mkdir(path))) as CacheFileSystem["mkdir"],
+    rmdir: (...args) => this.#changes(() => fs.rmdir(...args)),
+    readdir: ((path: string) => this.#lives(() => fs.readdir(path))) as CacheFileSystem["readdir"],
+    stat: ((path: string) => this.#lives(() => fs.stat(path))) as CacheFileSystem["stat"],
   };
+
+  /** Resolves when nothing happens any more. */
+  async whenDead(): Promise<void> {
+    for (let quiet = 0; quiet < 5; quiet++) {
+      if (this.#left >= 0 || this.#active > 0) quiet = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  #changes<R>(call: () => Promise<R>): Promise<R> {
+    return this.#left-- > 0 ? this.#lives(call) : new Promise(() => undefined);
+  }
+
+  async #lives<R>(call: () => Promise<R>): Promise<R> {
+    this.#active++;
+    try {
+      return await call();
+    } finally {
+      this.#active--;
+    }
+  }
 }
 
 test("a process that ends at any step leaves what is right or nothing, and its leftovers are cleared away", async () => {
   let isComplete = false;
   for (let calls = 0; !isComplete; calls += 1 + (calls >> 4)) {
     dir = join(base, String(calls));
-    const dying = openCache({ fileSystem: dyingAfter(calls), bytes: fileBytes * 8 });
+    const dyingFiles = new DyingFileSystem(calls);
+    const dying = openCache({ fileSystem: dyingFiles.fileSystem, bytes: fileBytes * 8 });
     for (let part = 0; part < 12; part++) write(dying, part);
-    // Some of those that are killed never become idle.
-    await Promise.race([dying.idle(), new Promise((resolve) => setTimeout(resolve, 15))]);
+    await Promise.race([dying.idle(), dyingFiles.whenDead()]);
     isComplete = dying.stats().writes + dying.stats().skipped === 12;
     const later = openCache({ bytes: fileBytes * 8 });
     for (let part = 0; part < 12; part++) await has(later, part);

@@ -26,10 +26,10 @@ export interface BlockSource extends BlockMap {
 
 /** A table has to have answered a point read by request this often, and once for so many bytes, before a window is fetched. */
 const windowAfterMin = 4;
-const windowAfterEvery = 2 * 1024 * 1024;
+const windowAfterEvery = 4 * 1024 * 1024;
 /** The first window; each request that is answered after that makes it four times as large. */
 const windowBytesMin = 16 * 1024;
-const windowBytesMax = 512 * 1024;
+const windowBytesMax = 768 * 1024;
 
 export class BlockFetches {
   readonly #source: BlockSource;

@@ -50,27 +50,29 @@ export function planRanges(
   return ranges;
 }
 
-/** The blocks that begin in the same window as `number`, from `lowest` on, without those at the ends that are here. */
+/** The blocks that begin in the same window as `number`, from `lowest` on. Cached ones are passed over where they are few. */
 function windowAround(
   number: number,
   lowest: number,
   blocks: BlockMap,
   windowBytes: number,
 ): BlockRange {
-  let first = number;
-  let last = number;
-  if (windowBytes <= blocks.blockBytes(number)) return { first, last };
+  if (windowBytes <= blocks.blockBytes(number)) return { first: number, last: number };
   const start = Math.floor(blocks.blockOffset(number) / windowBytes) * windowBytes;
   const end = start + windowBytes;
-  const isInside = (block: number): boolean =>
-    blocks.knowsBlock(block) && !blocks.isFetching(block);
-  for (let b = number - 1; b >= lowest && isInside(b) && blocks.blockOffset(b) >= start; b--) {
-    if (!blocks.hasBlock(b)) first = b;
-  }
-  for (let b = number + 1; isInside(b) && blocks.blockOffset(b) < end; b++) {
-    if (!blocks.hasBlock(b)) last = b;
-  }
-  return { first, last };
+  const reach = (direction: 1 | -1): number => {
+    let reached = number;
+    let cachedBytes = 0;
+    for (let b = number + direction; b >= lowest && blocks.knowsBlock(b); b += direction) {
+      const offset = blocks.blockOffset(b);
+      if (offset < start || offset >= end || blocks.isFetching(b)) break;
+      cachedBytes = blocks.hasBlock(b) ? cachedBytes + blocks.blockBytes(b) : 0;
+      if (cachedBytes > gapBytesMax) break;
+      if (cachedBytes === 0) reached = b;
+    }
+    return reached;
+  };
+  return { first: reach(-1), last: reach(1) };
 }
 
 function isNear(before: BlockRange, after: BlockRange, blocks: BlockMap): boolean {

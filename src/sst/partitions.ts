@@ -96,20 +96,25 @@ export class SstPartitions {
     return this.#decode(p, tail);
   }
 
-  /** Fetches those of the partitions from `first` to `last` that are missing, beginning with `first`, in one request at most. */
-  load(first: number, last: number = first): Promise<void> {
-    const loading = this.#loading[first];
+  /** Fetches partitions that are missing, from `from` towards `to`, up to the first that is not, in one request. */
+  load(from: number, to: number = from): Promise<void> {
+    const loading = this.#loading[from];
     if (loading !== undefined) return loading;
-    if (this.get(first) !== undefined) return Promise.resolve();
-    let end = first;
-    while (end < last && this.get(end + 1) === undefined && this.#loading[end + 1] === undefined) {
-      end++;
-    }
-    const load = this.#fetch(first, end).finally(() =>
-      this.#loading.fill(undefined, first, end + 1),
+    if (this.get(from) !== undefined) return Promise.resolve();
+    const direction = to < from ? -1 : 1;
+    let end = from;
+    while (end !== to && this.#isMissing(end + direction)) end += direction;
+    const first = Math.min(from, end);
+    const last = Math.max(from, end);
+    const load = this.#fetch(first, last).finally(() =>
+      this.#loading.fill(undefined, first, last + 1),
     );
-    for (let p = first; p <= end; p++) this.#loading[p] = load;
+    for (let p = first; p <= last; p++) this.#loading[p] = load;
     return load;
+  }
+
+  #isMissing(p: number): boolean {
+    return this.#loading[p] === undefined && this.get(p) === undefined;
   }
 
   async #fetch(first: number, last: number): Promise<void> {

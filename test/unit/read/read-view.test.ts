@@ -70,8 +70,10 @@ test("get and getMany find what the model holds, wherever it is stored", async (
       fc.nat(100),
       fc.array(keys, { maxLength: 12 }),
       fc.constantFrom(0, 1 << 20),
-      async (layers, seqMax, wanted, smallSstBytes) => {
-        const builder = new ViewBuilder(smallSstBytes);
+      fc.constantFrom(0, 1 << 20),
+      fc.constantFrom(0, undefined),
+      async (layers, seqMax, wanted, smallSstBytes, cacheBytes, tailBytesMax) => {
+        const builder = new ViewBuilder(smallSstBytes, cacheBytes, tailBytesMax);
         const view = await builder.build(layers);
         const expected = model(layers, seqMax);
         const encoded = wanted.map((key) => encodeUtf8(key));
@@ -105,10 +107,17 @@ test("a scan finds what the model holds, both ways, within bounds, after any see
         lt: fc.option(keys, { nil: undefined }),
       }),
       fc.array(fc.tuple(keys, fc.nat(6)), { maxLength: 3 }),
-      async (layers, seqMax, reverse, range, seeks) => {
-        const builder = new ViewBuilder();
+      fc.constantFrom(0, 1 << 20),
+      fc.constantFrom(0, undefined),
+      fc.option(fc.nat(20), { nil: undefined }),
+      async (layers, seqMax, reverse, range, seeks, cacheBytes, tailBytesMax, rowsLeft) => {
+        const builder = new ViewBuilder(0, cacheBytes, tailBytesMax);
         const view = await builder.build(layers);
-        const options = { bounds: toKeyBounds(range), reverse, seqMax, now, readAheadBytes: 100 };
+        const options = {
+          ...{ bounds: toKeyBounds(range), reverse, seqMax, now, readAheadBytes: 100 },
+          // Only a hint: whatever it says, the rows are the same.
+          ...(rowsLeft === undefined ? {} : { rowsLeft: () => rowsLeft }),
+        };
         const rows = scanRows(view, builder.tables, options);
         const all = [...model(layers, seqMax).values()]
           .filter(({ key }) => range.gte === undefined || key >= range.gte)

@@ -55,9 +55,10 @@ export class ViewBuilder {
   #sstCount = 0;
 
   /** SSTs above `smallSstBytes` take one GET to open and one for each block. */
-  constructor(smallSstBytes = 0, cacheBytes: number = 1 << 20) {
+  constructor(smallSstBytes = 0, cacheBytes: number = 1 << 20, tailBytesMax?: number) {
     const cache = new BlockCache(cacheBytes);
-    this.tables = new TableStore({ store: this.store, databaseId, cache, smallSstBytes });
+    const sizes = { smallSstBytes, tailBytesMax };
+    this.tables = new TableStore({ store: this.store, databaseId, cache, ...sizes });
   }
 
   async build(layers: readonly Layer[], keysPerSst = 3): Promise<DbView> {

@@ -28,10 +28,10 @@ test("rows inside any bounds come as in a sorted array, in both directions, what
       fc.boolean(),
       fc.constantFrom(1, 300, 64 * 1024),
       fc.constantFrom(0, 3000, 1 << 20),
-      fc.constantFrom(0, 64 * 1024),
-      async (rows, size, bounds, reverse, readAheadBytes, cacheBytes, smallSstBytes) => {
+      fc.constantFrom({ smallSstBytes: 0 }, { smallSstBytes: 64 * 1024 }, { tailBytesMax: 0 }),
+      async (rows, size, bounds, reverse, readAheadBytes, cacheBytes, tableOptions) => {
         const cache = new BlockCache(cacheBytes);
-        const { tables, info } = await storeSst(rows, size, { cache, smallSstBytes });
+        const { tables, info } = await storeSst(rows, size, { cache, ...tableOptions });
         const expected = inBounds(rows, bounds);
         if (reverse) expected.reverse();
         for (let round = 0; round < 2; round++) {
@@ -52,8 +52,9 @@ test("a seek, both ways from anywhere, continues from the first row at or after 
       randomBounds,
       fc.boolean(),
       fc.array(fc.tuple(fc.nat(), fc.nat(3)), { maxLength: 8 }),
-      async (rows, size, bounds, reverse, seeks) => {
-        const { tables, info } = await storeSst(rows, size);
+      fc.constantFrom(0, undefined),
+      async (rows, size, bounds, reverse, seeks, tailBytesMax) => {
+        const { tables, info } = await storeSst(rows, size, { tailBytesMax });
         const inside = inBounds(rows, bounds);
         if (reverse) inside.reverse();
         const iterator = new SstIterator({ tables, info, bounds, reverse, readAheadBytes: 200 });

@@ -20,9 +20,10 @@ test("get answers as a sorted array does, at every seq, with and without waiting
       sizes,
       fc.constantFrom(0, 2000, 1 << 20),
       fc.constantFrom(0, 64 * 1024),
-      async (rows, size, cacheBytes, smallSstBytes) => {
+      fc.constantFrom(0, undefined),
+      async (rows, size, cacheBytes, smallSstBytes, tailBytesMax) => {
         const cache = new BlockCache(cacheBytes);
-        const { tables, info } = await storeSst(rows, size, { cache, smallSstBytes });
+        const { tables, info } = await storeSst(rows, size, { cache, smallSstBytes, tailBytesMax });
         const table = await tables.open(info);
         const row = new RowRef();
         const probes = probeKeys(rows).slice(0, 60);

@@ -227,6 +227,28 @@ test("a scan asks all sources at the same time, and only those that can hold a k
   expect(builder.store).toMatchObject({ getCount: 2, inFlightMax: 2 });
 });
 
+test("a scan of a run opens its next SST while it reads one, unless its limit ends before", async () => {
+  const run = Array.from({ length: 30 }, (_, i) => put(`m${String(i).padStart(2, "0")}`, i + 1));
+  for (const [rowsLeft, gets] of [
+    [undefined, 4],
+    [() => 1, 2],
+  ] as const) {
+    for (const reverse of [false, true]) {
+      const builder = new ViewBuilder();
+      const view = await builder.build([{ place: "run", versions: run }], 10);
+      const options = { bounds: allKeys, reverse, seqMax: 99, now };
+      const rows = scanRows(view, builder.tables, { ...options, rowsLeft });
+      expect(rows.step()).toBe(Step.pending);
+      await rows.fill();
+      for (let i = 0; i < 9; i++) expect(rows.step()).toBe(Step.row);
+      for (let i = 0; i < 9; i++) await new Promise((resolve) => setImmediate(resolve));
+      expect(builder.store.getCount).toBe(gets);
+      expect((await drain(rows)).length).toBe(21);
+      rows.close();
+    }
+  }
+});
+
 test("an aborted read rejects with the reason of its signal", async () => {
   const builder = new ViewBuilder();
   const view = await builder.build([{ place: "flush", versions: [put("a", 1)] }]);

@@ -7,7 +7,7 @@
  * Numbers are big-endian; the name is ASCII. A file that is not exactly this, for the name and offset that are looked for, is
  * damaged or foreign: it is never an error, only no answer. So nothing has to be synced, and a torn write does no harm.
  */
-import type { Bytes } from "../common/bytes.js";
+import { allocateBytes, type Bytes } from "../common/bytes.js";
 import { checksum } from "../common/checksum.js";
 import type { ObjectMeta } from "./object-store.js";
 
@@ -33,23 +33,24 @@ export function partFileBytes(name: string, length: number): number {
   return fixedBytes + name.length + length + trailerBytes;
 }
 
-/** The file, in pieces to be written one after the other. */
-export function encodePart(place: PartPlace, object: ObjectMeta, bytes: Uint8Array): Uint8Array[] {
+/** The file, as one array, because each write to a file waits for a turn of the event loop. */
+export function encodePart(place: PartPlace, object: ObjectMeta, bytes: Uint8Array): Bytes {
   const { name, offset } = place;
-  const head = new Uint8Array(fixedBytes + name.length);
-  const view = new DataView(head.buffer);
+  const file = allocateBytes(partFileBytes(name, bytes.length));
+  const view = new DataView(file.buffer);
   view.setUint32(0, magic);
   view.setUint8(4, version);
   view.setUint8(5, name.length);
-  for (let i = 0; i < name.length; i++) head[6 + i] = name.charCodeAt(i);
+  for (let i = 0; i < name.length; i++) file[6 + i] = name.charCodeAt(i);
   const at = 6 + name.length;
   view.setFloat64(at, object.size);
   view.setFloat64(at + 8, object.lastModified);
   view.setFloat64(at + 16, offset);
   view.setUint32(at + 24, bytes.length);
-  const trailer = new Uint8Array(trailerBytes);
-  new DataView(trailer.buffer).setUint32(0, checksum(bytes, checksum(head)));
-  return [head, bytes, trailer];
+  file.set(bytes, at + 28);
+  const end = at + 28 + bytes.length;
+  view.setUint32(end, checksum(file.subarray(0, end)));
+  return file;
 }
 
 /** What the file says, as a view of it; undefined unless it is whole, undamaged and about `place`. */

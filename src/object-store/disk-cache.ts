@@ -64,12 +64,13 @@ export interface DiskCacheStats {
 interface Write {
   readonly folder: string;
   readonly path: string;
-  readonly pieces: () => Uint8Array[];
+  readonly encode: () => Uint8Array;
   readonly bytes: number;
 }
 
 const pauseMs = 30_000;
 const closeMs = 250;
+/** Node has four threads for files: half of them stay free for reads. */
 const writesAtOnce = 2;
 const usedMax = 200_000;
 /** Opening what is no file must not wait for whoever writes to it. */
@@ -181,8 +182,8 @@ export class DiskCache {
       return;
     }
     // Encoded only when its turn comes: this is on the way of a read.
-    const pieces = (): Uint8Array[] => encodePart({ name, offset }, object, bytes);
-    this.#queue.push({ folder, path, pieces, bytes: fileBytes });
+    const encode = (): Uint8Array => encodePart({ name, offset }, object, bytes);
+    this.#queue.push({ folder, path, encode, bytes: fileBytes });
     this.#queueBytes += fileBytes;
     this.#pending.add(path);
     if (this.#writing < writesAtOnce) void this.#work();
@@ -282,7 +283,7 @@ export class DiskCache {
     }
   }
 
-  async #writeFile({ folder, path, pieces, bytes }: Write): Promise<void> {
+  async #writeFile({ folder, path, encode, bytes }: Write): Promise<void> {
     this.#bytes! += bytes;
     this.#addedBytes += bytes;
     this.#writingBytes += bytes;
@@ -296,7 +297,7 @@ export class DiskCache {
         return this.#create(folder, temporary);
       });
       try {
-        for (const piece of pieces()) await file.writeFile(piece);
+        await file.writeFile(encode());
       } finally {
         await file.close();
       }

@@ -43,6 +43,7 @@ const optionsArbitrary: fc.Arbitrary<OpenOptions> = fc
       fixedPrefix(1),
       fixedPrefix(2),
       delimitedPrefix("b"),
+      { name: "whole", extract: (key: Uint8Array) => key.length },
     ),
     flushIntervalMs: fc.constantFrom(1, 3_600_000),
     walPutsInFlight: fc.constantFrom(1, 4),

@@ -9,6 +9,7 @@ const config: ViteUserConfig = defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/s3/**"],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

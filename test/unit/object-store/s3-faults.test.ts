@@ -161,7 +161,7 @@ describe.each(transports)("%s", (transport) => {
     await expect(put).rejects.toMatchObject({ reason: "throttled" });
     expect(parts.size).toBe(0);
     expect(server.requests.filter((request) => request.method === "DELETE")).toHaveLength(1);
-    expect(server.requests.filter((request) => request.method === "PUT").length).toBeLessThan(6);
+    expect(server.requests.filter((request) => request.method === "PUT").length).toBeLessThan(12);
   });
 
   test("200 with an error as its body does not complete an upload", async () => {

@@ -52,7 +52,7 @@ export class SstIterator implements RowIterator {
   readonly #reverse: boolean;
   readonly #fillCache: boolean;
   readonly #cursor = new BlockCursor();
-  readonly #windowOptions: ScanWindowsOptions;
+  readonly #options: SstIteratorOptions;
   #table: Table | undefined;
   #windows: ScanWindows | undefined;
   #prefetching: Promise<void> | undefined;
@@ -75,20 +75,13 @@ export class SstIterator implements RowIterator {
 
   constructor(options: SstIteratorOptions) {
     this.row = this.#cursor.row;
+    this.#options = options;
     this.#tables = options.tables;
     this.#info = options.info;
     this.#bounds = options.bounds;
     this.#prefix = options.prefix;
     this.#reverse = options.reverse ?? false;
     this.#fillCache = options.fillCache ?? true;
-    const { readAheadBytes = 64 * 1024, readAheadBytesMax = 2 * 1024 * 1024 } = options;
-    this.#windowOptions = {
-      reverse: this.#reverse,
-      readAheadBytes,
-      readAheadBytesMax: Math.max(readAheadBytesMax, readAheadBytes),
-      rowsLeft: options.rowsLeft,
-      background: options.tables.background,
-    };
     const { bounds, info } = options;
     this.#isDone = isEmpty(bounds) || !overlaps(bounds, info.firstKey, info.lastKey);
     this.#startAt(this.#reverse ? bounds.upper : bounds.lower);
@@ -118,7 +111,7 @@ export class SstIterator implements RowIterator {
     this.#table ??= await this.#tables.open(this.#info, signal);
     const table = this.#table;
     while (!this.#isDone && !this.#locate()) await this.#loadPlaces(table, signal);
-    this.#windows ??= new ScanWindows(table, this.#windowOptions);
+    this.#windows ??= new ScanWindows(table, windowOptions(this.#options));
     const windows = this.#windows;
     while (!this.#isDone && this.#place !== Place.end) {
       const number = this.#number;
@@ -278,4 +271,17 @@ export class SstIterator implements RowIterator {
       // Damage that is found ahead is met by whoever gets there.
     }
   }
+}
+
+/** Made when something has to be fetched, which most iterators never do. */
+function windowOptions(options: SstIteratorOptions): ScanWindowsOptions {
+  const { tables, reverse = false, rowsLeft } = options;
+  const { readAheadBytes = 64 * 1024, readAheadBytesMax = 2 * 1024 * 1024 } = options;
+  return {
+    reverse,
+    readAheadBytes,
+    readAheadBytesMax: Math.max(readAheadBytesMax, readAheadBytes),
+    rowsLeft,
+    background: tables.background,
+  };
 }

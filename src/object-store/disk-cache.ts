@@ -6,8 +6,8 @@
  * moment nor another process in the same folder does harm. There are no locks and no index: a lookup opens a file, and
  * whoever finds the folder full lists it and gives up what is oldest, but for what it has used itself since it last looked.
  *
- * Bound: one process keeps to `bytes`. Each looks after what it has added an eighth of that, so n processes at once may exceed it by n
- * eighths. A disk that is full lowers the bound for a while.
+ * Bound: one process keeps to `bytes`, see `disk-cache-space.ts`; n at once may exceed it by n eighths. A disk that is full lowers it for a
+ * while.
  */
 import { constants } from "node:fs";
 import { join } from "node:path";
@@ -17,13 +17,8 @@ import type { Clock } from "../common/clock.js";
 import type { Ulid } from "../common/ids.js";
 import type { Random } from "../common/random.js";
 import { type CachedPart, decodePart, encodePart, partFileBytes } from "./cached-part.js";
-import {
-  type CacheFileSystem,
-  chooseEviction,
-  listCache,
-  listFolder,
-  nodeCacheFileSystem,
-} from "./disk-cache-files.js";
+import { type CacheFileSystem, listFolder, nodeCacheFileSystem } from "./disk-cache-files.js";
+import { DiskCacheSpace } from "./disk-cache-space.js";
 import { codeOf, isAbsent, makeFolders } from "./file-system.js";
 import type { ObjectMeta } from "./object-store.js";
 
@@ -72,7 +67,6 @@ const pauseMs = 30_000;
 const closeMs = 250;
 /** Node has four threads for files: half of them stay free for reads. */
 const writesAtOnce = 2;
-const usedMax = 200_000;
 /** Opening what is no file must not wait for whoever writes to it. */
 const readFlags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
@@ -84,12 +78,12 @@ export class DiskCache {
   readonly #random: Random;
   readonly #fileSystem: CacheFileSystem;
   readonly #queueBytesMax: number;
+  readonly #space: DiskCacheSpace;
   readonly #counts = {
     hits: 0,
     misses: 0,
     writes: 0,
     skipped: 0,
-    evictions: 0,
     damaged: 0,
     pauses: 0,
   };
@@ -98,19 +92,8 @@ export class DiskCache {
   #writing = 0;
   /** Paths of entries that are waiting or being written: a second fetch of them needs no second write. */
   readonly #pending = new Set<string>();
-  /** Entries that were read since entries were last given up, each as a number: two may be taken for each other. */
-  #used = new Set<number>();
-  /** Bytes of the files, as of the last listing and with what was added since; undefined before the first. */
-  #bytes: number | undefined;
-  #addedBytes = 0;
-  #writingBytes = 0;
-  /** What the listing under way may have missed: all that was being written at any moment of it. */
-  #unlistedBytes = 0;
-  /** What it keeps to now: less than `bytes` after the disk was full. */
-  #limit: number;
   /** Folders of objects of which nothing may be read. */
   readonly #inDoubt = new Set<string>();
-  #sweeping: Promise<void> | undefined;
   #readsOffUntil = 0;
   #writesOffUntil = 0;
   #isClosed = false;
@@ -118,10 +101,12 @@ export class DiskCache {
 
   constructor(options: DiskCacheOptions) {
     this.#dir = options.dir;
-    this.#bytesMax = this.#limit = options.bytes;
+    this.#bytesMax = options.bytes;
     this.#clock = options.clock;
     this.#random = options.random;
     this.#fileSystem = options.fileSystem ?? nodeCacheFileSystem;
+    const { dir, bytes, clock } = options;
+    this.#space = new DiskCacheSpace({ dir, bytes, clock, fileSystem: this.#fileSystem });
     this.partBytes = options.partBytes ?? 64 * 1024;
     this.#queueBytesMax = options.queueBytesMax ?? 16 * 1024 * 1024;
   }
@@ -129,9 +114,10 @@ export class DiskCache {
   stats(): DiskCacheStats {
     const { hits, misses } = this.#counts;
     return {
-      bytes: this.#bytes ?? 0,
+      bytes: this.#space.bytes,
       bytesMax: this.#bytesMax,
       ...this.#counts,
+      evictions: this.#space.evictions,
       hitRatio: hits + misses === 0 ? 0 : hits / (hits + misses),
     };
   }
@@ -160,7 +146,7 @@ export class DiskCache {
       await this.#fileSystem.unlink(path).catch(() => undefined);
       return undefined;
     }
-    if (this.#used.size < usedMax) this.#used.add(markOf(path));
+    this.#space.use(path);
     return found;
   }
 
@@ -177,7 +163,11 @@ export class DiskCache {
     const isOff =
       this.#isClosed || this.#clock.monotonic() < this.#writesOffUntil || this.#inDoubt.has(folder);
     const fileBytes = partFileBytes(name, bytes.length);
-    if (isOff || fileBytes > this.#limit || this.#queueBytes + fileBytes > this.#queueBytesMax) {
+    if (
+      isOff ||
+      !this.#space.canHold(fileBytes) ||
+      this.#queueBytes + fileBytes > this.#queueBytesMax
+    ) {
       this.#counts.skipped++;
       return;
     }
@@ -203,7 +193,7 @@ export class DiskCache {
       // What is being written would come after.
       await this.idle();
       for (const file of await listFolder(this.#fileSystem, folder)) {
-        if (!file.isTemporary) await this.#remove(file.path, file.bytes);
+        if (!file.isTemporary) await this.#space.remove(file.path, file.bytes);
       }
     } catch {
       // What cannot be removed must not be read again.
@@ -264,13 +254,13 @@ export class DiskCache {
     this.#writing++;
     try {
       for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
-        await this.#makeRoom(next.bytes);
+        await this.#space.makeRoom(next.bytes);
         if (this.#queue[0] !== next) continue;
         this.#queue.shift();
         this.#queueBytes -= next.bytes;
         try {
-          if (this.#bytes! + next.bytes > this.#limit) this.#counts.skipped++;
-          else await this.#writeFile(next);
+          if (this.#space.take(next.bytes)) await this.#writeFile(next);
+          else this.#counts.skipped++;
         } finally {
           this.#pending.delete(next.path);
         }
@@ -284,10 +274,6 @@ export class DiskCache {
   }
 
   async #writeFile({ folder, path, encode, bytes }: Write): Promise<void> {
-    this.#bytes! += bytes;
-    this.#addedBytes += bytes;
-    this.#writingBytes += bytes;
-    this.#unlistedBytes += bytes;
     const token = Buffer.from(this.#random.bytes(8)).toString("hex");
     const temporary = join(folder, `${token}.tmp`);
     try {
@@ -307,7 +293,7 @@ export class DiskCache {
       await this.#fileSystem.unlink(temporary).catch(() => undefined);
       throw error;
     } finally {
-      this.#writingBytes -= bytes;
+      this.#space.written(bytes);
     }
   }
 
@@ -321,68 +307,13 @@ export class DiskCache {
     }
   }
 
-  /** Resolves when `bytes` more are within the limit, as far as that is possible, and the last listing is not too old. */
-  async #makeRoom(bytes: number): Promise<void> {
-    const isKnown = this.#bytes !== undefined && this.#addedBytes < this.#limit / 8;
-    if (isKnown && this.#bytes! + bytes <= this.#limit) return;
-    await this.#sweepOnce();
-  }
-
-  #sweepOnce(): Promise<void> {
-    this.#sweeping ??= this.#sweep().finally(() => {
-      this.#sweeping = undefined;
-    });
-    return this.#sweeping;
-  }
-
-  async #sweep(): Promise<void> {
-    this.#unlistedBytes = this.#writingBytes;
-    const { files, folders } = await listCache(this.#fileSystem, this.#dir);
-    const total = files.reduce((sum, file) => sum + file.bytes, 0);
-    const used = this.#used;
-    const isFull = total > this.#limit * 0.875;
-    const eviction = chooseEviction(files, {
-      bytesMax: isFull ? this.#limit * 0.75 : this.#limit,
-      nowMs: this.#clock.now(),
-      isUsed: (path) => used.has(markOf(path)),
-    });
-    this.#bytes = total + this.#unlistedBytes;
-    this.#addedBytes = 0;
-    const now = this.#clock.now() / 1000;
-    for (const file of eviction.remove) await this.#remove(file.path, file.bytes);
-    for (const file of eviction.spare) {
-      await this.#fileSystem.utimes(file.path, now, now).catch(() => undefined);
-    }
-    if (eviction.remove.length > 0) {
-      this.#used = new Set();
-      // Fails for those that are not empty.
-      for (const folder of folders) await this.#fileSystem.rmdir(folder).catch(() => undefined);
-    }
-    // A disk that was full may have space again.
-    this.#limit = Math.min(this.#bytesMax, this.#limit * 1.125);
-  }
-
-  async #remove(path: string, bytes: number): Promise<void> {
-    try {
-      await this.#fileSystem.unlink(path);
-      this.#counts.evictions++;
-    } catch (error) {
-      if (!isAbsent(error)) throw error;
-    }
-    this.#bytes = Math.max(0, (this.#bytes ?? 0) - bytes);
-  }
-
   #failed(error: unknown): void {
     const now = this.#clock.monotonic();
     if (now >= this.#writesOffUntil) this.#counts.pauses++;
     this.#writesOffUntil = now + pauseMs;
     this.#skipQueue();
     const code = codeOf(error);
-    if (code !== "ENOSPC" && code !== "EDQUOT") return;
-    // It gives way to whatever else needs the disk.
-    const limit = Math.floor((this.#bytes ?? 0) * 0.75);
-    this.#limit = Math.max(Math.min(this.#limit, limit), this.#bytesMax / 16);
-    void this.#sweepOnce().catch(() => undefined);
+    if (code === "ENOSPC" || code === "EDQUOT") this.#space.giveWay();
   }
 
   #pauseReads(): void {
@@ -402,10 +333,4 @@ export class DiskCache {
       this.#pending.delete(write.path);
     }
   }
-}
-
-function markOf(path: string): number {
-  let mark = 0;
-  for (let i = path.length - 1; i >= 0; i--) mark = (Math.imul(mark, 31) + path.charCodeAt(i)) | 0;
-  return mark;
 }

@@ -47,7 +47,10 @@ export interface Claim {
   readonly epoch: number;
   /** What older logs hold and L0 does not. */
   readonly replayed: ReplayedRows;
+  /** The last seq that was ever given, lost ones included. */
   readonly lastSeq: number;
+  /** The last seq of what was found. */
+  readonly foundSeq: number;
   readonly index: WalIndex;
   readonly logEnds: ReadonlyMap<number, number>;
 }
@@ -137,7 +140,7 @@ async function replayOlderLogs(
   stored: StoredManifest,
   epoch: number,
   options: ClaimOptions,
-): Promise<Pick<Claim, "replayed" | "lastSeq" | "index" | "logEnds">> {
+): Promise<Pick<Claim, "replayed" | "lastSeq" | "foundSeq" | "index" | "logEnds">> {
   const { walStore: store, random, signal, settings } = options;
   const manifest = stored.current;
   const { databaseId } = manifest;
@@ -157,7 +160,7 @@ async function replayOlderLogs(
   });
   const index = new WalIndex();
   const logEnds = new Map<number, number>();
-  let lastSeq = manifest.lastSeq;
+  let foundSeq = manifest.lastL0Seq;
   for (const [i, { epoch: logEpoch }] of older.entries()) {
     const log: ClosedLog | undefined = closed[i];
     const end = log && (await replayLog({ store, databaseId, log, signal, apply }));
@@ -166,12 +169,13 @@ async function replayOlderLogs(
   }
   // A newer writer may have replayed and collected what was found missing, or is about to: it shows in the manifest.
   if (older.length > 0) await stored.refresh({ epoch, ...(signal && { signal }) });
-  return { replayed, lastSeq, index, logEnds };
+  const lastSeq = Math.max(manifest.lastSeq, foundSeq);
+  return { replayed, lastSeq, foundSeq, index, logEnds };
 
   function apply(object: WalObject): void {
     replayed.apply(object);
     index.add(object, object.lastSeq);
-    lastSeq = Math.max(lastSeq, object.lastSeq);
+    foundSeq = Math.max(foundSeq, object.lastSeq);
   }
 }
 

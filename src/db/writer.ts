@@ -103,7 +103,7 @@ export class Writer {
     if (to === "l0") this.pipeline.freeze();
     await this.#parts.wal.whenDurable(seq);
     if (to === "l0") await this.#parts.flusher.whenFlushed(seq);
-    return { durableSeq: this.#durableSeq() };
+    return { durableSeq: this.#lastDurable() };
   }
 
   async load(
@@ -173,7 +173,7 @@ export class Writer {
       epoch: claim.epoch,
       manifestNumber: manifest.number,
       seq: this.pipeline.lastSeq,
-      durableSeq: this.#durableSeq(),
+      durableSeq: this.#lastDurable(),
       memTableBytes: state.memTableBytes,
       unflushedBytes: this.pipeline.unflushedBytes,
       memTableCount: tables.length,
@@ -278,6 +278,19 @@ export class Writer {
     else void this.#cancelLoads(error).finally(closeStore);
   }
 
+  /**
+   * The seq of the last thing that is durable: of those given before this handle, lost ones are none that a reader would
+   * ever see.
+   */
+  #lastDurable(): number {
+    const { claim } = this.#parts;
+    const seq = this.#durableSeq();
+    return seq > claim.lastSeq
+      ? seq
+      : Math.max(claim.foundSeq, this.#parts.state.view.manifest.lastL0Seq);
+  }
+
+  /** Whatever has a seq up to here is durable, or lost. */
   #durableSeq(): number {
     return Math.max(this.#parts.wal.durableSeq, this.#parts.state.view.manifest.lastL0Seq);
   }

@@ -33,7 +33,7 @@ const optionsArbitrary: fc.Arbitrary<OpenOptions> = fc
     memTableBytes: fc.constantFrom(4 * KiB, 40 * KiB, undefined),
     unflushedBytesMax: fc.constantFrom(40 * KiB, 256 * KiB),
     blockBytes: fc.constantFrom(64, 300, 4096),
-    blockCacheBytes: fc.constantFrom(0, undefined),
+    blockCacheBytes: fc.constantFrom(0, 20_000, undefined),
     compression: fc.constantFrom(...compressions),
     filter: fc.constantFrom("bloom", "ribbon"),
     filterBitsPerKey: fc.constantFrom(0, 10),

@@ -28,6 +28,8 @@ export class Model {
 
   /** The last seq that was given. */
   lastSeq = 0;
+  /** `lastSeq` when the handle was opened. */
+  openedSeq = 0;
 
   add(seq: number, operations: readonly Operation[]): void {
     this.batches.push({ seq, operations, isPart: false });
@@ -117,6 +119,7 @@ export class Model {
     this.batches = this.batches.filter((batch) => batch.seq <= end);
     this.acknowledgedSeq = Math.max(this.acknowledgedSeq, end);
     this.lastSeq = seq;
+    this.openedSeq = seq;
   }
 }
 

@@ -265,8 +265,11 @@ export class SstIterator implements RowIterator {
   }
 
   #fetchAhead(): void {
+    const number = this.#number;
+    if (this.#windows === undefined && number !== this.#limit) return;
     try {
-      if (this.#windows?.enter(this.#number, this.#limit)) this.isNearEnd = true;
+      this.#windows ??= new ScanWindows(this.#table!, windowOptions(this.#options));
+      if (this.#windows.enter(number, this.#limit)) this.isNearEnd = true;
     } catch {
       // Damage that is found ahead is met by whoever gets there.
     }

@@ -25,6 +25,8 @@ export class DuelWriter {
   /** It closes now, and leaves to the log what is not in L0. */
   #leaves = false;
   handle: DuelHandle | undefined;
+  /** `db.seq` when it was opened. */
+  #openedSeq = 0;
   db: Db | undefined;
 
   /** `newestEpoch` is that of the newest manifest in the store. */
@@ -71,6 +73,7 @@ export class DuelWriter {
         });
         const content = await readContent(this.db, this.#oracle.keys());
         this.handle = this.#oracle.opened(this.process.name, this.db, content);
+        this.#openedSeq = this.db.seq;
         void this.#watch(this.db, this.handle.epoch);
         return true;
       } catch (error) {
@@ -258,9 +261,13 @@ export class DuelWriter {
     const db = this.db!;
     const handle = this.handle!;
     const { seq } = db;
+    const openedSeq = this.#openedSeq;
     const called = [...handle.writes];
     await this.#settles(db.flush({ to }), ({ durableSeq }) => {
-      if (durableSeq < seq) throw new Error(`A flush to ${seq} answered ${durableSeq}.`);
+      // Seqs that were given before this handle and lost are none that a flush could answer with.
+      if (durableSeq < seq && seq > openedSeq) {
+        throw new Error(`A flush to ${seq} answered ${durableSeq}.`);
+      }
       for (const write of called) if (!write.refused) this.#acknowledged(handle, write);
     });
   }

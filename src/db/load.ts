@@ -10,9 +10,9 @@ import {
   toValueBytes,
   type ValueLike,
 } from "../common/bytes.js";
-import type { Clock } from "../common/clock.js";
 import { deferred } from "../common/deferred.js";
 import { InvalidArgumentError } from "../common/errors.js";
+import { TimeSlice } from "../common/time-slice.js";
 import { LoadChunk } from "../flush/load-chunk.js";
 import { LoadWriter, type LoadWriterOptions } from "../flush/load-writer.js";
 import type { SstInfo } from "../format/manifest.js";
@@ -57,14 +57,8 @@ export interface Committed {
 
 /** So much of sorted rows is buffered once a run has begun: it stays in the processor's cache. */
 const streamBytes = 1024 * 1024;
-const sliceMs = 4;
-/** After so many bytes a look at the clock costs nothing in comparison; a row of no bytes counts as some. */
-const bytesBetweenLooks = 64 * 1024;
-const rowOverheadBytes = 128;
-
 export class Load {
   readonly #parts: LoadParts;
-  readonly #clock: Clock;
   readonly #writer: LoadWriter;
   readonly #abort = new AbortController();
   readonly #chunk = new LoadChunk();
@@ -72,19 +66,16 @@ export class Load {
   #flushAt: number;
   #rows = 0;
   #bytes = 0;
-  #sliceEnd: number;
-  #bytesToLook = bytesBetweenLooks;
+  readonly #slice: TimeSlice;
   #isCommitted = false;
   #discarded: Promise<void> | undefined;
   readonly #cancelled = deferred<never>();
 
   constructor(parts: LoadParts) {
     this.#parts = parts;
-    this.#clock = parts.clock;
     this.#createdAt = Math.floor(parts.clock.now());
     this.#flushAt = parts.loadBufferBytes;
-    this.#sliceEnd = parts.clock.monotonic() + sliceMs;
-    this.#cancelled.promise.catch(() => undefined);
+    this.#slice = new TimeSlice(parts.clock);
     this.#writer = new LoadWriter({
       ...parts,
       createdAt: this.#createdAt,
@@ -171,10 +162,7 @@ export class Load {
       chunk.add(key, value);
       if (chunk.memoryBytes >= this.#flushAt) return true;
     }
-    this.#bytesToLook -= key.length + value.length + rowOverheadBytes;
-    if (this.#bytesToLook > 0) return false;
-    this.#bytesToLook = bytesBetweenLooks;
-    return this.#clock.monotonic() >= this.#sliceEnd;
+    return this.#slice.isOverAfter(key.length + value.length);
   }
 
   async #pause(): Promise<void> {
@@ -187,10 +175,7 @@ export class Load {
         this.#flushAt = Math.min(streamBytes, loadBufferBytes);
       } else this.#flushAt = loadBufferBytes;
     }
-    if (this.#clock.monotonic() >= this.#sliceEnd) {
-      await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
-      this.#sliceEnd = this.#clock.monotonic() + sliceMs;
-    }
+    if (this.#slice.isOver) await this.#slice.giveTurn();
     this.#abort.signal.throwIfAborted();
   }
 

@@ -1,15 +1,12 @@
 /** A frozen MemTable to the bytes of one SST, in slices that leave the event loop free in between. */
 import { bodyPool } from "../common/byte-pool.js";
 import type { Clock } from "../common/clock.js";
+import { TimeSlice } from "../common/time-slice.js";
 import type { SstInfo } from "../format/manifest.js";
 import { SstBuilder, type SstBuilderOptions } from "../format/sst-builder.js";
 import { Step } from "../iterator/row-iterator.js";
 import type { MemTable } from "../memtable/mem-table.js";
 
-const sliceMs = 4;
-const rowsBetweenLooks = 256;
-/** After so many bytes a look at the clock costs nothing in comparison, and compressing them takes half a slice. */
-const bytesBetweenLooks = 128 * 1024;
 /** SSTs of larger tables are sent in pieces, so they are built in pieces. */
 const memoryBytesMax = 32 * 1024 * 1024;
 
@@ -46,19 +43,13 @@ async function build(
 ): Promise<BuiltSst> {
   const builder = new SstBuilder(options);
   const rows = table.iterator(false);
-  let sliceEnd = clock.monotonic() + sliceMs;
-  let bytesToLook = bytesBetweenLooks;
-  for (let count = 1; rows.step() === Step.row; count++) {
+  const slice = new TimeSlice(clock);
+  while (rows.step() === Step.row) {
     const { row } = rows;
     builder.add(row);
-    bytesToLook -= row.valueEnd - row.valueStart;
-    if (count % rowsBetweenLooks !== 0 && bytesToLook > 0) continue;
-    bytesToLook = bytesBetweenLooks;
-    if (clock.monotonic() >= sliceEnd) {
-      await new Promise<void>((resolve) => clock.endOfTurn(resolve));
-      signal.throwIfAborted();
-      sliceEnd = clock.monotonic() + sliceMs;
-    }
+    if (!slice.isOverAfter(row.valueEnd - row.valueStart)) continue;
+    await slice.giveTurn();
+    signal.throwIfAborted();
   }
   return builder.finish();
 }

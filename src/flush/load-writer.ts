@@ -11,6 +11,7 @@ import { type Bytes, compareBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
 import type { Ulid } from "../common/ids.js";
 import { RowRef } from "../common/row.js";
+import { TimeSlice } from "../common/time-slice.js";
 import type { SstInfo } from "../format/manifest.js";
 import { SstBuilder, type SstBuilderOptions } from "../format/sst-builder.js";
 import type { ObjectStore } from "../object-store/object-store.js";
@@ -18,13 +19,9 @@ import { ObjectPaths } from "../object-store/paths.js";
 import { writeSst } from "../sst/sst-writer.js";
 import type { LoadChunk } from "./load-chunk.js";
 
-const sliceMs = 4;
 const rowAllowanceBytes = 64 * 1024;
 /** A larger SST is sent in pieces, so it is built in pieces. */
 const bodyBytesMax = 32 * 1024 * 1024;
-const rowsBetweenLooks = 256;
-/** After so many bytes a look at the clock costs nothing in comparison. */
-const bytesBetweenLooks = 64 * 1024;
 /** ms. Whoever waits for a load that failed waits for its clean-up no longer than this. */
 const discardMs = 5000;
 
@@ -81,20 +78,18 @@ export class LoadWriter {
   /** Adds a chunk, whose memory is free when this resolves. Rejects when an upload has failed. */
   async add(chunk: LoadChunk): Promise<void> {
     const { clock, sstBytes } = this.#options;
-    let sliceEnd = clock.monotonic() + sliceMs;
-    const giveTurn = async (): Promise<void> => {
-      await new Promise<void>((resolve) => clock.endOfTurn(resolve));
+    const slice = new TimeSlice(clock);
+    for (const _ of chunk.sortInSteps()) {
+      if (!slice.isOver) continue;
+      await slice.giveTurn();
       this.#check();
-      sliceEnd = clock.monotonic() + sliceMs;
-    };
-    for (const _ of chunk.sortInSteps()) if (clock.monotonic() >= sliceEnd) await giveTurn();
+    }
     const row = this.#row;
     const count = chunk.sortedCount;
     if (!this.#isBelowFirst(chunk)) {
       await this.#closeSst();
       this.#runs.push([]);
     }
-    let bytesToLook = bytesBetweenLooks;
     for (let i = 0; i < count; i++) {
       if (this.#builder !== undefined && this.#builder.bytesWritten >= sstBytes) {
         await this.#closeSst();
@@ -104,10 +99,9 @@ export class LoadWriter {
       this.#builder.add(row);
       const rowBytes = row.valueEnd - row.keyStart;
       this.#builderBytes += rowBytes;
-      bytesToLook -= rowBytes;
-      if ((i + 1) % rowsBetweenLooks !== 0 && bytesToLook > 0) continue;
-      bytesToLook = bytesBetweenLooks;
-      if (clock.monotonic() >= sliceEnd) await giveTurn();
+      if (!slice.isOverAfter(rowBytes)) continue;
+      await slice.giveTurn();
+      this.#check();
     }
   }
 
@@ -115,7 +109,6 @@ export class LoadWriter {
   append(key: Uint8Array, value: Uint8Array): boolean {
     const builder = this.#builder;
     if (builder === undefined || builder.bytesWritten >= this.#options.sstBytes) return false;
-    if (!builder.isBelow(key)) return false;
     const row = this.#row;
     row.keyBytes = key;
     row.keyStart = 0;
@@ -123,7 +116,7 @@ export class LoadWriter {
     row.valueBytes = value;
     row.valueStart = 0;
     row.valueEnd = value.length;
-    builder.add(row);
+    if (!builder.addIfAbove(row)) return false;
     this.#builderBytes += key.length + value.length;
     return true;
   }

@@ -139,14 +139,26 @@ export class SstBuilder {
 
   /** Copies the row. Throws `InternalError` when it is not above the row before it, in storage order. */
   add(row: RowRef): void {
-    const keyLength = row.keyEnd - row.keyStart;
     const shared = this.#sharedWithLast(row);
+    if (this.#rowCount > 0) this.#checkOrder(row, shared);
+    this.#append(row, shared);
+  }
+
+  /** Copies a row whose key is above the one before it. False, and nothing done, when it is not, whatever its seq. */
+  addIfAbove(row: RowRef): boolean {
+    const shared = this.#sharedWithLast(row);
+    if (this.#rowCount > 0 && !this.#isKeyAbove(row, shared)) return false;
+    this.#append(row, shared);
+    return true;
+  }
+
+  #append(row: RowRef, shared: number): void {
+    const keyLength = row.keyEnd - row.keyStart;
     const isNewKey = shared !== keyLength || keyLength !== this.#lastKeyLength;
     if (this.#rowCount === 0) {
       assert(!this.#finished, "an SST that is finished takes no rows");
       this.#firstKey = copyBytes(row.keyBytes, row.keyStart, row.keyEnd);
     } else {
-      this.#checkOrder(row, shared, keyLength);
       const rowBytes = keyLength - shared + row.valueEnd - row.valueStart + 8;
       if (this.#block.byteLength + rowBytes > this.#blockBytes) {
         this.#closeBlock(
@@ -242,14 +254,17 @@ export class SstBuilder {
     return shared;
   }
 
-  #checkOrder(row: RowRef, shared: number, keyLength: number): void {
-    let isAbove: boolean;
-    if (shared === this.#lastKeyLength) {
-      isAbove = keyLength > shared || row.seq < this.#lastSeq;
-    } else {
-      isAbove = shared < keyLength && row.keyBytes[row.keyStart + shared]! > this.#lastKey[shared]!;
-    }
-    if (isAbove) return;
+  #isKeyAbove(row: RowRef, shared: number): boolean {
+    const keyLength = row.keyEnd - row.keyStart;
+    if (shared === this.#lastKeyLength) return keyLength > shared;
+    return shared < keyLength && row.keyBytes[row.keyStart + shared]! > this.#lastKey[shared]!;
+  }
+
+  #checkOrder(row: RowRef, shared: number): void {
+    if (this.#isKeyAbove(row, shared)) return;
+    const keyLength = row.keyEnd - row.keyStart;
+    const isSameKey = shared === this.#lastKeyLength && shared === keyLength;
+    if (isSameKey && row.seq < this.#lastSeq) return;
     throw new InternalError(
       `Rows of an SST are out of order: a key of ${keyLength} bytes at seq ${row.seq} after a key of ${this.#lastKeyLength} bytes at seq ${this.#lastSeq}`,
     );

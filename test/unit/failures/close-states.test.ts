@@ -1,10 +1,11 @@
 /** `close()` whatever the writer is doing: all who wait are settled, and nothing is sent and no timer is left afterwards (P7). */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { OpenOptions } from "../../../src/index.js";
 import { newPlace, openAt, turns } from "../db/support.js";
 import {
   enter,
   expectCommandsEndWith,
+  expectNoUnhandledRejections,
   expectSilence,
   fullMemory,
   hour,
@@ -14,16 +15,11 @@ import {
   type Scene,
   type State,
   states,
-  UnhandledRejections,
   Watched,
   withoutWal,
 } from "./support.js";
 
-let unhandled: UnhandledRejections;
-beforeEach(() => {
-  unhandled = new UnhandledRejections();
-});
-afterEach(() => unhandled.end());
+expectNoUnhandledRejections();
 
 async function expectClosed({ place, db }: Scene): Promise<void> {
   expect(await db.closed).toBeUndefined();

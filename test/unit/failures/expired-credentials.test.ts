@@ -1,10 +1,11 @@
 /** Credentials that expire, and are renewed: who waits is told, nothing acknowledged is lost, and the rest goes on. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isMoraineError, StoreError } from "../../../src/index.js";
 import type { Fault, FaultyRequest } from "../../../src/testing/index.js";
 import { newPlace, openAt, type Place, turns } from "../db/support.js";
 import {
   expectCommandsEndWith,
+  expectNoUnhandledRejections,
   expectSilence,
   hour,
   keysAfter,
@@ -12,16 +13,11 @@ import {
   outcomes,
   quiet,
   sst,
-  UnhandledRejections,
   Watched,
   wal,
 } from "./support.js";
 
-let unhandled: UnhandledRejections;
-beforeEach(() => {
-  unhandled = new UnhandledRejections();
-});
-afterEach(() => unhandled.end());
+expectNoUnhandledRejections();
 
 const denied: Fault = { kind: "before", error: new StoreError("denied", "The token has expired.") };
 

@@ -2,12 +2,13 @@
  * A writer that is fenced, whatever it is doing: no waiter is resolved, all are told, and nothing is sent afterwards
  * (P2, P7).
  */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { OpenOptions } from "../../../src/index.js";
 import { turns } from "../db/support.js";
 import {
   enter,
   expectCommandsEndWith,
+  expectNoUnhandledRejections,
   expectSilence,
   fullMemory,
   keysIn,
@@ -19,17 +20,12 @@ import {
   type Scene,
   type State,
   states,
-  UnhandledRejections,
   Watched,
   wal,
   withoutWal,
 } from "./support.js";
 
-let unhandled: UnhandledRejections;
-beforeEach(() => {
-  unhandled = new UnhandledRejections();
-});
-afterEach(() => unhandled.end());
+expectNoUnhandledRejections();
 
 async function expectFenced(scene: Scene, found: string[]): Promise<void> {
   const { place, db, waiting } = scene;

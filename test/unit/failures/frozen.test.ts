@@ -1,10 +1,11 @@
 /** A process that was frozen and wakes: it proves its epoch before it acknowledges anything. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { HeldRequests } from "../../support/held-requests.js";
 import { newPlace, openAt, type Place, requestsOf, turns } from "../db/support.js";
 import {
   expectCommandsEndWith,
+  expectNoUnhandledRejections,
   expectSilence,
   hour,
   keysAfter,
@@ -13,16 +14,11 @@ import {
   quiet,
   reopened,
   sst,
-  UnhandledRejections,
   Watched,
   wal,
 } from "./support.js";
 
-let unhandled: UnhandledRejections;
-beforeEach(() => {
-  unhandled = new UnhandledRejections();
-});
-afterEach(() => unhandled.end());
+expectNoUnhandledRejections();
 
 const sleeps: [string, (place: Place) => void][] = [
   ["hours by both clocks", ({ clock }) => clock.freeze(3 * hour)],

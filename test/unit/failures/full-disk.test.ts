@@ -8,16 +8,20 @@ import { Db, FileObjectStore, type OpenOptions } from "../../../src/index.js";
 import type { FileSystem } from "../../../src/object-store/file-system.js";
 import { ManualClock } from "../../../src/testing/index.js";
 import { text } from "../db/support.js";
-import { expectCommandsEndWith, hour, quiet, UnhandledRejections, Watched } from "./support.js";
+import {
+  expectCommandsEndWith,
+  expectNoUnhandledRejections,
+  hour,
+  quiet,
+  Watched,
+} from "./support.js";
 
+expectNoUnhandledRejections();
 let directory: string;
-let unhandled: UnhandledRejections;
 beforeEach(async () => {
   directory = await fs.mkdtemp(join(tmpdir(), "moraine-test-"));
-  unhandled = new UnhandledRejections();
 });
 afterEach(async () => {
-  await unhandled.end();
   await fs.rm(directory, { recursive: true });
 });
 

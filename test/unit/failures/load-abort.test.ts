@@ -1,5 +1,5 @@
 /** A load that is aborted, at each of its requests and after its tick: no trace, or only the waiting has ended. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { OpenOptions } from "../../../src/index.js";
 import { HeldRequests } from "../../support/held-requests.js";
 import { turns } from "../db/support.js";
@@ -12,13 +12,9 @@ import {
   rows,
   watchLoad,
 } from "./load-support.js";
-import { keysAfter, keysIn, manifest, sst, UnhandledRejections, wal } from "./support.js";
+import { expectNoUnhandledRejections, keysAfter, keysIn, manifest, sst, wal } from "./support.js";
 
-let unhandled: UnhandledRejections;
-beforeEach(() => {
-  unhandled = new UnhandledRejections();
-});
-afterEach(() => unhandled.end());
+expectNoUnhandledRejections();
 
 const enough = new Error("enough");
 

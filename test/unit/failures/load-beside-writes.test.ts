@@ -1,5 +1,5 @@
 /** Loads among writes, full memory, other loads, crashes and successors: order, and nobody who waits for ever. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Db, DbReader, type OpenOptions } from "../../../src/index.js";
 import { MemoryObjectStore } from "../../../src/testing/index.js";
 import { HeldRequests } from "../../support/held-requests.js";
@@ -15,13 +15,16 @@ import {
   small,
   watchLoad,
 } from "./load-support.js";
-import { keysAfter, keysIn, reopened, UnhandledRejections, Watched, wal } from "./support.js";
+import {
+  expectNoUnhandledRejections,
+  keysAfter,
+  keysIn,
+  reopened,
+  Watched,
+  wal,
+} from "./support.js";
 
-let unhandled: UnhandledRejections;
-beforeEach(() => {
-  unhandled = new UnhandledRejections();
-});
-afterEach(() => unhandled.end());
+expectNoUnhandledRejections();
 
 const ways: [string, OpenOptions][] = [
   ["with a WAL", {}],

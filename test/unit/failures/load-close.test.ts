@@ -1,5 +1,5 @@
 /** `close()` and fencing in every state of a load: what has no seq is cancelled, what has one is waited for (P7). */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { verifySst } from "../../../src/format/verify-sst.js";
 import type { OpenOptions } from "../../../src/index.js";
 import type { FaultyRequest } from "../../../src/testing/index.js";
@@ -18,22 +18,18 @@ import {
 } from "./load-support.js";
 import {
   expectCommandsEndWith,
+  expectNoUnhandledRejections,
   expectSilence,
   keysAfter,
   keysIn,
   manifest,
   reopened,
   sst,
-  UnhandledRejections,
   Watched,
   wal,
 } from "./support.js";
 
-let unhandled: UnhandledRejections;
-beforeEach(() => {
-  unhandled = new UnhandledRejections();
-});
-afterEach(() => unhandled.end());
+expectNoUnhandledRejections();
 
 interface State {
   readonly name: string;

@@ -1,5 +1,5 @@
 /** What a successor and a reader make of a log with loads in it: each once, at its place, and with its ids respected (R42, R49). */
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { encodeManifest } from "../../../src/format/manifest-codec.js";
 import { DbReader } from "../../../src/index.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
@@ -16,13 +16,9 @@ import {
   small,
   watchLoad,
 } from "./load-support.js";
-import { keysIn, manifest, reopened, UnhandledRejections, wal } from "./support.js";
+import { expectNoUnhandledRejections, keysIn, manifest, reopened, wal } from "./support.js";
 
-let unhandled: UnhandledRejections;
-beforeEach(() => {
-  unhandled = new UnhandledRejections();
-});
-afterEach(() => unhandled.end());
+expectNoUnhandledRejections();
 
 const day = 24 * 3_600_000;
 

@@ -1,5 +1,5 @@
 /** Loads whose entries, or whose caller, go wrong: they reject with that very error, and leave nothing behind. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { LoadEntry } from "../../../src/index.js";
 import { turns } from "../db/support.js";
 import {
@@ -12,15 +12,13 @@ import {
   Source,
   watchLoad,
 } from "./load-support.js";
-import { UnhandledRejections } from "./support.js";
+import { expectNoUnhandledRejections } from "./support.js";
 
-let unhandled: UnhandledRejections;
+expectNoUnhandledRejections();
 let scene: LoadScene;
 beforeEach(async () => {
-  unhandled = new UnhandledRejections();
   scene = await openSmall();
 });
-afterEach(() => unhandled.end());
 
 const broke = new Error("the source broke");
 

@@ -1,5 +1,5 @@
 /** Loads whose store refuses, is away or loses replies: one typed error, nothing left where nothing can be there. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { StoreError } from "../../../src/index.js";
 import type { Fault, FaultyRequest } from "../../../src/testing/index.js";
 import { requestsOf, turns } from "../db/support.js";
@@ -15,21 +15,17 @@ import {
   watchLoad,
 } from "./load-support.js";
 import {
+  expectNoUnhandledRejections,
   expectSilence,
   hour,
   keysAfter,
   manifest,
   sst,
-  UnhandledRejections,
   Watched,
   wal,
 } from "./support.js";
 
-let unhandled: UnhandledRejections;
-beforeEach(() => {
-  unhandled = new UnhandledRejections();
-});
-afterEach(() => unhandled.end());
+expectNoUnhandledRejections();
 
 const denied = new StoreError("denied", "No permission.");
 const isDelete = ({ operation }: FaultyRequest): boolean => operation === "delete";

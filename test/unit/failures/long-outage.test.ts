@@ -1,11 +1,12 @@
 /** A store that stays away for hours: who waits is settled once, memory and requests are bounded, and all goes on afterwards. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { deferred } from "../../../src/common/deferred.js";
 import { type Db, type OpenOptions, StoreError } from "../../../src/index.js";
 import type { FaultyRequest } from "../../../src/testing/index.js";
 import { newPlace, openAt, type Place, text, turns } from "../db/support.js";
 import {
   expectCommandsEndWith,
+  expectNoUnhandledRejections,
   expectSilence,
   hour,
   keysAfter,
@@ -14,16 +15,11 @@ import {
   quiet,
   reopened,
   sst,
-  UnhandledRejections,
   Watched,
   wal,
 } from "./support.js";
 
-let unhandled: UnhandledRejections;
-beforeEach(() => {
-  unhandled = new UnhandledRejections();
-});
-afterEach(() => unhandled.end());
+expectNoUnhandledRejections();
 
 const KiB = 1024;
 const infinite = Number.POSITIVE_INFINITY;

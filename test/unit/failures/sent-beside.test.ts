@@ -2,11 +2,12 @@
  * Without a WAL, a table may be committed beside one that an earlier flush waits for: what is told of its writes when the
  * handle ends is what holds for them, not for the flush that was asked for.
  */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Db, OpenOptions } from "../../../src/index.js";
 import type { Fault } from "../../../src/testing/index.js";
 import { newPlace, openAt, type Place, turns } from "../db/support.js";
 import {
+  expectNoUnhandledRejections,
   expectSilence,
   keysAfter,
   keysIn,
@@ -15,15 +16,10 @@ import {
   reopened,
   sst,
   tiny,
-  UnhandledRejections,
   Watched,
 } from "./support.js";
 
-let unhandled: UnhandledRejections;
-beforeEach(() => {
-  unhandled = new UnhandledRejections();
-});
-afterEach(() => unhandled.end());
+expectNoUnhandledRejections();
 
 const options: OpenOptions = { ...tiny, wal: false, loadBufferBytes: 4096, sstBytesMax: 4096 };
 

@@ -1,5 +1,5 @@
 /** What the tests of failures share: promises that are watched, and the states that a writer can be in when it ends. */
-import { expect } from "vitest";
+import { afterEach, beforeEach, expect } from "vitest";
 import {
   type Db,
   isMoraineError,
@@ -293,18 +293,17 @@ export async function enter(state: State, options: OpenOptions = {}): Promise<Sc
   return scene;
 }
 
-/** Collects unhandled rejections until it is ended. */
-export class UnhandledRejections {
-  readonly reasons: unknown[] = [];
-  readonly #listener = (reason: unknown): void => void this.reasons.push(reason);
-
-  constructor() {
-    process.on("unhandledRejection", this.#listener);
-  }
-
-  async end(): Promise<void> {
+/** Each test of the file fails when a promise is rejected and nobody has handled it. */
+export function expectNoUnhandledRejections(): void {
+  const reasons: unknown[] = [];
+  const listener = (reason: unknown): void => void reasons.push(reason);
+  beforeEach(() => {
+    reasons.length = 0;
+    process.on("unhandledRejection", listener);
+  });
+  afterEach(async () => {
     await turns();
-    process.off("unhandledRejection", this.#listener);
-    expect(this.reasons).toEqual([]);
-  }
+    process.off("unhandledRejection", listener);
+    expect(reasons).toEqual([]);
+  });
 }

@@ -1,26 +1,22 @@
 /** A write whose outcome nobody knows: it is acknowledged when it proves to be stored, or said to be unknown; reopening tells. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type OpenOptions, StoreError } from "../../../src/index.js";
 import type { Fault, FaultyRequest } from "../../../src/testing/index.js";
 import { newPlace, openAt, type Place, turns } from "../db/support.js";
 import {
   expectCommandsEndWith,
+  expectNoUnhandledRejections,
   expectSilence,
   hour,
   keysAfter,
   manifest,
   outcomes,
   quiet,
-  UnhandledRejections,
   Watched,
   wal,
 } from "./support.js";
 
-let unhandled: UnhandledRejections;
-beforeEach(() => {
-  unhandled = new UnhandledRejections();
-});
-afterEach(() => unhandled.end());
+expectNoUnhandledRejections();
 
 /** With a WAL, and without one: what a durable write is stored by. */
 const ways: { way: string; options: OpenOptions; deciding: (request: FaultyRequest) => boolean }[] =

@@ -7,7 +7,16 @@ import { rolldown } from "rolldown";
 
 const entries = ["index", "object-store/s3", "testing/index", "cli/main"];
 // Loaded by what needs them, and only then.
-const external = [/^node:/, /^@aws-sdk\//, /^@smithy\//, "commander", "cli-table3"];
+const external = [/^node:/, /^@aws-sdk\/(?!xml-builder)/, /^@smithy\//, "commander", "cli-table3"];
+// Each file costs a start a third of a millisecond: what all entry points share is in one.
+const codeSplitting = {
+  groups: [
+    { name: "core", test: /[\\/]src[\\/]index\.ts$/, priority: 1 },
+    { name: "s3", test: /[\\/]object-store[\\/]s3(-lean)?\.ts$/ },
+  ],
+};
+// Names are kept where a stack trace would show them; the maps have the others.
+const keepNames = { function: true, class: true };
 
 rmSync("dist", { recursive: true, force: true });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
@@ -30,8 +39,12 @@ async function bundle() {
     entryFileNames: "[name].js",
     chunkFileNames: "chunks/[name].js",
     sourcemap: true,
-    // Names stay as they are, for stack traces.
-    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+    codeSplitting,
+    minify: {
+      compress: { keepNames },
+      mangle: { toplevel: true, keepNames },
+      codegen: { removeWhitespace: true },
+    },
   });
   const folders = new Set();
   for (const { modules = {} } of output) {

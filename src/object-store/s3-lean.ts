@@ -120,7 +120,7 @@ class LeanTransport implements S3Transport {
       ...(page.continuation !== undefined && { "continuation-token": page.continuation }),
     };
     const answer = await this.#send({ method: "GET", query, signal });
-    return readPage(await contentOf(answer, "ListBucketResult"));
+    return readPage(contentOf(answer, "ListBucketResult"));
   }
 
   async deleteMany(
@@ -137,7 +137,7 @@ class LeanTransport implements S3Transport {
       body,
       signal,
     });
-    return readKeyErrors(await contentOf(answer, "DeleteResult"));
+    return readKeyErrors(contentOf(answer, "DeleteResult"));
   }
 
   async deleteOne(key: string, signal: AbortSignal | undefined): Promise<void> {
@@ -147,12 +147,12 @@ class LeanTransport implements S3Transport {
   async copy(from: string, to: string, signal: AbortSignal | undefined): Promise<void> {
     const headers = { "x-amz-copy-source": encodePath(`/${this.#bucket}/${from}`) };
     const answer = await this.#send({ method: "PUT", key: to, headers, signal });
-    await contentOf(answer, "CopyObjectResult");
+    contentOf(answer, "CopyObjectResult");
   }
 
   async startUpload(key: string): Promise<S3Upload> {
     const answer = await this.#send({ method: "POST", key, query: { uploads: "" } });
-    const content = await contentOf(answer, "InitiateMultipartUploadResult");
+    const content = contentOf(answer, "InitiateMultipartUploadResult");
     const id = textOf(content, "UploadId");
     if (id === undefined) throw unreadable(answer, "no UploadId");
     return { key, id };
@@ -179,7 +179,7 @@ class LeanTransport implements S3Transport {
     const body = encodeUtf8(completeBody(parts));
     const query = { uploadId: id };
     const answer = await this.#send({ method: "POST", key, query, headers: xmlType, body, signal });
-    await contentOf(answer, "CompleteMultipartUploadResult");
+    contentOf(answer, "CompleteMultipartUploadResult");
   }
 
   async abortUpload({ key, id }: S3Upload): Promise<void> {
@@ -221,7 +221,7 @@ class LeanTransport implements S3Transport {
     );
     const answer = await this.#sockets.send({ method, path, headers: signed, body, signal });
     if (answer.status >= 200 && answer.status < 300) return answer;
-    throw await refusalOf(answer);
+    throw refusalOf(answer);
   }
 
   #path(key: string | undefined, query: Readonly<Record<string, string>> | undefined): string {
@@ -240,8 +240,8 @@ function timeOf(date: string | undefined): number | undefined {
 }
 
 /** The answer's error in the form that `s3-errors.ts` reads. */
-async function refusalOf({ status, headers, body }: HttpAnswer): Promise<Error> {
-  const root = body.length === 0 ? undefined : await parseXml(body);
+function refusalOf({ status, headers, body }: HttpAnswer): Error {
+  const root = body.length === 0 ? undefined : parseXml(body);
   const content = root?.name === "Error" ? root.content : {};
   const phrase = STATUS_CODES[status] ?? "an unknown status";
   return Object.assign(new Error(textOf(content, "Message") ?? phrase), {
@@ -254,11 +254,8 @@ async function refusalOf({ status, headers, body }: HttpAnswer): Promise<Error> 
 }
 
 /** The root element of a successful answer; throws unless it has the name, as where S3 has put an error behind status 200. */
-async function contentOf(
-  answer: HttpAnswer,
-  name: string,
-): Promise<Readonly<Record<string, unknown>>> {
-  const root = await parseXml(answer.body);
+function contentOf(answer: HttpAnswer, name: string): Readonly<Record<string, unknown>> {
+  const root = parseXml(answer.body);
   if (root?.name === name) return root.content;
   if (root?.name !== "Error") throw unreadable(answer, `no ${name}`);
   throw errorInBody({

@@ -1,18 +1,14 @@
 /** The XML of S3: what its answers say, and the bodies of its requests. */
+// The SDK's own parser: it takes the control characters that S3 writes into names though XML knows none.
+import { parseXML } from "@aws-sdk/xml-builder";
 import type { S3KeyError, S3Page, S3Part } from "./s3-transport.js";
 
 type Element = Readonly<Record<string, unknown>>;
-type Parse = (text: string) => unknown;
-let parse: Parse | undefined;
 
-/** The document's root element, or undefined for a body that is not XML. Loads the parser with the first document. */
-export async function parseXml(
-  bytes: Uint8Array,
-): Promise<{ name: string; content: Element } | undefined> {
-  // The SDK's own parser: it takes the control characters that S3 writes into names though XML knows none.
-  parse ??= (await import("@aws-sdk/xml-builder")).parseXML as Parse;
+/** The document's root element, or undefined for a body that is not XML. */
+export function parseXml(bytes: Uint8Array): { name: string; content: Element } | undefined {
   try {
-    const document = parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const document: unknown = parseXML(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     const [name, content] = Object.entries(document as Element)[0]!;
     return { name, content: isElement(content) ? content : {} };
   } catch {

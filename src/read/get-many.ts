@@ -1,8 +1,8 @@
 /**
- * `getMany`: many point reads of one view, each distinct key once.
+ * `getMany`: many point reads of one view.
  *
- *  1. What memory decides is answered.
- *  2. For the other keys, all tables that are not open are opened at the same time.
+ *  1. What memory decides is answered, key by key.
+ *  2. For the other keys, each once, all tables that are not open are opened at the same time.
  *  3. Then they are looked up at the same time, each in the newest table first, so that an older table is only asked for what
  *     the newer ones do not have. Blocks that are wanted together are fetched together: see block-ranges.ts.
  */
@@ -36,43 +36,38 @@ export async function getMany(
 ): Promise<(Bytes | undefined)[]> {
   const { seqMax, now } = options;
   const values = new Array<Bytes | undefined>(keys.length).fill(undefined);
-  // In key order equal keys are neighbours, and keys of one block follow each other.
-  const order = keys.map((_, i) => i).sort((a, b) => compareBytes(keys[a]!, keys[b]!));
-  /** Where in `order` the distinct keys begin that memory does not decide. */
-  const missing: number[] = [];
+  const pending: PendingKey[] = [];
   const row = new RowRef();
-  for (let first = 0, end = 0; first < order.length; first = end) {
-    const key = keys[order[first]!]!;
-    do end++;
-    while (end < order.length && compareBytes(keys[order[end]!]!, key) === 0);
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!;
     const lookup = tryGetRow(view, tables, key, seqMax, row);
-    if (lookup === Lookup.pending) missing.push(first);
-    else if (lookup === Lookup.hit) spread(values, keys, order, first, resolveRow(row, now));
+    if (lookup === Lookup.hit) values[i] = resolveRow(row, now);
+    else if (lookup === Lookup.pending) pending.push({ key, place: i });
   }
-  if (missing.length > 0) {
-    const keysMissing = missing.map((first) => keys[order[first]!]!);
-    await fetchAll(view, tables, keysMissing, options, (i, value) =>
-      spread(values, keys, order, missing[i]!, value),
+  if (pending.length > 0) {
+    // In key order equal keys are neighbours, and keys of one block follow each other.
+    pending.sort((a, b) => compareBytes(a.key, b.key));
+    /** Where in `pending` the distinct keys begin. */
+    const firsts = [...pending.keys()].filter(
+      (i) => i === 0 || compareBytes(pending[i - 1]!.key, pending[i]!.key) !== 0,
     );
+    const distinct = firsts.map((first) => pending[first]!.key);
+    await fetchAll(view, tables, distinct, options, (i, value) => {
+      const end = firsts[i + 1] ?? pending.length;
+      values[pending[firsts[i]!]!.place] = value;
+      for (let j = firsts[i]! + 1; j < end; j++) {
+        values[pending[j]!.place] = value && copyBytes(value);
+      }
+    });
   }
   return values;
 }
 
-/** Gives a value to every place of the key at `first`, each a copy of its own. */
-function spread(
-  values: (Bytes | undefined)[],
-  keys: readonly Uint8Array[],
-  order: readonly number[],
-  first: number,
-  value: Bytes | undefined,
-): void {
-  if (value === undefined) return;
-  const key = keys[order[first]!]!;
-  values[order[first]!] = value;
-  for (let i = first + 1; i < order.length; i++) {
-    if (compareBytes(keys[order[i]!]!, key) !== 0) return;
-    values[order[i]!] = copyBytes(value);
-  }
+/** A key that memory does not decide. */
+interface PendingKey {
+  readonly key: Uint8Array;
+  /** Its place among those that were asked for. */
+  readonly place: number;
 }
 
 /** Looks up keys that take requests; they are distinct and in order. */

@@ -62,7 +62,7 @@ export default {
     only("aws4-only-in-s3-signing", "(@types/)?aws4", "object-store/s3-signing\\.ts$"),
     only("p-queue-only-in-limited", "p-queue", "object-store/limited\\.ts$"),
     only("ulid-only-in-ids", "ulid", "common/ids\\.ts$"),
-    only("protobuf-only-in-format", "protobufjs", "format/"),
+    only("protobuf-only-in-protobuf-wire", "@bufbuild/protobuf", "format/protobuf-wire\\.ts$"),
     only("command-line-packages-only-in-cli", "(commander|cli-table3)", "cli/"),
     {
       name: "io-only-in-object-store",

@@ -2,6 +2,9 @@
 import type { Bytes } from "../common/bytes.js";
 import type { Ulid } from "../common/ids.js";
 
+/** No id: the floor of a role that has named nothing. */
+export const noUlid: Ulid = "";
+
 export interface Manifest {
   /** This manifest's number; it is in the bytes too, so that the hint says which one it is a copy of. */
   readonly number: number;

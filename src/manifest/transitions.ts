@@ -7,13 +7,13 @@ import {
   type Checkpoint,
   type L0Entry,
   type Manifest,
+  noUlid,
   type PinnedSettings,
   RetiredKind,
   type RetiredObjects,
   WalLocation,
   type WalPosition,
 } from "../format/manifest.js";
-import { noUlid } from "../format/message-fields.js";
 
 /** A change of the manifest; number, time and token are filled in by the commit. */
 export type Transition = (manifest: Manifest) => Manifest;

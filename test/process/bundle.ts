@@ -38,9 +38,6 @@ export function plainSources(): PlainSources {
     });
     writeFileSync(target, outputText);
   }
-  cpSync(join(root, "src/format/generated"), join(directory, "dist/format/generated"), {
-    recursive: true,
-  });
   cpSync(join(root, "package.json"), join(directory, "package.json"));
   symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
   return { directory, remove: () => rmSync(directory, { recursive: true, force: true }) };

@@ -40,6 +40,8 @@ const violations: [rule: string, file: string, imports: string][] = [
   ["xml-only-in-s3-xml", "src/db/planted-xml.ts", "@aws-sdk/xml-builder"],
   ["aws4-only-in-s3-signing", "src/db/planted-signer.ts", "aws4"],
   ["ulid-only-in-ids", "src/wal/planted.ts", "ulid"],
+  ["protobuf-only-in-protobuf-wire", "src/format/planted-wire.ts", "@bufbuild/protobuf/wire"],
+  ["no-dev-dependency-in-src", "src/format/planted-protobuf.ts", "protobufjs/minimal.js"],
   ["io-only-in-object-store", "src/sst/planted.ts", "node:fs"],
   ["no-cycles", "src/common/cycle.ts", "./cycle-back.js"],
 ];

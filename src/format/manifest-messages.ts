@@ -1,0 +1,164 @@
+/**
+ * The messages of proto/manifest.proto, field by field: what the values of manifest.ts are on the wire. The compiler sees
+ * that each property has its entry, a test that the entries are those of the .proto file. Numbers are stored: never change
+ * or reuse one.
+ */
+import { compareBytes } from "../common/bytes.js";
+import type { Ulid } from "../common/ids.js";
+import type {
+  Checkpoint,
+  ExternalDatabase,
+  L0Entry,
+  Manifest,
+  PinnedSettings,
+  RetiredKind,
+  RetiredObjects,
+  SortedRun,
+  SstInfo,
+  WalEpoch,
+  WalLocation,
+  WalPosition,
+} from "./manifest.js";
+import { MessageType, repeated } from "./protobuf-message.js";
+import {
+  bool,
+  bytes,
+  string,
+  uint32,
+  uint64,
+  ulid,
+  ulidOrNone,
+  type ValueType,
+} from "./protobuf-types.js";
+
+const walPosition = new MessageType<WalPosition>("WalPosition", {
+  epoch: [1, uint64],
+  id: [2, uint64],
+});
+
+const walEpoch = new MessageType<WalEpoch>("WalEpoch", {
+  epoch: [1, uint64],
+  putsInFlight: [2, uint32],
+});
+
+const sstInfo = new MessageType<SstInfo>(
+  "SstInfo",
+  {
+    id: [1, ulid],
+    size: [2, uint64],
+    metaOffset: [3, uint64],
+    topOffset: [4, uint64],
+    firstKey: [5, bytes],
+    lastKey: [6, bytes],
+    minSeq: [7, uint64],
+    maxSeq: [8, uint64],
+    rowCount: [9, uint64],
+    deleteCount: [10, uint64],
+    maxExpiresAt: [11, uint64],
+  },
+  (sst) =>
+    sst.metaOffset > sst.topOffset ||
+    sst.topOffset > sst.size ||
+    sst.minSeq > sst.maxSeq ||
+    compareBytes(sst.firstKey, sst.lastKey) > 0
+      ? `what it says of SST ${sst.id} contradicts itself`
+      : undefined,
+);
+
+const l0Entry = new MessageType<L0Entry>("L0Entry", {
+  ssts: [1, repeated(sstInfo)],
+  seq: [2, uint64],
+});
+
+const sortedRun = new MessageType<SortedRun>("SortedRun", {
+  id: [1, ulid],
+  ssts: [2, repeated(sstInfo)],
+  listBytes: [3, uint64],
+  firstKey: [4, bytes],
+  lastKey: [5, bytes],
+  sstCount: [6, uint64],
+  rowCount: [7, uint64],
+  size: [8, uint64],
+  level: [9, uint32],
+});
+
+const checkpoint = new MessageType<Checkpoint>("Checkpoint", {
+  id: [1, ulid],
+  name: [2, string],
+  manifestNumber: [3, uint64],
+  createdAt: [4, uint64],
+  ttlMs: [5, uint64],
+  refreshedNumber: [6, uint64],
+});
+
+const externalDatabase = new MessageType<ExternalDatabase>("ExternalDatabase", {
+  databaseId: [1, ulid],
+  path: [2, string],
+  checkpointId: [3, ulid],
+});
+
+// Kinds and places that only later versions know are read as the numbers they are.
+const retiredKind = uint32 as ValueType<RetiredKind>;
+const walLocation = uint32 as ValueType<WalLocation>;
+
+const retiredObjects = new MessageType<RetiredObjects>("RetiredObjects", {
+  kind: [1, retiredKind],
+  manifestNumber: [2, uint64],
+  ids: [3, repeated(ulid)],
+  epoch: [4, uint64],
+  fromId: [5, uint64],
+  toId: [6, uint64],
+});
+
+const pinnedSettings = new MessageType<PinnedSettings>("PinnedSettings", {
+  walLocation: [1, walLocation],
+  walStoreId: [2, string],
+  walPath: [3, string],
+  mergeOperators: [4, repeated(string)],
+  encryption: [5, uint32],
+});
+
+export const manifestMessage: MessageType<Manifest> = new MessageType<Manifest>("Manifest", {
+  number: [1, uint64],
+  databaseId: [2, ulid],
+  createdAt: [3, uint64],
+  token: [4, bytes],
+  destroyed: [5, bool],
+  requiredFeatures: [6, repeated(uint32)],
+  optionalFeatures: [7, repeated(uint32)],
+  writerEpoch: [8, uint64],
+  compactorEpoch: [9, uint64],
+  lastL0Seq: [10, uint64],
+  lastSeq: [11, uint64],
+  snapshotSeq: [12, uint64],
+  walStart: [13, walPosition],
+  walChain: [14, repeated(walEpoch)],
+  l0: [15, repeated(l0Entry)],
+  runs: [16, repeated(sortedRun)],
+  checkpoints: [17, repeated(checkpoint)],
+  externals: [18, repeated(externalDatabase)],
+  retired: [19, repeated(retiredObjects)],
+  writerFloor: [20, ulidOrNone],
+  compactorFloor: [21, ulidOrNone],
+  pinned: [22, pinnedSettings],
+});
+
+/** The content of a run's own object. */
+interface Run {
+  readonly id: Ulid;
+  readonly ssts: readonly SstInfo[];
+}
+
+export const runMessage: MessageType<Run> = new MessageType<Run>("Run", {
+  id: [1, ulid],
+  ssts: [2, repeated(sstInfo)],
+});
+
+/** What a load record holds besides its header. */
+interface LoadRecord {
+  readonly entries: readonly L0Entry[];
+}
+
+export const loadMessage: MessageType<LoadRecord> = new MessageType<LoadRecord>("LoadRecord", {
+  entries: [1, repeated(l0Entry)],
+});

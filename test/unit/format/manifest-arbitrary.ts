@@ -1,0 +1,93 @@
+/** Random manifests, runs and load entries, with values of every length on the wire. */
+import * as fc from "fast-check";
+import { type Bytes, compareBytes } from "../../../src/common/bytes.js";
+import { type Ulid, ulidFromBytes } from "../../../src/common/ids.js";
+import {
+  type L0Entry,
+  type Manifest,
+  RetiredKind,
+  type SstInfo,
+  WalLocation,
+} from "../../../src/format/manifest.js";
+
+const uint64 = fc.oneof(
+  fc.constantFrom(0, 127, 128, 2 ** 28, 2 ** 32 - 1, 2 ** 32, 2 ** 35, Number.MAX_SAFE_INTEGER),
+  fc.maxSafeNat(),
+  fc.nat(300),
+);
+const uint32 = fc.oneof(fc.constantFrom(0, 127, 128, 2 ** 31, 2 ** 32 - 1), fc.nat());
+const bytes = fc.uint8Array({ maxLength: 150 }) as fc.Arbitrary<Bytes>;
+const ulid: fc.Arbitrary<Ulid> = fc.uint8Array({ minLength: 16, maxLength: 16 }).map(ulidFromBytes);
+const ulidOrNone = fc.option(ulid, { nil: "" });
+const text = fc.oneof(
+  fc.string({ unit: "grapheme", maxLength: 60 }),
+  fc.string({ unit: "binary", maxLength: 60 }),
+  fc.constantFrom("", "\ufeff", "x".repeat(33), "ü".repeat(100)),
+);
+const few = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(of, { maxLength: 4 });
+
+export const sstInfo: fc.Arbitrary<SstInfo> = fc
+  .record({
+    id: ulid,
+    offsets: fc.tuple(uint64, uint64, uint64).map((all) => all.sort((a, b) => a - b)),
+    keys: fc.tuple(bytes, bytes).map((all) => all.sort(compareBytes)),
+    seqs: fc.tuple(uint64, uint64).map((all) => all.sort((a, b) => a - b)),
+    counts: fc.record({ rowCount: uint64, deleteCount: uint64, maxExpiresAt: uint64 }),
+  })
+  .map(({ id, offsets: [metaOffset, topOffset, size], keys, seqs, counts }) => ({
+    ...{ id, size: size!, metaOffset: metaOffset!, topOffset: topOffset! },
+    ...{ firstKey: keys[0]!, lastKey: keys[1]!, minSeq: seqs[0]!, maxSeq: seqs[1]! },
+    ...counts,
+  }));
+
+const l0Entry: fc.Arbitrary<L0Entry> = fc.record({ ssts: few(sstInfo), seq: uint64 });
+
+export const runs: fc.Arbitrary<{ id: Ulid; ssts: SstInfo[] }> = fc.record({
+  id: ulid,
+  ssts: few(sstInfo),
+});
+
+export const loads: fc.Arbitrary<{ entries: L0Entry[] }> = fc.record({ entries: few(l0Entry) });
+
+export const manifests: fc.Arbitrary<Manifest> = fc.record({
+  number: uint64,
+  databaseId: ulid,
+  createdAt: uint64,
+  token: bytes,
+  destroyed: fc.boolean(),
+  requiredFeatures: fc.array(uint32, { maxLength: 60 }),
+  optionalFeatures: few(uint32),
+  writerEpoch: uint64,
+  compactorEpoch: uint64,
+  lastL0Seq: uint64,
+  lastSeq: uint64,
+  snapshotSeq: uint64,
+  walStart: fc.record({ epoch: uint64, id: uint64 }),
+  walChain: few(fc.record({ epoch: uint64, putsInFlight: uint32 })),
+  l0: few(l0Entry),
+  runs: few(
+    fc.record({
+      ...{ id: ulid, ssts: few(sstInfo), listBytes: uint64, firstKey: bytes, lastKey: bytes },
+      ...{ sstCount: uint64, rowCount: uint64, size: uint64, level: uint32 },
+    }),
+  ),
+  checkpoints: few(
+    fc.record({
+      ...{ id: ulid, name: text, manifestNumber: uint64, createdAt: uint64 },
+      ...{ ttlMs: uint64, refreshedNumber: uint64 },
+    }),
+  ),
+  externals: few(fc.record({ databaseId: ulid, path: text, checkpointId: ulid })),
+  retired: few(
+    fc.record({
+      kind: fc.constantFrom(...Object.values(RetiredKind)),
+      ...{ manifestNumber: uint64, ids: few(ulid), epoch: uint64, fromId: uint64, toId: uint64 },
+    }),
+  ),
+  writerFloor: ulidOrNone,
+  compactorFloor: ulidOrNone,
+  pinned: fc.record({
+    walLocation: fc.constantFrom(...Object.values(WalLocation)),
+    ...{ walStoreId: text, walPath: text, mergeOperators: few(text), encryption: uint32 },
+  }),
+});

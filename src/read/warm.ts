@@ -164,15 +164,15 @@ class Warming {
     try {
       const fetch = table.fetch(first, last, true);
       const window = await withSignal(fetch.window, signal).finally(() => fetch.leave());
-      guard();
       for (let number = first; number <= last; number++) {
+        guard();
         // Others may have filled it meanwhile, and blocks may be larger than they are in the store.
         if (cache.bytesFree < table.blockBytes(number) + blockOverheadBytes) {
           this.#isFull = true;
           return;
         }
         if (table.hasBlock(number)) continue;
-        table.decode(window, number, true);
+        await withSignal(table.decodeOrReadAgain(window, number), signal);
         this.#blocks++;
         this.#bytes += table.blockBytes(number);
       }

@@ -4,6 +4,9 @@
  * A scan asks for a range of blocks. Point reads ask for one block each; what they ask for in one turn of the event loop is
  * planned together (block-ranges.ts). Once a table has answered many point reads, each brings the blocks around its own
  * into the free room of the cache: docs/decisions/0015-windows-of-point-reads.md.
+ *
+ * Where a cache between here and the store may have damaged them, bytes are fetched once more, and what comes then counts. All who
+ * have the damaged window wait for the same second request.
  */
 import type { Bytes } from "../common/bytes.js";
 import { type Deferred, deferred } from "../common/deferred.js";
@@ -12,16 +15,23 @@ import { type BlockMap, type BlockRange, planRanges } from "./block-ranges.js";
 import type { ObjectBytes } from "./partitions.js";
 
 /** The bytes of neighbouring blocks. */
-export interface BlockWindow extends ObjectBytes, BlockRange {}
+export interface BlockWindow extends ObjectBytes, BlockRange {
+  /** What has brought them. */
+  readonly fetch: RangeFetch;
+}
 
 export interface BlockSource extends BlockMap {
   /** Bytes of all data blocks. */
   readonly dataBytes: number;
   /** What the cache can take without giving anything up. */
   readonly cacheBytesFree: number;
+  /** All blocks have come with the table: what is fetched all the same was damaged there. */
+  readonly isResident: boolean;
   read(offset: number, length: number, background: boolean, signal: AbortSignal): Promise<Bytes>;
   /** Checks and decodes a block of a window, and with `keep` puts it into the cache. Throws `CorruptionError`. */
   decode(window: BlockWindow, number: number, keep: boolean): Block;
+  /** True when what has failed so may be read once more: it is damage, and a cache on the way has now dropped what it had. */
+  mayReadAgain(error: unknown): boolean;
 }
 
 /** A table has to have answered a point read by request this often, and once for so many bytes, before a window is fetched. */
@@ -64,12 +74,35 @@ export class BlockFetches {
 
   /** Fetches the blocks of a range, in one request. The caller has to `leave` the result. */
   fetch(range: BlockRange, background: boolean): RangeFetch {
-    const fetch = new RangeFetch(range, this.#source, background, (ended) => {
-      const index = this.#fetches.indexOf(ended);
-      if (index >= 0) this.#fetches.splice(index, 1);
-    });
-    this.#fetches.push(fetch);
-    return fetch;
+    return this.#start(range, background, this.#source.isResident);
+  }
+
+  /**
+   * The second read of a window of which a block could not be decoded. Throws `error` where there is none. The caller has to
+   * `leave` the result.
+   */
+  again({ fetch }: BlockWindow, error: unknown): RangeFetch {
+    if (fetch.again !== undefined && !fetch.again.hasFailed) {
+      fetch.again.users++;
+      return fetch.again;
+    }
+    if (!this.#source.mayReadAgain(error) || fetch.isSecond) throw error;
+    fetch.again = this.#start(fetch, fetch.background, true);
+    return fetch.again;
+  }
+
+  /** A block of a window that holds it, or of the second read of that window. Puts it into the cache. */
+  async decode(window: BlockWindow, number: number): Promise<Block> {
+    try {
+      return this.#source.decode(window, number, true);
+    } catch (error) {
+      const again = this.again(window, error);
+      try {
+        return await this.decode(await again.window, number);
+      } finally {
+        again.leave();
+      }
+    }
   }
 
   /** One block, for a point read that did not find it in the cache. */
@@ -86,7 +119,17 @@ export class BlockFetches {
   #blockUnderWay(number: number): Promise<Block> | undefined {
     // Without `leave`: from now on somebody waits for it whatever happens.
     const fetch = this.join(number);
-    return fetch?.window.then((window) => this.#source.decode(window, number, true));
+    return fetch?.window.then((window) => this.decode(window, number));
+  }
+
+  #start(range: BlockRange, background: boolean, isSecond: boolean): RangeFetch {
+    const onEnd = (ended: RangeFetch): void => {
+      const index = this.#fetches.indexOf(ended);
+      if (index >= 0) this.#fetches.splice(index, 1);
+    };
+    const fetch = new RangeFetch(range, this.#source, { background, isSecond, onEnd });
+    this.#fetches.push(fetch);
+    return fetch;
   }
 
   #want(number: number): Promise<Block> {
@@ -122,19 +165,15 @@ export class BlockFetches {
   async #fetchPoints(fetch: RangeFetch, all: Map<number, Deferred<Block>>): Promise<void> {
     const source = this.#source;
     const { first, last } = fetch;
-    let extraBytes = 0;
-    for (let n = first; n <= last; n++) if (!all.has(n)) extraBytes += source.blockBytes(n);
+    // Of blocks in between that nobody has asked for, the index may be damaged.
+    let extraBytes = source.blockOffset(last) + source.blockBytes(last) - source.blockOffset(first);
+    for (let n = first; n <= last; n++) if (all.has(n)) extraBytes -= source.blockBytes(n);
     this.#extraBytes += extraBytes;
     try {
       const window = await fetch.window;
       for (let n = first; n <= last; n++) {
         const wanted = all.get(n);
-        if (wanted === undefined) continue;
-        try {
-          wanted.resolve(source.decode(window, n, true));
-        } catch (error) {
-          wanted.reject(error);
-        }
+        if (wanted !== undefined) this.decode(window, n).then(wanted.resolve, wanted.reject);
       }
       this.#answered++;
       for (let n = first; n <= last; n++) if (!all.has(n)) this.#keepExtra(window, n);
@@ -151,8 +190,9 @@ export class BlockFetches {
     if (source.hasBlock(number) || source.cacheBytesFree < 2 * source.blockBytes(number)) return;
     try {
       source.decode(window, number, true);
-    } catch {
-      // Whoever asks for it will be told.
+    } catch (error) {
+      // Whoever asks for it will read it again, or be told.
+      source.mayReadAgain(error);
     }
   }
 
@@ -172,33 +212,34 @@ export class RangeFetch implements BlockRange {
   readonly first: number;
   readonly last: number;
   readonly window: Promise<BlockWindow>;
+  readonly background: boolean;
   /** How many wait. */
   users = 1;
+  /** What it brings is not fetched again, whatever it is. */
+  isSecond: boolean;
+  /** The second read of what it has brought, once somebody has found that damaged. */
+  again: RangeFetch | undefined;
+  /** It brings nothing, or is given up. */
+  hasFailed = false;
   readonly #controller = new AbortController();
   readonly #onEnd: (fetch: RangeFetch) => void;
   #isSettled = false;
 
-  constructor(
-    range: BlockRange,
-    source: BlockSource,
-    background: boolean,
-    onEnd: (fetch: RangeFetch) => void,
-  ) {
+  constructor(range: BlockRange, source: BlockSource, options: RangeFetchOptions) {
     const { first, last } = range;
     this.first = first;
     this.last = last;
-    this.#onEnd = onEnd;
-    const offset = source.blockOffset(first);
-    const length = source.blockOffset(last) + source.blockBytes(last) - offset;
-    this.window = source
-      .read(offset, length, background, this.#controller.signal)
-      .then((bytes) => ({ offset, bytes, first, last }))
-      .finally(() => {
-        this.#isSettled = true;
-        onEnd(this);
-      });
+    this.background = options.background;
+    this.isSecond = options.isSecond;
+    this.#onEnd = options.onEnd;
+    this.window = this.#read(source).finally(() => {
+      this.#isSettled = true;
+      this.#onEnd(this);
+    });
     // A failure is for those who wait, if anybody does.
-    this.window.catch(() => undefined);
+    this.window.catch(() => {
+      this.hasFailed = true;
+    });
   }
 
   holds(number: number): boolean {
@@ -209,7 +250,29 @@ export class RangeFetch implements BlockRange {
   leave(): void {
     this.users--;
     if (this.users > 0 || this.#isSettled) return;
+    this.hasFailed = true;
     this.#onEnd(this);
     this.#controller.abort();
   }
+
+  async #read(source: BlockSource): Promise<BlockWindow> {
+    const { first, last, background } = this;
+    const { signal } = this.#controller;
+    const offset = source.blockOffset(first);
+    const length = source.blockOffset(last) + source.blockBytes(last) - offset;
+    const read = (): Promise<Bytes> => source.read(offset, length, background, signal);
+    const bytes = await read().catch((error: unknown) => {
+      if (!source.mayReadAgain(error) || this.isSecond) throw error;
+      this.isSecond = true;
+      return read();
+    });
+    return { offset, bytes, first, last, fetch: this };
+  }
+}
+
+interface RangeFetchOptions {
+  readonly background: boolean;
+  readonly isSecond: boolean;
+  /** It is not under way any more. */
+  readonly onEnd: (fetch: RangeFetch) => void;
 }

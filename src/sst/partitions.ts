@@ -3,7 +3,8 @@
  *
  * Most SSTs are opened with all of them in memory (the tail), and each is checked and decoded when it is first needed. Of a very
  * large one only the top index is there: its partitions are fetched when they are needed, neighbours in one request,
- * and stay for as long as the table is open, so that whoever has seen one finds it again.
+ * and stay for as long as the table is open, so that whoever has seen one finds it again. One that has come damaged with the tail is
+ * as good as missing, where another read may bring it whole.
  */
 import type { Bytes } from "../common/bytes.js";
 import type { BlockTrailer } from "../format/block-trailer.js";
@@ -33,6 +34,8 @@ export interface PartitionsOptions {
   read(offset: number, length: number): Promise<Bytes>;
   /** Partitions have been fetched. */
   onFetched(): void;
+  /** As in `BlockSource`. */
+  mayReadAgain(error: unknown): boolean;
 }
 
 export class SstPartitions {
@@ -44,6 +47,8 @@ export class SstPartitions {
   readonly #top: IndexBlock;
   readonly #known: (Partition | undefined)[] = [];
   readonly #loading: (Promise<void> | undefined)[] = [];
+  /** Those of the tail that are to be fetched all the same. */
+  readonly #damaged = new Set<number>();
   /** For each partition, the number of its first block; one entry more at the end. */
   readonly #firstBlocks: number[] = [0];
 
@@ -91,9 +96,14 @@ export class SstPartitions {
   get(p: number): Partition | undefined {
     const known = this.#known[p];
     if (known !== undefined) return known;
-    const { tail } = this.#options;
-    if (this.#top.column(p, TopColumn.indexOffset) < tail.offset) return undefined;
-    return this.#decode(p, tail);
+    if (!this.#isInTail(p) || this.#damaged.has(p)) return undefined;
+    try {
+      return this.#decode(p, this.#options.tail);
+    } catch (error) {
+      if (!this.#options.mayReadAgain(error)) throw error;
+      this.#damaged.add(p);
+      return undefined;
+    }
   }
 
   /** Fetches partitions that are missing, from `from` towards `to`, up to the first that is not, in one request. */
@@ -117,14 +127,28 @@ export class SstPartitions {
     return this.#loading[p] === undefined && this.get(p) === undefined;
   }
 
+  #isInTail(p: number): boolean {
+    return this.#top.column(p, TopColumn.indexOffset) >= this.#options.tail.offset;
+  }
+
   async #fetch(first: number, last: number): Promise<void> {
+    const { mayReadAgain, onFetched } = this.#options;
+    const bytes = await this.#read(first, last).catch((error: unknown) => {
+      if (!mayReadAgain(error) || this.#isInTail(first)) throw error;
+      return this.#read(first, last);
+    });
+    this.fetchedBytes += bytes;
+    onFetched();
+  }
+
+  /** Gives how many bytes they have. */
+  async #read(first: number, last: number): Promise<number> {
     const top = this.#top;
     const offset = top.column(first, TopColumn.indexOffset);
     const end = top.column(last, TopColumn.filterOffset) + top.column(last, TopColumn.filterLength);
     const bytes = await this.#options.read(offset, end - offset);
     for (let p = first; p <= last; p++) this.#decode(p, { offset, bytes });
-    this.fetchedBytes += bytes.length;
-    this.#options.onFetched();
+    return bytes.length;
   }
 
   #decode(p: number, source: ObjectBytes): Partition {

@@ -3,9 +3,11 @@
  *
  * Windows start small and double, because most scans are short; where a limit is known, the first is what the limit needs. While a
  * window is read, the one after it is fetched: from the second half of the first window on, and not when the limit will be
- * reached before. Blocks that are cached end a window, unless they are few.
+ * reached before. Blocks that are cached end a window, unless they are few. A window that is damaged is waited for a second time,
+ * and what was fetched ahead stays.
  */
 import { withSignal } from "../common/abort.js";
+import type { Block } from "../format/block.js";
 import type { BlockWindow, RangeFetch } from "./block-fetches.js";
 import { type BlockRange, gapBytesMax } from "./block-ranges.js";
 import type { Table } from "./table.js";
@@ -33,6 +35,8 @@ export class ScanWindows {
   #bytesMax: number;
   /** The window after `window`, or the first: under way, or here. */
   #next: RangeFetch | undefined;
+  /** The second read of `window`, which is damaged. */
+  #again: RangeFetch | undefined;
   /** How many windows were taken. */
   #count = 0;
   /** How many partitions are loaded when the next is missing: doubles, because a scan that needs two needs more. */
@@ -48,8 +52,22 @@ export class ScanWindows {
 
   /** True when the present window has the block. */
   holds(number: number): boolean {
-    const window = this.window;
+    const window = this.#again === undefined ? this.window : undefined;
     return window !== undefined && window.first <= number && number <= window.last;
+  }
+
+  /**
+   * A block of the present window. Undefined when the window is damaged and fetched once more: `take` waits for that. Throws
+   * `CorruptionError`.
+   */
+  decode(number: number, keep: boolean): Block | undefined {
+    const window = this.window!;
+    try {
+      return this.#table.decode(window, number, keep);
+    } catch (error) {
+      this.#again = this.#table.again(window, error);
+      return undefined;
+    }
   }
 
   /**
@@ -57,6 +75,11 @@ export class ScanWindows {
    * somebody else is fetching, or a new one. After an abort the same request goes on, for whoever tries again.
    */
   async take(number: number, limit: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#again !== undefined) {
+      if (this.#again.holds(number)) return this.#takeAgain(this.#again, signal);
+      this.#leaveAgain();
+      this.window = undefined;
+    }
     if (!this.#next?.holds(number)) {
       this.#leaveNext();
       this.#next = this.#table.join(number) ?? this.#fetch(number, limit);
@@ -115,7 +138,25 @@ export class ScanWindows {
   /** Forgets the window, and gives up what is fetched ahead. */
   close(): void {
     this.window = undefined;
+    this.#leaveAgain();
     this.#leaveNext();
+  }
+
+  async #takeAgain(again: RangeFetch, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      const window = await withSignal(again.window, signal);
+      if (this.#again !== again) return;
+      this.#leaveAgain();
+      this.window = window;
+    } catch (error) {
+      if (this.#again === again && !signal?.aborted) this.#leaveAgain();
+      throw error;
+    }
+  }
+
+  #leaveAgain(): void {
+    this.#again?.leave();
+    this.#again = undefined;
   }
 
   #leaveNext(): void {

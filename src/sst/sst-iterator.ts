@@ -221,7 +221,7 @@ export class SstIterator implements RowIterator {
     if (!table.knowsBlock(number)) return undefined;
     if (table.hasBlock(number)) return table.cachedBlock(number);
     if (!this.#windows?.holds(number)) return undefined;
-    return table.decode(this.#windows.window!, number, this.#fillCache);
+    return this.#windows.decode(number, this.#fillCache);
   }
 
   /** Goes into the block `#number`. True when the cursor stands on a row already. */

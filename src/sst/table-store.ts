@@ -5,6 +5,7 @@
 import { withSignal } from "../common/abort.js";
 import { CorruptionError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
+import { BlockTrailer } from "../format/block-trailer.js";
 import { IndexBlock } from "../format/index-block.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { PrefixExtractor } from "../format/prefix-extractor.js";
@@ -15,7 +16,6 @@ import { ObjectPaths } from "../object-store/paths.js";
 import type { BlockCache, IndexEntry, SstBlocks } from "./block-cache.js";
 import { readSstRange } from "./sst-reader.js";
 import { propertiesMatch, Table } from "./table.js";
-import { WatchedTrailer } from "./watched-trailer.js";
 
 export interface TableStoreOptions {
   store: ObjectStore;
@@ -32,8 +32,9 @@ export interface TableStoreOptions {
   /** Lets scans ask filters that were made with it for the prefix that their bounds have in common. */
   prefixExtractor?: PrefixExtractor | undefined;
   /**
-   * Called when bytes of an SST are damaged, before whoever reads them is told: a cache between here and the store forgets what it
-   * has of the SST, at once, and the next read comes from the store.
+   * Called when bytes of an SST are damaged: a cache between here and the store forgets what it has of the SST, at once, so that the
+   * next read comes from the store. What is damaged is then read once more, and only a second failure is the reader's. Without it
+   * there is nothing to forget, and damage is reported at once.
    */
   onDamage?: ((id: Ulid) => void) | undefined;
   /** Requests give way to others, as those of a compaction should. */
@@ -173,7 +174,7 @@ export class TableStore {
     ) {
       fail("its sections are not where the manifest says");
     }
-    const trailer = new WatchedTrailer(info.id, () => this.#onDamage?.(info.id));
+    const trailer = new BlockTrailer(info.id);
     const open = (section: { offset: number; length: number }): Uint8Array => {
       const start = section.offset - offset;
       return trailer.open(bytes, start, start + section.length, section.offset, object);
@@ -185,6 +186,7 @@ export class TableStore {
     const table = new Table(this.store, blocks, {
       ...{ info, properties, trailer, top, tail: { offset, bytes } },
       onGrown: () => this.#grown(table),
+      onDamage: this.#onDamage && (() => this.#onDamage?.(info.id)),
     });
     return table;
   }

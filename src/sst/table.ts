@@ -6,6 +6,7 @@
  */
 import { withSignal } from "../common/abort.js";
 import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
+import { CorruptionError } from "../common/errors.js";
 import type { KeyBounds } from "../common/key-range.js";
 import type { RowRef } from "../common/row.js";
 import { Block, BlockFind } from "../format/block.js";
@@ -18,7 +19,12 @@ import { IndexColumn, type SstProperties } from "../format/sst.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { SstBlocks } from "./block-cache.js";
-import { BlockFetches, type BlockSource, type RangeFetch } from "./block-fetches.js";
+import {
+  BlockFetches,
+  type BlockSource,
+  type BlockWindow,
+  type RangeFetch,
+} from "./block-fetches.js";
 import { type ObjectBytes, type Partition, SstPartitions } from "./partitions.js";
 import { readSstRange } from "./sst-reader.js";
 
@@ -35,6 +41,8 @@ export interface TableParts {
   readonly tail: ObjectBytes;
   /** Called when the table occupies more memory than before. */
   onGrown?(): void;
+  /** As in `TableStoreOptions`, for this SST. */
+  onDamage?: (() => void) | undefined;
 }
 
 export class Table implements BlockSource {
@@ -50,6 +58,9 @@ export class Table implements BlockSource {
   readonly #partitions: SstPartitions;
   /** Plain blocks of an SST that is in memory as a whole: views, outside of the cache. Compressed ones go through the cache. */
   readonly #residentBlocks: (Block | undefined)[] | undefined;
+  /** Blocks of such an SST that are to be fetched all the same. */
+  readonly #damagedBlocks = new Set<number>();
+  readonly #onDamage: (() => void) | undefined;
   readonly #fetches: BlockFetches = new BlockFetches(this);
 
   constructor(store: ObjectStore, blocks: SstBlocks, parts: TableParts) {
@@ -61,6 +72,7 @@ export class Table implements BlockSource {
     this.#object = ObjectPaths.sst(info.id);
     this.#trailer = parts.trailer;
     this.#tail = tail;
+    this.#onDamage = parts.onDamage;
     this.#partitions = new SstPartitions({
       object: this.#object,
       trailer: this.#trailer,
@@ -68,6 +80,7 @@ export class Table implements BlockSource {
       tail,
       read: (offset, length) => readSstRange(store, info, offset, length),
       onFetched: () => onGrown?.(),
+      mayReadAgain: (error) => this.mayReadAgain(error),
     });
     this.blockCount = this.#partitions.blockCount;
     this.#residentBlocks = tail.offset === 0 ? [] : undefined;
@@ -87,6 +100,10 @@ export class Table implements BlockSource {
 
   get cacheBytesFree(): number {
     return this.blocks.bytesFree;
+  }
+
+  get isResident(): boolean {
+    return this.#residentBlocks !== undefined;
   }
 
   /** Bytes of a row in its block, about. */
@@ -210,7 +227,7 @@ export class Table implements BlockSource {
   /** True when the place of the block is known; false for numbers that no block has. */
   knowsBlock(number: number): boolean {
     if (number < 0 || number >= this.blockCount) return false;
-    if (this.#tail.offset <= this.info.metaOffset) return true;
+    if (this.#onDamage === undefined && this.#tail.offset <= this.info.metaOffset) return true;
     return this.#partitions.get(this.#partitions.ofBlock(number)) !== undefined;
   }
 
@@ -236,23 +253,22 @@ export class Table implements BlockSource {
 
   /** A block that needs no request, or undefined. */
   cachedBlock(number: number): Block | undefined {
-    if (this.#residentBlocks !== undefined) {
-      const known = this.#residentBlocks[number];
-      if (known !== undefined) return known;
-      if (!this.#isPlainInTail(number)) {
-        return this.#inCache(number) ?? this.decode(this.#tail, number, true);
+    const known = this.#residentBlocks?.[number];
+    if (known !== undefined) return known;
+    if (this.#isInTail(number)) {
+      try {
+        return this.#residentBlock(this.#residentBlocks!, number);
+      } catch (error) {
+        if (!this.mayReadAgain(error)) throw error;
+        this.#damagedBlocks.add(number);
       }
-      const { payload, offset } = this.#openBlock(this.#tail, number);
-      const block = new Block(payload, this.#object, offset);
-      this.#residentBlocks[number] = block;
-      return block;
     }
     return this.#inCache(number);
   }
 
-  /** True when `cachedBlock` would return one; does not count as a use. */
+  /** True when `cachedBlock` returns one, unless it finds damage; does not count as a use. */
   hasBlock(number: number): boolean {
-    return this.#residentBlocks !== undefined || this.blocks.has(this.blockOffset(number));
+    return this.#isInTail(number) || this.blocks.has(this.blockOffset(number));
   }
 
   isFetching(number: number): boolean {
@@ -267,6 +283,22 @@ export class Table implements BlockSource {
   /** The blocks from `first` to `last`, in one GET. The caller `leave`s the result when it does not wait for it any more. */
   fetch(first: number, last: number, background: boolean): RangeFetch {
     return this.#fetches.fetch({ first, last }, background);
+  }
+
+  /** The second read of a damaged window; the caller `leave`s it. Throws `error` where there is none. */
+  again(window: BlockWindow, error: unknown): RangeFetch {
+    return this.#fetches.again(window, error);
+  }
+
+  /** `decode` with `keep` that waits for the second read of a damaged window. */
+  decodeOrReadAgain(window: BlockWindow, number: number): Promise<Block> {
+    return this.#fetches.decode(window, number);
+  }
+
+  mayReadAgain(error: unknown): boolean {
+    if (this.#onDamage === undefined || !(error instanceof CorruptionError)) return false;
+    this.#onDamage();
+    return true;
   }
 
   /** The fetch under way that holds a block; the caller `leave`s it. */
@@ -297,6 +329,20 @@ export class Table implements BlockSource {
 
   #inCache(number: number): Block | undefined {
     return this.blocks.get(this.blockOffset(number));
+  }
+
+  #isInTail(number: number): boolean {
+    return this.#residentBlocks !== undefined && !this.#damagedBlocks.has(number);
+  }
+
+  #residentBlock(known: (Block | undefined)[], number: number): Block {
+    if (!this.#isPlainInTail(number)) {
+      return this.#inCache(number) ?? this.decode(this.#tail, number, true);
+    }
+    const { payload, offset } = this.#openBlock(this.#tail, number);
+    const block = new Block(payload, this.#object, offset);
+    known[number] = block;
+    return block;
   }
 
   #isPlainInTail(number: number): boolean {

@@ -10,6 +10,7 @@ import {
   MemoryObjectStore,
   type OpenOptions,
 } from "../../../src/index.js";
+import { decodePart, encodePart } from "../../../src/object-store/cached-part.js";
 import { CountingObjectStore } from "../../../src/testing/index.js";
 import { text } from "./support.js";
 
@@ -132,6 +133,59 @@ test("what the store once answered wrongly does not stay on the disk", async () 
   const next = await DbReader.open(at, disk());
   await readMuch(next);
   await next.close();
+});
+
+/** Damages a byte of an SST on the disk, as if it had come so from the store: the entry is whole. */
+async function damageOnDisk(sstId: string, offset: number): Promise<void> {
+  const [databaseId] = await fs.readdir(dir);
+  const part = Math.floor(offset / 65_536);
+  const path = join(dir, databaseId!, sstId, `${part}.part`);
+  const at = { name: `${databaseId}/${sstId}`, offset: part * 65_536 };
+  const { object, bytes } = decodePart(await fs.readFile(path), at)!;
+  bytes[offset - at.offset]! ^= 1;
+  await fs.writeFile(path, encodePart(at, object, bytes));
+}
+
+test("an SST that is damaged on the disk, wherever, is read once more from the store, and kept as it is there", async () => {
+  const { store, at, sstGets, counting } = await newDatabase();
+  const first = await DbReader.open(at, disk());
+  await readMuch(first);
+  await first.close();
+  const keys = [...new Set(counting.requests.map(({ key }) => key))].filter((key) =>
+    key.includes("sst/"),
+  );
+  const { size } = (await store.head(keys[0]!))!;
+  const [, sstId] = /sst\/(\w{26})/.exec(keys[0]!)!;
+  const offsets = Array.from({ length: 8 }, (_, i) => 100 + Math.floor(((size - 101) * i) / 7));
+  for (const offset of offsets) {
+    await damageOnDisk(sstId!, offset);
+    const reader = await DbReader.open(at, disk());
+    counting.reset();
+    await readMuch(reader);
+    await reader.close();
+    expect(sstGets(), `offset ${offset}`).toBeGreaterThan(0);
+    expect(reader.stats().diskCache!.damaged, `offset ${offset}`).toBe(1);
+    counting.reset();
+    const next = await DbReader.open(at, disk());
+    await readMuch(next);
+    await next.close();
+    expect(next.stats().diskCache!.damaged, `offset ${offset}`).toBe(0);
+  }
+});
+
+test("a get of a block that is damaged on the disk is one request", async () => {
+  const { at, sstGets, counting } = await newDatabase();
+  const first = await DbReader.open(at, disk());
+  await readMuch(first);
+  await first.close();
+  const [databaseId] = await fs.readdir(dir);
+  for (const id of await fs.readdir(join(dir, databaseId!))) await damageOnDisk(id, 100);
+  const reader = await DbReader.open(at, disk());
+  counting.reset();
+  const values = await Promise.all([reader.get(keyOf(0)), reader.getMany([keyOf(1), keyOf(0)])]);
+  expect(values.flat().map(text)).toEqual([textOf(0), textOf(1), textOf(0)]);
+  expect(sstGets()).toBe(1);
+  await reader.close();
 });
 
 test("a folder that cannot be made is told of in the figures only", async () => {

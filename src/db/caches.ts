@@ -47,7 +47,7 @@ export class Caches {
     const disk = this.#disk;
     this.tables = new TableStore({
       store: disk ? cachedRanges(store, disk, databaseId) : store,
-      ...{ databaseId, cache: this.#blocks, prefixExtractor },
+      ...{ databaseId, cache: this.#blocks, prefixExtractor, disk },
       onDamage: disk && ((id) => void disk.drop(databaseId, id)),
     });
   }

@@ -1,4 +1,4 @@
-/** `warm`: the method of handles that brings a key range into the block cache. */
+/** `warm`: the method of handles that brings a key range into the block cache, and into the disk cache where there is one. */
 import { throwIfAborted } from "../common/abort.js";
 import {
   type KeyRange,

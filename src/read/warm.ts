@@ -1,9 +1,11 @@
 /**
  * `warmTables`: brings the tables of a key range and their data blocks into the block cache, newest first, in few large requests of low
- * priority. It stops when the cache is full, and never makes anything leave it but by accident.
+ * priority. It stops when the cache is full, and never makes anything leave it but by accident. With a disk cache it goes on then: what
+ * it fetches passes through that, and memory stays as it is.
  *
  *  1. All tables are opened, some at a time: one request each, and none where they are open.
- *  2. What is not cached of each is cut into windows, and those are fetched, some at a time, across all tables.
+ *  2. What is not cached of each is cut into windows, and those are fetched, some at a time, across all tables. A table that memory had
+ *     no room for is opened when its turn comes, and not kept.
  */
 import { withSignal } from "../common/abort.js";
 import type { KeyBounds } from "../common/key-range.js";
@@ -23,17 +25,26 @@ export interface WarmTablesOptions {
 export interface WarmResult {
   /** SSTs that hold keys of the range and were looked at, open already or not. */
   readonly tables: number;
-  /** Data blocks that were brought into the cache, and their bytes in the store. */
+  /** Data blocks that were brought into the block cache, and their bytes in the store. */
   readonly blocks: number;
   readonly bytes: number;
-  /** False when the cache was full before all of the range was in it. */
+  /** The same of blocks that the block cache had no room for, and that are on the disk now. Undefined without a disk cache. */
+  readonly disk?: WarmedOnDisk | undefined;
+  /** False when the block cache, and the disk cache where there is one, were full before all of the range was in one of them. */
   readonly complete: boolean;
+}
+
+export interface WarmedOnDisk {
+  readonly blocks: number;
+  readonly bytes: number;
 }
 
 const requestsAtOnce = 4;
 const windowBytes = 2 * 1024 * 1024;
 /** What a cached block occupies beside its bytes, about. */
 const blockOverheadBytes = 256;
+/** What may pass through the disk cache, of its bound: when it is full, it gives up what is older than the newest three quarters. */
+const diskShare = 0.75;
 
 /** Rejects with `signal.reason`, and as reads do; what is in the cache by then stays there. */
 export function warmTables(
@@ -47,7 +58,7 @@ export function warmTables(
 interface Window {
   readonly first: number;
   readonly last: number;
-  /** Room that its blocks need in the cache. */
+  /** Room that its blocks need in the cache; 0: they are for the disk alone. */
   readonly room: number;
 }
 
@@ -59,11 +70,21 @@ class Warming {
   #tableCount = 0;
   #blocks = 0;
   #bytes = 0;
+  readonly #onDisk = { blocks: 0, bytes: 0 };
+  /** What may still pass through the disk cache. */
+  #diskBytesLeft: number;
+  /** Entries that the disk cache had not kept before. */
+  readonly #skipped: number;
+  #isMemoryFull = false;
+  /** Nothing more is fetched. */
   #isFull = false;
 
   constructor(tables: TableStore, options: WarmTablesOptions) {
     this.#tables = tables;
     this.#options = options;
+    const { bytesMax, skipped } = tables.disk?.stats() ?? { bytesMax: 0, skipped: 0 };
+    this.#diskBytesLeft = bytesMax * diskShare;
+    this.#skipped = skipped;
   }
 
   async run(view: StoredView): Promise<WarmResult> {
@@ -73,10 +94,10 @@ class Warming {
     await this.#inParallel(infos.entries(), async ([i, info]) => {
       opened[i] = await this.#open(info);
     });
-    const open = opened.filter((table) => table !== undefined);
-    await this.#inParallel(this.#windows(open), (fetching) => fetching());
+    await this.#inParallel(this.#windows(infos, opened), (fetching) => fetching());
     const [tables, blocks, bytes] = [this.#tableCount, this.#blocks, this.#bytes];
-    return { tables, blocks, bytes, complete: !this.#isFull };
+    const disk = this.#tables.disk && this.#onDisk;
+    return { tables, blocks, bytes, complete: !this.#isFull, ...(disk && { disk }) };
   }
 
   /** Works off the items, so many at once, until they end, one fails or the cache is full. */
@@ -103,20 +124,59 @@ class Warming {
   }
 
   async #open(info: SstInfo): Promise<Table | undefined> {
-    const { cache } = this.#tables;
     const known = this.#tables.getIfOpen(info);
-    if (known === undefined && cache.bytesFree < info.size - info.metaOffset) {
-      this.#isFull = true;
+    const { size, metaOffset, topOffset } = info;
+    // As it is stored, and decoded.
+    const room = size - metaOffset + (topOffset - metaOffset);
+    if (known === undefined && this.#tables.cache.bytesFree - this.#reserved < room) {
+      this.#memoryIsFull();
       return undefined;
     }
     this.#tableCount++;
-    return known ?? this.#tables.open(info, this.#options.signal, true);
+    if (known !== undefined) return known;
+    this.#reserved += room;
+    try {
+      const table = await this.#tables.open(info, this.#options.signal, true);
+      await this.#passed(size - metaOffset);
+      return table;
+    } finally {
+      this.#reserved -= room;
+    }
+  }
+
+  async #openAside(info: SstInfo): Promise<Table> {
+    this.#tableCount++;
+    const table = await this.#tables.openAside(info, this.#options.signal, true);
+    await this.#passed(info.size - info.metaOffset);
+    return table;
+  }
+
+  #memoryIsFull(): void {
+    this.#isMemoryFull = true;
+    if (this.#tables.disk === undefined) this.#isFull = true;
+  }
+
+  /** So many bytes came through the disk cache, where there is one: it is full with them, or has time to write them. */
+  async #passed(bytes: number): Promise<void> {
+    const { disk } = this.#tables;
+    if (disk === undefined) return;
+    this.#diskBytesLeft -= bytes;
+    await withSignal(disk.idle(), this.#options.signal);
+    if (this.#isMemoryFull && disk.stats().skipped > this.#skipped) this.#isFull = true;
   }
 
   /** What is to be fetched, planned no earlier than somebody can fetch it. */
-  async *#windows(tables: readonly Table[]): AsyncGenerator<() => Promise<void>> {
+  async *#windows(
+    infos: readonly SstInfo[],
+    opened: readonly (Table | undefined)[],
+  ): AsyncGenerator<() => Promise<void>> {
     const { bounds, signal } = this.#options;
-    for (const table of tables) {
+    for (const [i, info] of infos.entries()) {
+      if (opened[i] === undefined && this.#diskBytesLeft < info.size - info.metaOffset) {
+        this.#isFull = true;
+        return;
+      }
+      const table = opened[i] ?? (await this.#openAside(info));
       const { lower, upper } = bounds;
       if (lower !== undefined) await table.loadKeyPlace(lower, signal);
       if (upper !== undefined) await table.loadKeyPlace(upper, signal);
@@ -135,15 +195,25 @@ class Warming {
           return;
         }
         this.#reserved += window.room;
+        for (let n = window.first; n <= window.last; n++)
+          this.#diskBytesLeft -= table.blockBytes(n);
         yield () => this.#fetch(table, window);
         number = window.last + 1;
       }
     }
   }
 
-  /** The blocks from `first` on that one request should fetch; undefined when the cache has no room for the first. */
+  /** The blocks from `first` on that one request should fetch; undefined when no cache has room for the first. */
   #plan(table: Table, first: number, limit: number): Window | undefined {
     const free = this.#tables.cache.bytesFree - this.#reserved;
+    const window = this.#isMemoryFull ? undefined : this.#planWithin(free, table, first, limit);
+    if (window !== undefined) return window;
+    this.#memoryIsFull();
+    const onDisk = this.#planWithin(this.#diskBytesLeft, table, first, limit);
+    return onDisk && { ...onDisk, room: 0 };
+  }
+
+  #planWithin(free: number, table: Table, first: number, limit: number): Window | undefined {
     let bytes = 0;
     let room = 0;
     let end = first;
@@ -167,15 +237,19 @@ class Warming {
       for (let number = first; number <= last; number++) {
         guard();
         // Others may have filled it meanwhile, and blocks may be larger than they are in the store.
-        if (cache.bytesFree < table.blockBytes(number) + blockOverheadBytes) {
-          this.#isFull = true;
-          return;
+        if (room === 0 || cache.bytesFree < table.blockBytes(number) + blockOverheadBytes) {
+          this.#memoryIsFull();
+          if (this.#isFull) return;
+          this.#onDisk.blocks++;
+          this.#onDisk.bytes += table.blockBytes(number);
+          continue;
         }
         if (table.hasBlock(number)) continue;
         await withSignal(table.decodeOrReadAgain(window, number), signal);
         this.#blocks++;
         this.#bytes += table.blockBytes(number);
       }
+      await this.#passed(0);
     } finally {
       this.#reserved -= room;
     }

@@ -11,6 +11,7 @@ import type { SstInfo } from "../format/manifest.js";
 import type { PrefixExtractor } from "../format/prefix-extractor.js";
 import { SectionId, topColumnCount } from "../format/sst.js";
 import { checkHeader, readFooter, readProperties, sectionOf } from "../format/sst-tail.js";
+import type { DiskCache } from "../object-store/disk-cache.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { BlockCache, IndexEntry, SstBlocks } from "./block-cache.js";
@@ -37,6 +38,8 @@ export interface TableStoreOptions {
    * there is nothing to forget, and damage is reported at once.
    */
   onDamage?: ((id: Ulid) => void) | undefined;
+  /** The disk cache that `store` reads through, if it does. */
+  disk?: Pick<DiskCache, "idle" | "stats"> | undefined;
   /** Requests give way to others, as those of a compaction should. */
   background?: boolean | undefined;
 }
@@ -51,6 +54,7 @@ export class TableStore {
   readonly store: ObjectStore;
   readonly databaseId: Ulid;
   readonly cache: BlockCache;
+  readonly disk: TableStoreOptions["disk"];
   readonly background: boolean;
   readonly prefixExtractor: PrefixExtractor | undefined;
   readonly #onDamage: ((id: Ulid) => void) | undefined;
@@ -64,6 +68,7 @@ export class TableStore {
     this.store = options.store;
     this.databaseId = options.databaseId;
     this.cache = options.cache;
+    this.disk = options.disk;
     this.background = options.background ?? false;
     this.prefixExtractor = options.prefixExtractor;
     this.#onDamage = options.onDamage;
@@ -93,18 +98,24 @@ export class TableStore {
     if (table !== undefined) return Promise.resolve(table);
     let opening = this.#opening.get(info.id);
     if (opening === undefined) {
-      const read = (): Promise<Table> => this.#read(info, background ?? this.background);
-      opening = read()
-        .catch((error: unknown) => {
-          if (this.#onDamage === undefined || !(error instanceof CorruptionError)) throw error;
-          this.#onDamage(info.id);
-          return read();
-        })
+      opening = this.#readTwice(info, background ?? this.background)
         .then((opened) => this.#keep(opened))
         .finally(() => this.#opening.delete(info.id));
       this.#opening.set(info.id, opening);
     }
     return withSignal(opening, signal);
+  }
+
+  /** A table that is not kept open, unless it is already: nothing leaves the cache for it. */
+  async openAside(info: SstInfo, signal?: AbortSignal, background?: boolean): Promise<Table> {
+    const known = this.getIfOpen(info) ?? this.#opening.get(info.id);
+    const release = (table: Table): Table => {
+      table.blocks.release();
+      return table;
+    };
+    const read = (): Promise<Table> =>
+      this.#readTwice(info, background ?? this.background).then(release);
+    return withSignal(known === undefined ? read() : Promise.resolve(known), signal);
   }
 
   /** Forgets tables that no manifest names any more. */
@@ -149,6 +160,17 @@ export class TableStore {
     this.#tables.delete(id);
     open.entry.remove();
     open.blocks.release();
+  }
+
+  /** Once more where a cache on the way may have damaged it. */
+  async #readTwice(info: SstInfo, background: boolean): Promise<Table> {
+    try {
+      return await this.#read(info, background);
+    } catch (error) {
+      if (this.#onDamage === undefined || !(error instanceof CorruptionError)) throw error;
+      this.#onDamage(info.id);
+      return this.#read(info, background);
+    }
   }
 
   async #read(info: SstInfo, background: boolean): Promise<Table> {

@@ -2,7 +2,7 @@
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Db, DbReader, MemoryObjectStore, type ReaderOptions } from "../../../src/index.js";
 import { CountingObjectStore, FaultyObjectStore } from "../../../src/testing/index.js";
 import { text } from "./support.js";
@@ -137,6 +137,94 @@ test("the writer warms up too, and its disk cache with it", async () => {
   expect(counting.requests.filter(({ key }) => key.includes("sst/"))).toEqual([]);
   await next.close();
   await fs.rm(dir, { recursive: true, force: true, maxRetries: 5 });
+});
+
+describe("with a disk cache", () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await fs.mkdtemp(join(tmpdir(), "moraine-cache-"));
+  });
+  afterEach(() => fs.rm(dir, { recursive: true, force: true, maxRetries: 5 }));
+
+  const readAll = async (reader: DbReader, rows: number): Promise<void> => {
+    for (let i = 0; i < rows; i += 97) {
+      expect((await reader.get(keyOf(i)))!.length).toBe(valueLength);
+    }
+    expect((await reader.keys().nextMany(rows + 1)).length).toBe(rows);
+  };
+
+  test.each<[string, number]>([
+    ["a third of the data", 4_000_000],
+    ["a part of its indexes", 30_000],
+    ["nothing", 0],
+  ])("what memory of %s has no room for is on the disk afterwards", async (_, blockCacheBytes) => {
+    const { open, gets, rows, counting } = await newDatabase(4);
+    const cache = { dir, bytes: 50_000_000 };
+    const reader = await open({ blockCacheBytes, cache });
+    const { tables, blocks, bytes, disk, complete } = await reader.warm();
+    expect([tables, complete]).toEqual([4, true]);
+    expect(bytes).toBeLessThanOrEqual(blockCacheBytes);
+    expect(bytes + disk!.bytes).toBeGreaterThan(rows * valueLength);
+    const { blockCache, diskCache } = reader.stats();
+    expect([blockCache.data.evictions, blockCache.index.evictions]).toEqual([0, 0]);
+    expect(blockCache.data.count).toBe(blocks);
+    expect(diskCache).toMatchObject({ skipped: 0, evictions: 0 });
+    expect(gets().length).toBeLessThanOrEqual(18);
+    counting.reset();
+    await readAll(reader, rows);
+    expect(gets()).toEqual([]);
+    // Again it only reads the disk.
+    expect(await reader.warm()).toMatchObject({ tables: 4, complete: true });
+    expect(gets()).toEqual([]);
+    await reader.close();
+    const next = await open({ cache });
+    await readAll(next, rows);
+    expect(gets()).toEqual([]);
+    await next.close();
+  });
+
+  test("all that memory has room for leaves nothing to the disk alone", async () => {
+    const { open, gets, rows, counting } = await newDatabase();
+    const reader = await open({ cache: { dir, bytes: 50_000_000 } });
+    const none = { blocks: 0, bytes: 0 };
+    expect(await reader.warm({ gte: keyOf(5000) })).toMatchObject({ disk: none, complete: true });
+    expect(await reader.warm()).toMatchObject({ disk: none, complete: true });
+    expect(reader.stats().diskCache!.bytes).toBeGreaterThan(rows * valueLength);
+    counting.reset();
+    expect(await reader.warm()).toMatchObject({ blocks: 0, disk: none, complete: true });
+    expect(gets()).toEqual([]);
+    await reader.close();
+  });
+
+  test("it ends when the disk cache is full, and what it brought there has not left it", async () => {
+    const { open, gets, counting } = await newDatabase(4);
+    const cache = { dir, bytes: 6_000_000 };
+    const reader = await open({ blockCacheBytes: 1_000_000, cache });
+    const { complete, bytes, disk } = await reader.warm();
+    expect(complete).toBe(false);
+    expect(bytes).toBeGreaterThan(800_000);
+    expect(bytes + disk!.bytes).toBeGreaterThan(4_000_000);
+    expect(bytes + disk!.bytes).toBeLessThan(4_600_000);
+    expect(reader.stats().diskCache).toMatchObject({ evictions: 0, skipped: 0 });
+    const fetched = gets().reduce((sum, get) => sum + get.bytes, 0);
+    expect(fetched).toBeLessThan(6_000_000);
+    counting.reset();
+    expect(await reader.warm()).toMatchObject({ complete: false });
+    expect(gets().reduce((sum, get) => sum + get.bytes, 0)).toBeLessThan(2_500_000);
+    await reader.close();
+  });
+
+  test("a disk that fails ends it where memory is full", async () => {
+    const { open, gets } = await newDatabase(4);
+    await fs.writeFile(join(dir, "file"), "");
+    const cache = { dir: join(dir, "file"), bytes: 50_000_000 };
+    const reader = await open({ blockCacheBytes: 4_000_000, cache });
+    const { complete, bytes } = await reader.warm();
+    expect(complete).toBe(false);
+    expect(bytes).toBeGreaterThan(3_000_000);
+    expect(gets().reduce((sum, get) => sum + get.bytes, 0)).toBeLessThan(7_000_000);
+    await reader.close();
+  });
 });
 
 test("an abort, a close or a store that fails ends it, and what is cached stays", async () => {

@@ -146,11 +146,6 @@ export class BlockCache {
     return entry;
   }
 
-  /** @internal For `SstBlocks`. */
-  removeBlock(entry: BlockEntry): void {
-    entry.queue!.remove(entry);
-  }
-
   /** @internal For `SstBlocks`: nobody can find anything in it. */
   forgetSst(blocks: SstBlocks): void {
     if (this.#ssts.get(blocks.name) === blocks) this.#ssts.delete(blocks.name);
@@ -289,13 +284,6 @@ export class SstBlocks {
     if (this.#entries.has(offset)) return;
     const entry = this.#cache.addBlock(this, offset, block);
     if (entry !== undefined) this.#entries.set(offset, entry);
-  }
-
-  /** Forgets all blocks: nobody will want them, or they are in doubt. */
-  drop(): void {
-    for (const entry of this.#entries.values()) this.#cache.removeBlock(entry);
-    this.#entries.clear();
-    this.#forgetIfUnused();
   }
 
   /** A table that looked for blocks here is closed; the blocks stay, for whoever opens it again. */

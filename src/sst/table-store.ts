@@ -118,14 +118,6 @@ export class TableStore {
     return withSignal(known === undefined ? read() : Promise.resolve(known), signal);
   }
 
-  /** Forgets tables that no manifest names any more. */
-  forget(ids: Iterable<Ulid>): void {
-    for (const id of ids) {
-      this.#tables.get(id)?.blocks.drop();
-      this.#drop(id);
-    }
-  }
-
   /** Gives the room of the open tables back to a cache that others may share. Data blocks stay in it. */
   close(): void {
     this.#isClosed = true;

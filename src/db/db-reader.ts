@@ -10,22 +10,20 @@ import {
   StoreError,
 } from "../common/errors.js";
 import type { KeyRange } from "../common/key-range.js";
+import { lazy } from "../common/lazy.js";
 import { checkOptions, requireInteger, requireSignal } from "../common/options.js";
 import type { Manifest } from "../format/manifest.js";
 import type { WalObject } from "../format/wal-object.js";
-import { walParts } from "../format/wal-parts.js";
-import { ObjectPaths } from "../object-store/paths.js";
 import type { WarmResult } from "../read/warm.js";
-import { type Location, openLocation } from "./location.js";
-import { checkReaderOptions, type ReaderOptions } from "./open-options.js";
-import { openReader, type ReaderParts } from "./open-reader.js";
+import { closedError } from "./closed-error.js";
+import type { Location } from "./location.js";
+import type { ReaderOptions } from "./open-options.js";
+import type { ReaderParts } from "./open-reader.js";
 import { Reads, type ReadView } from "./reads.js";
 import type { ReaderStats } from "./stats.js";
-import { openWalPlace, type WalPlace } from "./wal-place.js";
 import { type WarmOptions, warm } from "./warm.js";
-import { closedError } from "./write-pipeline.js";
 
-const defaultPollIntervalMs = 1_000;
+const opener = lazy(() => import("./open-reader.js"));
 const idlePollIntervalMs = 10_000;
 
 export class DbReader extends Reads {
@@ -47,32 +45,17 @@ export class DbReader extends Reads {
    * there is no database, or no such checkpoint.
    */
   static async open(location: Location, options?: ReaderOptions): Promise<DbReader> {
-    const checked = checkReaderOptions(options);
-    const place = await openLocation(location);
-    let walPlace: WalPlace | undefined;
+    const { openReader } = await opener();
+    const parts = await openReader(location, options);
+    const reader = new DbReader(parts);
     try {
-      walPlace = await openWalPlace(options?.wal, place);
-      checked.signal?.throwIfAborted();
-      const pollIntervalMs = options?.pollIntervalMs ?? defaultPollIntervalMs;
-      const reader = new DbReader(
-        await openReader(place, walPlace, checked, {
-          pollIntervalMs,
-          checkpoint: options?.checkpoint,
-        }),
-      );
-      try {
-        await withSignal(reader.#followAll(), checked.signal);
-      } catch (error) {
-        reader.#finish(undefined);
-        throw error;
-      }
-      reader.#schedule();
-      return reader;
+      await withSignal(reader.#followAll(), options?.signal);
     } catch (error) {
-      place.close();
-      walPlace?.open?.close();
+      reader.#finish(undefined);
       throw error;
     }
+    reader.#schedule();
+    return reader;
   }
 
   private constructor(parts: ReaderParts) {
@@ -237,20 +220,9 @@ export class DbReader extends Reads {
     }
   }
 
-  /** All batches and loads of an object appear in one tick. */
   #apply(object: WalObject): void {
-    const { state, settings } = this.#parts;
-    const path = ObjectPaths.wal(object.epoch, object.id);
-    for (const part of walParts(object, path)) {
-      if (part.loaded === undefined) {
-        if (state.active.bytes >= settings.memTableBytes) state.freeze();
-        const { start, end, recordCount } = part;
-        state.active.applyRecords(object.bytes, start, end, recordCount, this.#seq, path);
-      } else if (part.lastSeq > this.#seq) {
-        if (state.active.rowCount > 0) state.freeze();
-        state.addLoad(part.loaded);
-      }
-    }
+    const { state, settings, applyObject } = this.#parts;
+    applyObject(state, object, this.#seq, settings.memTableBytes);
     this.#advance(object.lastSeq);
   }
 

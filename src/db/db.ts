@@ -10,6 +10,7 @@ import {
 } from "../common/bytes.js";
 import { InvalidArgumentError, type MoraineError } from "../common/errors.js";
 import type { KeyRange } from "../common/key-range.js";
+import { lazy } from "../common/lazy.js";
 import {
   checkOptions,
   requireBoolean,
@@ -23,7 +24,6 @@ import type { WarmResult } from "../read/warm.js";
 import type { LoadEntries, LoadProgress, LoadResult } from "./load.js";
 import type { Location } from "./location.js";
 import type { OpenOptions } from "./open-options.js";
-import { openWriter } from "./open-writer.js";
 import { Reads, type ReadView } from "./reads.js";
 import type { DbStats } from "./stats.js";
 import { type WarmOptions, warm } from "./warm.js";
@@ -70,6 +70,7 @@ export interface CloseOptions {
   flush?: boolean | "wal" | undefined;
 }
 
+const opener = lazy(() => import("./open-writer.js"));
 const writeOptionNames = ["durable", "signal"] as const;
 const defaultWrite: WriteRequest = { durable: true, signal: undefined };
 
@@ -81,6 +82,7 @@ export class Db extends Reads {
    * its later writes is acknowledged.
    */
   static async open(location: Location, options?: OpenOptions): Promise<Db> {
+    const { openWriter } = await opener();
     return new Db(await openWriter(location, options));
   }
 

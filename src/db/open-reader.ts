@@ -13,13 +13,16 @@ import { instantOf, StoredManifest } from "../manifest/stored-manifest.js";
 import { MemTable } from "../memtable/mem-table.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import { WalFollower } from "../wal/wal-follower.js";
+import { applyObject } from "./apply-object.js";
 import { Caches } from "./caches.js";
 import { DbState } from "./db-state.js";
-import type { OpenLocation } from "./location.js";
-import type { CheckedOptions } from "./open-options.js";
+import { type Location, type OpenLocation, openLocation } from "./location.js";
+import { type CheckedOptions, checkReaderOptions, type ReaderOptions } from "./open-options.js";
 import type { Settings } from "./settings.js";
-import { repinWal, type WalPlace } from "./wal-place.js";
+import { openWalPlace, repinWal, type WalPlace } from "./wal-place.js";
 import { type WrappedStore, wrapStore } from "./wrap-store.js";
+
+const defaultPollIntervalMs = 1_000;
 
 export interface ReaderParts {
   stored: StoredManifest;
@@ -31,12 +34,34 @@ export interface ReaderParts {
   wrapped: WrappedStore;
   caches: Caches;
   pollIntervalMs: number;
+  applyObject: typeof applyObject;
   /** Throws when this reader was not told where the manifest's WAL is. */
   requireReadable: (manifest: Manifest) => void;
   closeStore: () => void;
 }
 
 export async function openReader(
+  location: Location,
+  options: ReaderOptions | undefined,
+): Promise<ReaderParts> {
+  const checked = checkReaderOptions(options);
+  const place = await openLocation(location);
+  let walPlace: WalPlace | undefined;
+  try {
+    walPlace = await openWalPlace(options?.wal, place);
+    checked.signal?.throwIfAborted();
+    return await findParts(place, walPlace, checked, {
+      pollIntervalMs: options?.pollIntervalMs ?? defaultPollIntervalMs,
+      checkpoint: options?.checkpoint,
+    });
+  } catch (error) {
+    place.close();
+    walPlace?.open?.close();
+    throw error;
+  }
+}
+
+async function findParts(
   place: OpenLocation,
   walPlace: WalPlace | undefined,
   options: CheckedOptions,
@@ -73,6 +98,7 @@ export async function openReader(
   return {
     ...parts,
     pollIntervalMs,
+    applyObject,
     requireReadable: (later) => requireReadable(later, walPlace),
     closeStore,
   };

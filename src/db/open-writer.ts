@@ -1,23 +1,13 @@
-/** Opening for writing: claims the database and puts the parts of a `Writer` together. */
-import { withSignal } from "../common/abort.js";
-import { seqMax } from "../common/row.js";
-import { Flusher } from "../flush/flusher.js";
-import { WalLocation } from "../format/manifest.js";
-import { MemTable } from "../memtable/mem-table.js";
-import { L0Log } from "../wal/l0-log.js";
-import { WriteAheadLog } from "../wal/write-ahead-log.js";
-import type { WriteLog } from "../wal/write-log.js";
-import { Caches } from "./caches.js";
+/** Opening for writing: checks the options, finds and claims the database, and starts the `Writer`. */
+import { lazy } from "../common/lazy.js";
 import { claimDatabase } from "./claim.js";
-import { DbState } from "./db-state.js";
-import { HintWriter } from "./hint-writer.js";
-import { L0Limit } from "./l0-limit.js";
 import { type Location, type OpenLocation, openLocation, withoutCredentials } from "./location.js";
 import { type CheckedOpenOptions, checkOpenOptions, type OpenOptions } from "./open-options.js";
 import { openWalPlace, type WalPlace } from "./wal-place.js";
 import { wrapStore } from "./wrap-store.js";
-import { WritePipeline } from "./write-pipeline.js";
-import { Writer } from "./writer.js";
+import type { Writer } from "./writer.js";
+
+const starter = lazy(() => import("./start-writer.js"));
 
 export async function openWriter(
   location: Location,
@@ -45,123 +35,21 @@ async function claim(
   create: NonNullable<OpenOptions["create"]>,
   description: string,
 ): Promise<Writer> {
-  const { settings, clock, random, signal, filter, prefixExtractor } = options;
-  const abort = new AbortController();
+  const { settings, clock, random, signal } = options;
   const wrapped = wrapStore(place, options);
   const { store } = wrapped;
   const walStore = walPlace?.open ? wrapStore(walPlace.open, options, wrapped.counts).store : store;
-  const claim = await claimDatabase({
+  const claiming = claimDatabase({
     ...{ store, walStore, walPlace, clock, random, settings, create, signal },
     place: description,
   });
-  const { stored, epoch, replayed, lastSeq, index, logEnds, ids } = claim;
-  const { databaseId } = stored.current;
-  const { queue, active } = replayed;
-  const frozen = queue.filter((queued) => queued instanceof MemTable);
-  const loads = queue.flatMap((queued) => (queued instanceof MemTable ? [] : queued));
-  const state = new DbState(stored.current, active, frozen.toReversed(), loads);
-  const hint = new HintWriter(stored, clock);
-  hint.committed();
-  const hasWal = stored.current.pinned.walLocation !== WalLocation.none;
-  const openLog = (): WriteLog => (hasWal ? openWal() : openL0Log());
-  const openL0Log = (): WriteLog =>
-    new L0Log({
-      ...{ epoch, clock, index },
-      // What was found is durable, and seqs above it that were given and lost will never be in L0.
-      lastL0Seq: () => Math.max(lastSeq, state.view.manifest.lastL0Seq),
-      sentSeq: () => flusher.sentSeq,
-      flush: (seq) => {
-        pipeline.freeze();
-        return flusher.whenFlushed(seq);
-      },
-      onFailed: (error) => writer.fail(error),
-    });
-  const openWal = (): WriteLog =>
-    new WriteAheadLog({
-      ...{ store: walStore, databaseId, epoch, clock, random, index },
-      putsInFlight: settings.walPutsInFlight,
-      putsPerSecond: settings.walPutsPerSecond,
-      putsBurst: settings.walPutsBurst,
-      flushIntervalMs: settings.flushIntervalMs,
-      durableSeq: lastSeq,
-      signal: abort.signal,
-      proveEpoch: () => stored.refresh({ epoch, signal: abort.signal }),
-      onDurable: () => {
-        flusher.poke();
-        pipeline.limitLog();
-        pipeline.wake();
-      },
-      onFailed: (error) => writer.fail(error),
-    });
-  const { blockBytes, filterBitsPerKey, unfilteredSstBytesMax } = settings;
-  const filters = { filter, filterBitsPerKey, unfilteredSstBytesMax, prefixExtractor };
-  const compression = options.compression.l0;
-  const sst = { databaseId, blockBytes, compression, ...filters };
-  const wal = openLog();
-  const flusher: Flusher = new Flusher({
-    ...{ store, clock, ids, epoch, logEnds },
-    storedManifest: stored,
-    uploadsInFlight: settings.uploadsInFlight,
-    sst,
-    // Without a WAL, L0 is where rows become durable: there is nothing to wait for.
-    durableSeq: () => (hasWal ? wal.durableSeq : seqMax),
-    lastSeq: () => pipeline.lastSeq,
-    walPositionAfter: (seq) => wal.positionAfter(seq),
-    mayDispatch: (pending) => l0Limit.mayDispatch(pending),
-    onUploaded: () => pipeline.wake(),
-    onRetired: (retired, manifest) => {
-      state.retire(retired, manifest);
-      index.forget(manifest.lastL0Seq);
-      hint.committed();
-      pipeline.wake();
-    },
-    onFailed: (error) => writer.fail(error),
-  });
-  const l0Limit = new L0Limit({
-    ...{ state, clock, max: settings.l0HardMax, signal: abort.signal },
-    refresh: () => stored.refresh({ epoch, signal: abort.signal }),
-    onNews: () => flusher.poke(),
-    onFailed: (error) => writer.fail(error),
-  });
-  const pipeline: WritePipeline = new WritePipeline({
-    ...{ state, wal, flusher, clock, settings, lastSeq },
-    walObjectCount: () => index.addedCount,
-  });
-  const writer: Writer = new Writer({
-    ...{
-      claim,
-      clock,
-      settings,
-      wrapped,
-      sst,
-      state,
-      wal,
-      flusher,
-      pipeline,
-      hint,
-      l0Limit,
-      abort,
-    },
-    caches: new Caches(store, databaseId, options),
-    closeStore: () => {
-      place.close();
-      walPlace?.open?.close();
-    },
-  });
-  flusher.enqueueReplayed(queue);
-  // A full one that no write freezes would hold the memory that all writes wait for.
-  if (!hasWal || active.bytes >= settings.memTableBytes) pipeline.freeze();
-  if (!hasWal) {
-    // What was left in logs by a handle that had some: from now on nobody would replay it.
-    try {
-      await withSignal(flusher.whenFlushed(lastSeq), signal);
-    } catch (error) {
-      await writer.close(false).catch(() => undefined);
-      throw error;
-    }
-  }
-  l0Limit.impose();
-  return writer;
+  // Loaded while the store answers the first request.
+  const [claim, { startWriter }] = await Promise.all([claiming, starter()]);
+  const closeStore = (): void => {
+    place.close();
+    walPlace?.open?.close();
+  };
+  return startWriter({ claim, wrapped, walStore, options, closeStore });
 }
 
 function describe(location: Location): string {

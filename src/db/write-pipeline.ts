@@ -6,7 +6,7 @@
 import { withSignal } from "../common/abort.js";
 import { concatBytes, copyBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
-import { ClosedError, FencedError, type MoraineError } from "../common/errors.js";
+import type { MoraineError } from "../common/errors.js";
 import type { RowKind } from "../common/row.js";
 import type { Flusher } from "../flush/flusher.js";
 import { encodeLoadRecord } from "../format/load-record.js";
@@ -291,19 +291,4 @@ export class WritePipeline {
     });
     return this.#turnEnd;
   }
-}
-
-/** What every method of a closed handle throws: a fenced writer stays fenced for ever. */
-export function closedError(reason: MoraineError | undefined): MoraineError {
-  if (reason instanceof FencedError) {
-    return new FencedError(reason.message, {
-      ownEpoch: reason.ownEpoch,
-      seenEpoch: reason.seenEpoch,
-      cause: reason,
-    });
-  }
-  if (reason === undefined) return new ClosedError("This handle is closed. Open a new one.");
-  return new ClosedError(`This handle was closed by an error: ${reason.message}`, {
-    cause: reason,
-  });
 }

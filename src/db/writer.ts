@@ -10,6 +10,7 @@ import { closeWriter } from "../manifest/transitions.js";
 import type { WriteLog } from "../wal/write-log.js";
 import type { Caches } from "./caches.js";
 import type { Claim } from "./claim.js";
+import { closedError } from "./closed-error.js";
 import type { DbState } from "./db-state.js";
 import type { HintWriter } from "./hint-writer.js";
 import type { L0Limit } from "./l0-limit.js";
@@ -18,7 +19,7 @@ import type { ReadView } from "./reads.js";
 import type { Settings } from "./settings.js";
 import type { DbStats } from "./stats.js";
 import type { WrappedStore } from "./wrap-store.js";
-import { closedError, type WritePipeline, type WriteResult } from "./write-pipeline.js";
+import type { WritePipeline, WriteResult } from "./write-pipeline.js";
 
 /** A durable pin of a state of the database. */
 export interface CheckpointInfo {

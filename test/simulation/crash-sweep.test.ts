@@ -1,9 +1,12 @@
 /** Every request of a workload is cut in every way, for several orders of completion; and then every reopen is cut too (P1, P3, P4). */
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { randomBelow, seededRandom } from "../../src/common/random.js";
+import { loadEngine } from "../support/load-engine.js";
 import type { Fate } from "./fate.js";
 import { replayed, sweepSeedCount, verbose } from "./replay.js";
 import { parseCase, runSweepCase, type SweepCase, type SweepOutcome } from "./sweep.js";
+
+beforeAll(loadEngine);
 
 const seeds = Array.from({ length: sweepSeedCount }, (_, i) => i + 1);
 const crashes: readonly Fate[] = ["kill-before", "kill-after", "kill-late"];

@@ -2,9 +2,12 @@
  * Writers against each other under pauses, kills, lost replies, late requests and clocks that are off, seed after seed
  * (P1, P2).
  */
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { loadEngine } from "../support/load-engine.js";
 import { runDuel } from "./duel.js";
 import { duelCount, replayed, verbose } from "./replay.js";
+
+beforeAll(loadEngine);
 
 const groups = 10;
 

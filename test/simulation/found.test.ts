@@ -1,11 +1,14 @@
 /** Defects that simulated runs have found, each as a small test of its own. */
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { UlidFactory } from "../../src/common/ids.js";
 import { seededRandom } from "../../src/common/random.js";
 import { ManualClock } from "../../src/testing/manual-clock.js";
+import { loadEngine } from "../support/load-engine.js";
 import { scanContent } from "./history.js";
 import { openDb } from "./sweep-workload.js";
 import { World } from "./world.js";
+
+beforeAll(loadEngine);
 
 test("a flush covers writes that were called before it and wait for memory", async () => {
   const world = new World(1);

@@ -1,5 +1,6 @@
 /** The checks of the sweep and of the duels find planted bugs within a few runs: checks that pass everything prove nothing. */
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { loadEngine } from "../support/load-engine.js";
 import { runDuel } from "./duel.js";
 import type { Fate } from "./fate.js";
 import {
@@ -14,6 +15,8 @@ import {
 import { SimulationFailure, verbose } from "./replay.js";
 import { SimulatedObjects } from "./simulated-objects.js";
 import { type MakeObjects, runSweepCase } from "./sweep.js";
+
+beforeAll(loadEngine);
 
 const duelsMax = 60;
 

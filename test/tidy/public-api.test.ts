@@ -80,8 +80,22 @@ const source = (path: string): string =>
 const packages = (path: string): string[] =>
   [...loadedBy(source(path))].filter((name) => !name.startsWith("/")).sort();
 
-test("the core loads no cloud SDK, and few packages at all", () => {
+test("the core loads no cloud SDK, and hardly a package, before the first open", () => {
   expect(packages("index.ts")).toMatchInlineSnapshot(`
+    [
+      "node:fs",
+      "node:fs/promises",
+      "node:path",
+      "node:zlib",
+      "ulid",
+    ]
+  `);
+});
+
+test("what an open loads beside it is what a writer, or a reader, needs", () => {
+  const names = ["db/open-reader.ts", "db/open-writer.ts", "db/start-writer.ts"];
+  const loaded = new Set(names.flatMap(packages));
+  expect([...loaded].sort()).toMatchInlineSnapshot(`
     [
       "@bufbuild/protobuf/wire",
       "node:fs",
@@ -92,6 +106,8 @@ test("the core loads no cloud SDK, and few packages at all", () => {
       "ulid",
     ]
   `);
+  const ofReaders = [...loadedBy(source("db/open-reader.ts"))];
+  expect(ofReaders.filter((file) => /sst-builder|flush|write-ahead|claim/.test(file))).toEqual([]);
 });
 
 test("the testing tools load no cloud SDK", () => {
@@ -105,6 +121,7 @@ test("moraine/s3 loads nothing before its first request", () => {
 test("the lean transport loads no SDK", () => {
   expect(packages("object-store/s3-lean.ts")).toMatchInlineSnapshot(`
     [
+      "@aws-sdk/xml-builder",
       "aws4",
       "node:crypto",
       "node:http",

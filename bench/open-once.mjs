@@ -1,16 +1,17 @@
 /**
  * Opens a database, gets one key, and says how long that took and how many requests it made. Started by
- * `questions/open-cold.mjs`, so that everything is cold but the files of the engine.
+ * `questions/open-cold.mjs` and `questions/disk-cache.mjs`, so that everything is cold but the files of the engine, and the disk
+ * cache where `settings` name one.
  */
 import { importEngine } from "./engines/registry.mjs";
 
-const { engineName, location, role, key } = JSON.parse(process.argv[2]);
+const { engineName, location, role, key, settings } = JSON.parse(process.argv[2]);
 const keyBytes = Buffer.from(key);
 
 const importMs = performance.now();
 const { open, openReader } = await importEngine(engineName);
 const openMs = performance.now();
-const handle = await (role === "reader" ? openReader : open)(location);
+const handle = await (role === "reader" ? openReader : open)(location, settings);
 const getMs = performance.now();
 const value = await handle.get(keyBytes);
 const endMs = performance.now();

@@ -18,8 +18,8 @@ import type { WarmResult } from "../read/warm.js";
 import { closedError } from "./closed-error.js";
 import type { Location } from "./location.js";
 import type { ReaderOptions } from "./open-options.js";
-import type { ReaderParts } from "./open-reader.js";
 import { Reads, type ReadView } from "./reads.js";
+import type { ReaderParts } from "./start-reader.js";
 import type { ReaderStats } from "./stats.js";
 import { type WarmOptions, warm } from "./warm.js";
 
@@ -114,7 +114,7 @@ export class DbReader extends Reads {
 
   /**
    * Brings the SSTs of a key range (default: all keys) into the block cache, their indexes, filters and data, in few large requests that
-   * give way to others. Stops when the cache is full; rows in memory need no warming. Through a disk cache it warms that too.
+   * give way to others. Stops when the cache is full; with a disk cache it goes on until that is. Rows in memory need no warming.
    */
   warm(range?: KeyRange, options?: WarmOptions): Promise<WarmResult> {
     return warm(() => this.readView(), range, options);
@@ -152,8 +152,9 @@ export class DbReader extends Reads {
   }
 
   protected override readView(): ReadView {
-    const { state, caches, clock, settings } = this.#parts;
+    const { engine, state, caches, clock, settings } = this.#parts;
     return {
+      engine,
       view: state.view,
       tables: caches.tables,
       seq: this.#seq,

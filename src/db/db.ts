@@ -171,7 +171,7 @@ export class Db extends Reads {
 
   /**
    * Brings the SSTs of a key range (default: all keys) into the block cache, their indexes, filters and data, in few large requests that
-   * give way to others. Stops when the cache is full; rows in memory need no warming. Through a disk cache it warms that too.
+   * give way to others. Stops when the cache is full; with a disk cache it goes on until that is. Rows in memory need no warming.
    */
   warm(range?: KeyRange, options?: WarmOptions): Promise<WarmResult> {
     return warm(() => this.readView(), range, options);

@@ -1,44 +1,17 @@
-/** Opening for reading: finds the state to show and puts the parts of a `DbReader` together. */
-import type { Clock } from "../common/clock.js";
-import {
-  CorruptionError,
-  InvalidArgumentError,
-  NotFoundError,
-  UnsupportedError,
-} from "../common/errors.js";
-import type { Manifest } from "../format/manifest.js";
+/** Opening for reading: checks the options, finds the newest state, and puts together what a `DbReader` shows of it. */
+import { NotFoundError } from "../common/errors.js";
+import { lazy } from "../common/lazy.js";
 import { findNewest } from "../manifest/find-newest.js";
 import { ManifestStore } from "../manifest/manifest-store.js";
-import { instantOf, StoredManifest } from "../manifest/stored-manifest.js";
-import { MemTable } from "../memtable/mem-table.js";
-import { ObjectPaths } from "../object-store/paths.js";
-import { WalFollower } from "../wal/wal-follower.js";
-import { applyObject } from "./apply-object.js";
-import { Caches } from "./caches.js";
-import { DbState } from "./db-state.js";
+import { instantOf } from "../manifest/stored-manifest.js";
 import { type Location, type OpenLocation, openLocation } from "./location.js";
 import { type CheckedOptions, checkReaderOptions, type ReaderOptions } from "./open-options.js";
-import type { Settings } from "./settings.js";
-import { openWalPlace, repinWal, type WalPlace } from "./wal-place.js";
-import { type WrappedStore, wrapStore } from "./wrap-store.js";
+import type { ReaderParts } from "./start-reader.js";
+import { openWalPlace, type WalPlace } from "./wal-place.js";
+import { wrapStore } from "./wrap-store.js";
 
 const defaultPollIntervalMs = 1_000;
-
-export interface ReaderParts {
-  stored: StoredManifest;
-  /** Undefined at a checkpoint: there is nothing to follow. */
-  follower: WalFollower | undefined;
-  state: DbState;
-  clock: Clock;
-  settings: Settings;
-  wrapped: WrappedStore;
-  caches: Caches;
-  pollIntervalMs: number;
-  applyObject: typeof applyObject;
-  /** Throws when this reader was not told where the manifest's WAL is. */
-  requireReadable: (manifest: Manifest) => void;
-  closeStore: () => void;
-}
+const starter = lazy(() => import("./start-reader.js"));
 
 export async function openReader(
   location: Location,
@@ -50,7 +23,7 @@ export async function openReader(
   try {
     walPlace = await openWalPlace(options?.wal, place);
     checked.signal?.throwIfAborted();
-    return await findParts(place, walPlace, checked, {
+    return await find(place, walPlace, checked, {
       pollIntervalMs: options?.pollIntervalMs ?? defaultPollIntervalMs,
       checkpoint: options?.checkpoint,
     });
@@ -61,87 +34,30 @@ export async function openReader(
   }
 }
 
-async function findParts(
+async function find(
   place: OpenLocation,
   walPlace: WalPlace | undefined,
   options: CheckedOptions,
   reading: { pollIntervalMs: number; checkpoint: string | undefined },
 ): Promise<ReaderParts> {
-  const { settings, clock, random, signal } = options;
+  const { settings, clock, signal } = options;
   const wrapped = wrapStore(place, options);
-  const { store } = wrapped;
-  const manifests = new ManifestStore(store);
-  const retentionMs = settings.manifestRetentionMs;
+  const manifests = new ManifestStore(wrapped.store);
   const searchedAt = instantOf(clock);
-  const newest = await findNewest(manifests, { clock, retentionMs, signal });
+  const retentionMs = settings.manifestRetentionMs;
+  const finding = findNewest(manifests, { clock, retentionMs, signal });
+  // Loaded while the store answers the first request.
+  const [newest, { startReader }] = await Promise.all([finding, starter()]);
   if (newest === undefined || newest.destroyed) {
     throw new NotFoundError(
       `There is no database at "${place.path || place.store.id}". A reader makes none: open it with Db.open first.`,
     );
   }
-  requireReadable(newest, walPlace);
-  const caches = new Caches(store, newest.databaseId, options);
-  const stored = new StoredManifest(manifests, newest, {
-    ...{ clock, random, retentionMs, searchedAt },
-  });
-  const { pollIntervalMs, checkpoint } = reading;
-  const manifest =
-    checkpoint === undefined ? newest : await checkpointed(manifests, newest, checkpoint, signal);
-  const state = new DbState(manifest, new MemTable());
-  const walStore = walPlace?.open ? wrapStore(walPlace.open, options, wrapped.counts).store : store;
-  const follower = checkpoint === undefined ? new WalFollower(walStore, newest) : undefined;
-  const parts = { stored, follower, state, clock, settings, wrapped, caches };
   const closeStore = (): void => {
     place.close();
     walPlace?.open?.close();
   };
-  return {
-    ...parts,
-    pollIntervalMs,
-    applyObject,
-    requireReadable: (later) => requireReadable(later, walPlace),
-    closeStore,
-  };
-}
-
-/** The manifest that a checkpoint, given by id or name, pins. */
-async function checkpointed(
-  manifests: ManifestStore,
-  newest: Manifest,
-  wanted: string,
-  signal: AbortSignal | undefined,
-): Promise<Manifest> {
-  const checkpoint =
-    newest.checkpoints.find((candidate) => candidate.id === wanted) ??
-    newest.checkpoints.find((candidate) => candidate.name === wanted);
-  if (checkpoint === undefined) {
-    const names = newest.checkpoints.map((candidate) => `"${candidate.name || candidate.id}"`);
-    throw new NotFoundError(
-      `There is no checkpoint "${wanted}". ${names.length === 0 ? "The database has none." : `There are ${names.slice(0, 10).join(", ")}.`}`,
-    );
-  }
-  const number = checkpoint.manifestNumber;
-  if (number === newest.number) return newest;
-  const found = await manifests.get(number, signal);
-  if (found === undefined) {
-    throw new CorruptionError(
-      ObjectPaths.manifest(number),
-      `it is missing, and checkpoint "${wanted}" names it`,
-    );
-  }
-  return found.manifest;
-}
-
-function requireReadable(manifest: Manifest, walPlace: WalPlace | undefined): void {
-  if (manifest.pinned.encryption !== 0) {
-    throw new UnsupportedError(
-      `The database is encrypted (mode ${manifest.pinned.encryption}), which this version of Moraine does not know. Use a later version.`,
-    );
-  }
-  // A reader changes nothing: it has to be given the place that is pinned.
-  if (repinWal(manifest, walPlace) !== manifest.pinned) {
-    throw new InvalidArgumentError(
-      'The write-ahead log of this database is in another place than this reader was told. Leave "wal" out, or give the place that it has.',
-    );
-  }
+  return startReader({
+    ...{ newest, searchedAt, manifests, wrapped, walPlace, options, ...reading, closeStore },
+  });
 }

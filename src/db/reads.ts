@@ -14,10 +14,8 @@ import type { Entry } from "../common/row.js";
 import { RowRef } from "../common/row.js";
 import { isVisible } from "../iterator/visible-row.js";
 import type { DbView } from "../read/db-view.js";
-import { fetchRow, tryGetRow } from "../read/get.js";
-import { getMany } from "../read/get-many.js";
-import { scanRows } from "../read/scan.js";
-import { Scan } from "../read/scan-cursor.js";
+import type * as engine from "../read/engine.js";
+import type { Scan } from "../read/scan-cursor.js";
 import {
   entryShape,
   type KeyValue,
@@ -25,7 +23,7 @@ import {
   type ScanShape,
   valueShape,
 } from "../read/scan-shape.js";
-import { Lookup } from "../sst/table.js";
+import { Lookup } from "../sst/lookup.js";
 import type { TableStore } from "../sst/table-store.js";
 import {
   checkReadOptions,
@@ -36,6 +34,7 @@ import {
 
 /** What a read is a function of. */
 export interface ReadView {
+  readonly engine: typeof engine;
   readonly view: DbView;
   readonly tables: TableStore;
   /** The newest seq that reads see. */
@@ -63,7 +62,13 @@ export abstract class Reads {
     checkReadOptions(options, "getCached");
     const bytes = toKeyBytes(key);
     const read = this.#view(options);
-    const lookup = tryGetRow(read.view, read.tables, bytes, seqOf(read, options), scratch);
+    const lookup = read.engine.tryGetRow(
+      read.view,
+      read.tables,
+      bytes,
+      seqOf(read, options),
+      scratch,
+    );
     if (lookup === Lookup.pending) return undefined;
     return { value: takeScratch(lookup, read.now, copyValue, undefined) };
   }
@@ -83,7 +88,7 @@ export abstract class Reads {
     requireKeys(keys);
     const own = Array.from(keys, (key) => copyBytes(toKeyBytes(key)));
     const read = this.#view(options);
-    return getMany(read.view, read.tables, own, {
+    return read.engine.getMany(read.view, read.tables, own, {
       seqMax: seqOf(read, options),
       now: read.now,
       signal: options?.signal,
@@ -129,7 +134,7 @@ export abstract class Reads {
       const bytes = toKeyBytes(key);
       const read = this.#view(options);
       const seqMax = seqOf(read, options);
-      const lookup = tryGetRow(read.view, read.tables, bytes, seqMax, scratch);
+      const lookup = read.engine.tryGetRow(read.view, read.tables, bytes, seqMax, scratch);
       if (lookup === Lookup.pending) {
         // The caller may change its array from now on.
         return fetchOne(read, copyBytes(bytes), seqMax, take, none, options?.signal);
@@ -145,9 +150,9 @@ export abstract class Reads {
     const bounds = toKeyBounds(options ?? {});
     const read = this.#view(options);
     const seqMax = seqOf(read, options);
-    return new Scan({
+    return new read.engine.Scan({
       open: (rowsLeft) =>
-        scanRows(read.view, read.tables, {
+        read.engine.scanRows(read.view, read.tables, {
           bounds,
           seqMax,
           now: read.now,
@@ -189,7 +194,7 @@ async function fetchOne<T, N>(
   signal: AbortSignal | undefined,
 ): Promise<T | N> {
   const row = new RowRef();
-  const found = await fetchRow(read.view, read.tables, key, seqMax, row, signal);
+  const found = await read.engine.fetchRow(read.view, read.tables, key, seqMax, row, signal);
   return found && isVisible(row, read.now) ? take(row) : none;
 }
 

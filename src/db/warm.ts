@@ -7,7 +7,7 @@ import {
   toKeyBounds,
 } from "../common/key-range.js";
 import { checkOptions, requireSignal } from "../common/options.js";
-import { type WarmResult, warmTables } from "../read/warm.js";
+import type { WarmResult } from "../read/warm.js";
 import type { ReadView } from "./reads.js";
 
 export interface WarmOptions {
@@ -25,10 +25,10 @@ export async function warm(
   checkOptions(options, ["signal"], "warm");
   requireSignal(options?.signal);
   const bounds = toKeyBounds(range ?? {});
-  const { view, tables, seq, requireOpen } = readView();
+  const { engine, view, tables, seq, requireOpen } = readView();
   requireOpen();
   throwIfAborted(options?.signal);
-  return warmTables(view, tables, {
+  return engine.warmTables(view, tables, {
     ...{ bounds, seqMax: seq, guard: requireOpen, signal: options?.signal },
   });
 }

@@ -7,6 +7,7 @@ import { ClosedError, MoraineError } from "../common/errors.js";
 import type { Flusher } from "../flush/flusher.js";
 import type { SstBuilderOptions } from "../format/sst-builder.js";
 import { closeWriter } from "../manifest/transitions.js";
+import * as engine from "../read/engine.js";
 import type { WriteLog } from "../wal/write-log.js";
 import type { Caches } from "./caches.js";
 import type { Claim } from "./claim.js";
@@ -87,6 +88,7 @@ export class Writer {
   readView(): ReadView {
     const { state, caches, clock, settings } = this.#parts;
     return {
+      engine,
       view: state.view,
       tables: caches.tables,
       seq: this.pipeline.lastSeq,

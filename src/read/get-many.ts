@@ -8,7 +8,8 @@
  */
 import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
 import { RowRef } from "../common/row.js";
-import { Lookup, type Table } from "../sst/table.js";
+import { Lookup } from "../sst/lookup.js";
+import type { Table } from "../sst/table.js";
 import type { TableStore } from "../sst/table-store.js";
 import { candidatesForKey } from "./candidates.js";
 import type { DbView } from "./db-view.js";

@@ -13,7 +13,7 @@ import type { RowRef } from "../common/row.js";
 import { hashKey } from "../format/key-hash.js";
 import type { SstInfo } from "../format/manifest.js";
 import { isVisible } from "../iterator/visible-row.js";
-import { Lookup } from "../sst/table.js";
+import { Lookup } from "../sst/lookup.js";
 import type { TableStore } from "../sst/table-store.js";
 import {
   type Candidate,

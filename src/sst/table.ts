@@ -25,12 +25,9 @@ import {
   type BlockWindow,
   type RangeFetch,
 } from "./block-fetches.js";
+import { Lookup } from "./lookup.js";
 import { type ObjectBytes, type Partition, SstPartitions } from "./partitions.js";
 import { readSstRange } from "./sst-reader.js";
-
-/** What a lookup that may not wait says. `pending`: something has to be fetched, so ask `get`. */
-export const Lookup = { miss: 0, hit: 1, pending: 2 } as const;
-export type Lookup = (typeof Lookup)[keyof typeof Lookup];
 
 export interface TableParts {
   readonly info: SstInfo;

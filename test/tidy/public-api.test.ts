@@ -86,8 +86,6 @@ test("the core loads no cloud SDK, and hardly a package, before the first open",
       "node:fs",
       "node:fs/promises",
       "node:path",
-      "node:zlib",
-      "ulid",
     ]
   `);
 });

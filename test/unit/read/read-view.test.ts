@@ -7,7 +7,7 @@ import { Step } from "../../../src/iterator/row-iterator.js";
 import { getRow, resolveRow, tryGetRow } from "../../../src/read/get.js";
 import { getMany } from "../../../src/read/get-many.js";
 import { scanRows } from "../../../src/read/scan.js";
-import { Lookup } from "../../../src/sst/table.js";
+import { Lookup } from "../../../src/sst/lookup.js";
 import { drain, showRow } from "../../support/array-iterator.js";
 import { type Layer, type Version, ViewBuilder } from "./view-builder.js";
 

@@ -5,7 +5,7 @@ import { RowRef } from "../../../src/common/row.js";
 import { hashKey } from "../../../src/format/key-hash.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { BlockCache } from "../../../src/sst/block-cache.js";
-import { Lookup } from "../../../src/sst/table.js";
+import { Lookup } from "../../../src/sst/lookup.js";
 import { plainRow, probeKeys, sizes, sortedRows, sstId, storeSst, toPlain } from "./row-model.js";
 
 const newest = Number.MAX_SAFE_INTEGER;

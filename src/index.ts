@@ -45,6 +45,8 @@ export {
   type SettingsOptions,
   settingsTable,
 } from "./db/settings.js";
+export type { Snapshot } from "./db/snapshot.js";
+export type { SnapshotOption } from "./db/snapshot-option.js";
 export type { DbStats, ReaderStats } from "./db/stats.js";
 export type { WalOption } from "./db/wal-place.js";
 export type { WarmOptions } from "./db/warm.js";

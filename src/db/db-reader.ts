@@ -19,6 +19,7 @@ import { closedError } from "./closed-error.js";
 import type { Location } from "./location.js";
 import type { ReaderOptions } from "./open-options.js";
 import { Reads, type ReadView } from "./reads.js";
+import type { Snapshot } from "./snapshot.js";
 import type { ReaderParts } from "./start-reader.js";
 import type { ReaderStats } from "./stats.js";
 import { type WarmOptions, warm } from "./warm.js";
@@ -120,14 +121,25 @@ export class DbReader extends Reads {
     return warm(() => this.readView(), range, options);
   }
 
+  /**
+   * A handle that reads what this reader sees now, whatever it follows later. It holds memory until it is closed: see `Snapshot`. Nobody
+   * keeps its objects: where they are collected meanwhile, its reads reject with `SnapshotGoneError`.
+   */
+  snapshot(): Snapshot {
+    this.#requireOpen();
+    return this.#parts.snapshots.take(this.readView());
+  }
+
   stats(): ReaderStats {
-    const { state, wrapped, caches } = this.#parts;
+    const { state, snapshots, wrapped, caches } = this.#parts;
     const { manifest, tables } = state.view;
     return {
       manifestNumber: manifest.number,
       seq: this.#seq,
       memTableBytes: state.memTableBytes,
       memTableCount: tables.length,
+      snapshotCount: snapshots.count,
+      oldestSnapshotSeq: snapshots.oldestSeq,
       l0Count: manifest.l0.length,
       runCount: manifest.runs.length,
       ...caches.stats(),
@@ -163,6 +175,10 @@ export class DbReader extends Reads {
       now: () => clock.now(),
       requireOpen: this.#requireOpen,
     };
+  }
+
+  protected override snapshotView(snapshot: unknown): ReadView {
+    return this.#parts.snapshots.viewOf(snapshot);
   }
 
   readonly #requireOpen = (): void => {
@@ -278,6 +294,7 @@ export class DbReader extends Reads {
     this.#timer?.cancel();
     this.#abort.abort(this.#end);
     for (const waiter of this.#seqWaiters) waiter.reject(this.#end);
+    this.#parts.snapshots.close();
     void this.#parts.caches.close();
     this.#parts.closeStore();
     this.#closed.resolve(error);

@@ -25,6 +25,7 @@ import type { LoadEntries, LoadProgress, LoadResult } from "./load.js";
 import type { Location } from "./location.js";
 import type { OpenOptions } from "./open-options.js";
 import { Reads, type ReadView } from "./reads.js";
+import type { Snapshot } from "./snapshot.js";
 import type { DbStats } from "./stats.js";
 import { type WarmOptions, warm } from "./warm.js";
 import { toWriteBatch, WriteBatch, type WriteOperation } from "./write-batch.js";
@@ -143,6 +144,12 @@ export class Db extends Reads {
     });
   }
 
+  /** A handle that reads what there is now, whatever is written later. It holds memory until it is closed: see `Snapshot`. */
+  snapshot(): Snapshot {
+    this.#writer.requireOpen();
+    return this.#writer.snapshots.take(this.readView());
+  }
+
   /** Resolves when everything written before the call is durable, with the seq up to which that holds. */
   async flush(options?: FlushOptions): Promise<{ durableSeq: number }> {
     checkOptions(options, ["to", "signal"], "flush");
@@ -207,6 +214,10 @@ export class Db extends Reads {
 
   protected override readView(): ReadView {
     return this.#writer.readView();
+  }
+
+  protected override snapshotView(snapshot: unknown): ReadView {
+    return this.#writer.snapshots.viewOf(snapshot);
   }
 
   /**

@@ -8,7 +8,7 @@ import {
   type KeyLike,
   toKeyBytes,
 } from "../common/bytes.js";
-import { InvalidArgumentError } from "../common/errors.js";
+import { InvalidArgumentError, SnapshotGoneError } from "../common/errors.js";
 import { toKeyBounds } from "../common/key-range.js";
 import type { Entry } from "../common/row.js";
 import { RowRef } from "../common/row.js";
@@ -111,8 +111,16 @@ export abstract class Reads {
   /** The state that a read sees; throws when the handle is closed. */
   protected abstract readView(): ReadView;
 
+  /** The state that a snapshot of this handle sees; throws when it is none, or closed. */
+  protected snapshotView(_snapshot: unknown): ReadView {
+    throw new InvalidArgumentError(
+      '"snapshot" is an option of the handle that made it. This one has a state of its own.',
+    );
+  }
+
   #view(options: ReadOptions | undefined): ReadView {
-    const read = this.readView();
+    const snapshot = options?.snapshot;
+    const read = snapshot === undefined ? this.readView() : this.snapshotView(snapshot);
     read.requireOpen();
     throwIfAborted(options?.signal);
     return read;
@@ -168,8 +176,24 @@ export abstract class Reads {
   }
 }
 
-const seqOf = (read: ReadView, options: ReadOptions | undefined): number =>
-  options?.durability === "durable" ? Math.min(read.seq, read.durableSeq) : read.seq;
+function seqOf(read: ReadView, options: ReadOptions | undefined): number {
+  if (options === undefined) return read.seq;
+  const seq = options.seq === undefined ? read.seq : requireKept(read, options.seq);
+  return options.durability === "durable" ? Math.min(seq, read.durableSeq) : seq;
+}
+
+function requireKept(read: ReadView, seq: number): number {
+  if (seq > read.seq) {
+    throw new InvalidArgumentError(`"seq" is ${seq}, and the newest here is ${read.seq}.`);
+  }
+  const { snapshotSeq } = read.view.manifest;
+  if (seq < snapshotSeq) {
+    throw new SnapshotGoneError(
+      `What was seen at seq ${seq} is no longer kept: the oldest that is left is ${snapshotSeq}.`,
+    );
+  }
+  return seq;
+}
 
 /** For reads that do not wait. It holds nothing between them, so that it keeps no memory of a database alive. */
 const scratch = new RowRef();

@@ -18,6 +18,7 @@ import { Caches } from "./caches.js";
 import { DbState } from "./db-state.js";
 import type { CheckedOptions } from "./open-options.js";
 import type { Settings } from "./settings.js";
+import { Snapshots } from "./snapshots.js";
 import { repinWal, type WalPlace } from "./wal-place.js";
 import { type WrappedStore, wrapStore } from "./wrap-store.js";
 
@@ -27,6 +28,7 @@ export interface ReaderParts {
   /** Undefined at a checkpoint: there is nothing to follow. */
   follower: WalFollower | undefined;
   state: DbState;
+  snapshots: Snapshots;
   clock: Clock;
   settings: Settings;
   wrapped: WrappedStore;
@@ -68,6 +70,7 @@ export async function startReader(start: StartOptions): Promise<ReaderParts> {
   const follower = checkpoint === undefined ? new WalFollower(walStore, newest) : undefined;
   return {
     ...{ engine, stored, follower, state, clock, settings, wrapped, caches, applyObject },
+    snapshots: new Snapshots(),
     pollIntervalMs: start.pollIntervalMs,
     requireReadable: (later) => requireReadable(later, walPlace),
     closeStore: start.closeStore,

@@ -16,6 +16,9 @@ export interface DbStats extends CachesStats {
   readonly memTableCount: number;
   /** Writes that wait for memory. */
   readonly waitingWrites: number;
+  /** Snapshots that are open, and the seq of the oldest. */
+  readonly snapshotCount: number;
+  readonly oldestSnapshotSeq: number | undefined;
   readonly l0Count: number;
   readonly sstBytes: number;
   readonly runCount: number;
@@ -29,6 +32,9 @@ export interface ReaderStats extends CachesStats {
   readonly seq: number;
   readonly memTableBytes: number;
   readonly memTableCount: number;
+  /** Snapshots that are open, and the seq of the oldest. */
+  readonly snapshotCount: number;
+  readonly oldestSnapshotSeq: number | undefined;
   readonly l0Count: number;
   readonly runCount: number;
   readonly requests: RequestCountsSnapshot;

@@ -18,6 +18,7 @@ import type { L0Limit } from "./l0-limit.js";
 import { Load, type LoadEntries, type LoadProgress, type LoadResult } from "./load.js";
 import type { ReadView } from "./reads.js";
 import type { Settings } from "./settings.js";
+import { Snapshots } from "./snapshots.js";
 import type { DbStats } from "./stats.js";
 import type { WrappedStore } from "./wrap-store.js";
 import type { WritePipeline, WriteResult } from "./write-pipeline.js";
@@ -58,6 +59,8 @@ export interface WriterParts {
 
 export class Writer {
   readonly pipeline: WritePipeline;
+  /** What is open at older seqs. */
+  readonly snapshots: Snapshots = new Snapshots();
   readonly #parts: WriterParts;
   readonly #closed = deferred<MoraineError | undefined>();
   #failure: MoraineError | undefined;
@@ -181,6 +184,8 @@ export class Writer {
       unflushedBytes: this.pipeline.unflushedBytes,
       memTableCount: tables.length,
       waitingWrites: this.pipeline.waitingCount,
+      snapshotCount: this.snapshots.count,
+      oldestSnapshotSeq: this.snapshots.oldestSeq,
       l0Count: manifest.l0.length,
       sstBytes,
       runCount: manifest.runs.length,
@@ -270,6 +275,7 @@ export class Writer {
   #end(error: MoraineError): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.snapshots.close();
     const { wal, flusher, pipeline, hint, abort, caches, closeStore } = this.#parts;
     pipeline.close(error);
     wal.fail(error);

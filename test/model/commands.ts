@@ -6,10 +6,10 @@ import type { Db, KeyLike, KeyRange, ScanOptions, WriteOptions } from "../../src
 import { isWithin, Model, nameOf, type Operation, show, toBytes } from "./model.js";
 import { allRows, World } from "./world.js";
 
-type Step = fc.AsyncCommand<Model, World>;
+export type Step = fc.AsyncCommand<Model, World>;
 type Durability = "memory" | "durable";
 
-function command(
+export function command(
   name: string,
   detail: unknown,
   run: (model: Model, world: World) => Promise<void>,
@@ -296,7 +296,7 @@ const readerStep = (refresh: boolean, key: KeyLike): Step =>
 
 const closeReaderStep: Step = command("closeReader", "", (_, world) => world.closeReader());
 
-const keyArbitrary: fc.Arbitrary<KeyLike> = fc.oneof(
+export const keyArbitrary: fc.Arbitrary<KeyLike> = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom("a", "aa", "ab", "b", "ba", "c", "", "\u{1f600}") },
   {
     weight: 1,
@@ -323,7 +323,7 @@ const writesArbitrary = fc.array(fc.array(operationArbitrary, { minLength: 1, ma
   maxLength: 6,
 });
 const durabilityArbitrary = fc.constantFrom<Durability>("memory", "memory", "durable");
-const rangeArbitrary: fc.Arbitrary<KeyRange> = fc
+export const rangeArbitrary: fc.Arbitrary<KeyRange> = fc
   .tuple(
     fc.option(fc.tuple(fc.constantFrom("gt", "gte"), keyArbitrary)),
     fc.option(fc.tuple(fc.constantFrom("lt", "lte"), keyArbitrary)),

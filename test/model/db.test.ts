@@ -17,6 +17,7 @@ import {
 } from "../../src/index.js";
 import { MemoryObjectStore } from "../../src/testing/index.js";
 import { Model, stepArbitraries, World } from "./commands.js";
+import { snapshotSteps } from "./snapshot-steps.js";
 
 const KiB = 1024;
 
@@ -73,7 +74,7 @@ test("a database agrees with a sorted map, whatever is done to it", async () => 
   await fc.assert(
     fc.asyncProperty(
       optionsArbitrary,
-      fc.commands(stepArbitraries, { maxCommands: 60, size: "max" }),
+      fc.commands([...stepArbitraries, ...snapshotSteps], { maxCommands: 60, size: "max" }),
       (options, steps) => agrees(new MemoryObjectStore(), options, steps),
     ),
     { numRuns: 300 },
@@ -84,7 +85,7 @@ test("a database in a folder agrees with a sorted map", async () => {
   await fc.assert(
     fc.asyncProperty(
       optionsArbitrary,
-      fc.commands(stepArbitraries, { maxCommands: 30, size: "max" }),
+      fc.commands([...stepArbitraries, ...snapshotSteps], { maxCommands: 30, size: "max" }),
       async (options, steps) => {
         const directory = await mkdtemp(join(tmpdir(), "moraine-model-"));
         try {

@@ -1,5 +1,12 @@
 /** The real side of the model test: a store that survives, and the handles of processes that come and go on it. */
-import { Db, DbReader, type Entry, type ObjectStore, type OpenOptions } from "../../src/index.js";
+import {
+  Db,
+  DbReader,
+  type Entry,
+  type ObjectStore,
+  type OpenOptions,
+  type Snapshot,
+} from "../../src/index.js";
 import { FaultyObjectStore } from "../../src/testing/index.js";
 import type { ModelRow } from "./model.js";
 
@@ -52,7 +59,7 @@ export class World {
 }
 
 /** Everything that a handle sees, with seqs. */
-export async function allRows(reads: Db | DbReader): Promise<ModelRow[]> {
+export async function allRows(reads: Db | DbReader | Snapshot): Promise<ModelRow[]> {
   const rows: ModelRow[] = [];
   for await (const key of reads.keys()) {
     const entry: Entry | undefined = await reads.getEntry(key);

@@ -20,6 +20,12 @@ export function checkOptions(options: unknown, known: readonly string[], what: s
   }
 }
 
+/** A plain object as it is now, for a call that waits before it looks at it; anything else as it is. */
+export function asOfNow<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  return Object.getPrototypeOf(value) === Object.prototype ? { ...value } : value;
+}
+
 /** The known name with the least edit distance, if it is near enough to be what was meant. */
 export function suggestion(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;

@@ -11,7 +11,7 @@ import {
 } from "../common/errors.js";
 import type { KeyRange } from "../common/key-range.js";
 import { lazy } from "../common/lazy.js";
-import { checkOptions, requireInteger, requireSignal } from "../common/options.js";
+import { asOfNow, checkOptions, requireInteger, requireSignal } from "../common/options.js";
 import type { Manifest } from "../format/manifest.js";
 import type { WalObject } from "../format/wal-object.js";
 import type { WarmResult } from "../read/warm.js";
@@ -46,11 +46,13 @@ export class DbReader extends Reads {
    * there is no database, or no such checkpoint.
    */
   static async open(location: Location, options?: ReaderOptions): Promise<DbReader> {
+    const given = [asOfNow(location), asOfNow(options)] as const;
+    const signal = options?.signal;
     const { openReader } = await opener();
-    const parts = await openReader(location, options);
+    const parts = await openReader(...given);
     const reader = new DbReader(parts);
     try {
-      await withSignal(reader.#followAll(), options?.signal);
+      await withSignal(reader.#followAll(), signal);
     } catch (error) {
       reader.#finish(undefined);
       throw error;

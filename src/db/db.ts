@@ -12,6 +12,7 @@ import { InvalidArgumentError, type MoraineError } from "../common/errors.js";
 import type { KeyRange } from "../common/key-range.js";
 import { lazy } from "../common/lazy.js";
 import {
+  asOfNow,
   checkOptions,
   requireBoolean,
   requireFunction,
@@ -83,8 +84,9 @@ export class Db extends Reads {
    * its later writes is acknowledged.
    */
   static async open(location: Location, options?: OpenOptions): Promise<Db> {
+    const given = [asOfNow(location), asOfNow(options)] as const;
     const { openWriter } = await opener();
-    return new Db(await openWriter(location, options));
+    return new Db(await openWriter(...given));
   }
 
   private constructor(writer: Writer) {

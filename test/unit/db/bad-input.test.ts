@@ -168,8 +168,8 @@ test.each<[string, () => unknown]>([
   ["an entry that is a string", () => call(db, "load", ["key"])],
   ["an entry that is a key alone", () => call(db, "load", [["key"]])],
   ["an entry that is missing", () => call(db, "load", [undefined])],
-  ["an entry that expires", () => call(db, "load", [{ key: "k", value: "", expiresAt: 1 }])],
-  ["an entry with a TTL", () => call(db, "load", [{ key: "k", value: "", ttlMs: 1000 }])],
+  ["an entry that expires at no time", () => db.load([{ key: "k", value: "", expiresAt: 0 }])],
+  ["an entry with a bad ttl", () => db.load([{ key: "k", value: "", ttlMs: 1.5 }])],
   ["an entry with a type", () => call(db, "load", [{ type: "put", key: "k", value: "" }])],
   ["an entry that deletes", () => call(db, "load", [{ type: "delete", key: "k", value: "" }])],
   ["an onProgress that is no function", () => call(db, "load", [], { onProgress: true })],
@@ -179,6 +179,61 @@ test.each<[string, () => unknown]>([
   ["a negative seq", () => reader.waitForSeq(-1)],
 ])("refused: %s", async (_, attempt) => {
   await refusal(attempt);
+});
+
+const badLifetimes: [string, Record<string, unknown>, RegExp][] = [
+  ["a ttl of zero", { ttlMs: 0 }, /"ttlMs" must be a whole number of ms from 1.* not 0\. .*delete/],
+  ["a negative ttl", { ttlMs: -5 }, /not -5/],
+  ["a ttl of less than nothing for ever", { ttlMs: Number.NEGATIVE_INFINITY }, /not -Infinity/],
+  ["a ttl that is NaN", { ttlMs: Number.NaN }, /not NaN/],
+  ["a ttl that is a fraction", { ttlMs: 1.5 }, /not 1.5/],
+  ["a ttl that is no safe integer", { ttlMs: 2 ** 53 }, /ttlMs/],
+  ["a ttl that is a string", { ttlMs: "1000" }, /not string/],
+  ["a ttl that is a bigint", { ttlMs: 1000n }, /not bigint/],
+  ["a ttl that is null", { ttlMs: null }, /not null/],
+  ["an expiry of zero", { expiresAt: 0 }, /"expiresAt" must be .* ms since 1970, from 1, not 0\./],
+  ["a negative expiry", { expiresAt: -1 }, /not -1/],
+  ["an infinite expiry", { expiresAt: Number.POSITIVE_INFINITY }, /Leave it out/],
+  ["an expiry that is a fraction", { expiresAt: 0.5 }, /not 0.5/],
+  ["an expiry that is NaN", { expiresAt: Number.NaN }, /not NaN/],
+  ["an expiry that is a date", { expiresAt: new Date() }, /Date/],
+  ["an expiry that is null", { expiresAt: null }, /not null/],
+  ["a ttl and an expiry", { ttlMs: 1, expiresAt: 1 }, /"ttlMs" or "expiresAt", not both/],
+];
+
+describe.each(badLifetimes)("refused: %s", (_, lifetime, message) => {
+  test.each<[string, () => unknown]>([
+    ["put", () => call(db, "put", "k", "v", lifetime)],
+    ["write", () => call(db, "write", [{ type: "put", key: "k", value: "v" }], lifetime)],
+    ["an operation", () => call(db, "write", [{ type: "put", key: "k", value: "v", ...lifetime }])],
+    ["batch().put", () => call(db.batch(), "put", "k", "v", lifetime)],
+    ["load", () => call(db, "load", [{ key: "k", value: "v", ...lifetime }])],
+  ])("%s", async (_, attempt) => {
+    expect((await refusal(attempt)).message).toMatch(message);
+  });
+});
+
+test.each(badLifetimes.filter(([, { expiresAt }]) => expiresAt === undefined))(
+  "defaultTtlMs is refused: %s",
+  async (_, { ttlMs }) => {
+    const error = await refusal(() => call(Db, "open", at, { defaultTtlMs: ttlMs }));
+    expect(error.message).toContain("defaultTtlMs");
+  },
+);
+
+test("a delete does not expire, and a reader has no default", async () => {
+  const remove = { type: "delete", key: "k", ttlMs: 1 };
+  expect((await refusal(() => call(db, "delete", "k", { ttlMs: 1 }))).message).toContain("ttlMs");
+  expect((await refusal(() => call(db, "write", [remove]))).message).toContain("ttlMs");
+  await refusal(() => call(DbReader, "open", at, { defaultTtlMs: 1 }));
+});
+
+test("a put of a batch that is refused for its ttl leaves the batch as it was", () => {
+  const batch = db.batch().put("kept", "1");
+  const { byteLength } = batch;
+  expect(() => batch.put("bad", "2", { ttlMs: -1 })).toThrow(/ttlMs/);
+  expect(() => call(batch, "put", "bad", 5, { ttlMs: 1 })).toThrow(/value/);
+  expect([batch.count, batch.byteLength]).toEqual([1, byteLength]);
 });
 
 test("what a close is refused for is a rejection, and the handle stays open", async () => {
@@ -442,4 +497,19 @@ test("each value of a getMany is an array of its own, even for the same key", as
   const [one, two] = await db.getMany(["key", "key"]);
   one!.fill(0);
   expect(text(two)).toBe("value");
+});
+
+test("what is done to the location and the options after the call of open changes nothing", async () => {
+  const place = { store: new MemoryObjectStore(), path: "db" };
+  const options: { create: string; checkpoint?: string } = { create: "must" };
+  const opening = Db.open(place, options as { create: "must" });
+  place.path = "elsewhere";
+  options.create = "nonsense";
+  const own = await opening;
+  await own.close();
+  place.path = "db";
+  const readerOptions: { pollIntervalMs?: number; checkpoint?: string } = {};
+  const openingReader = DbReader.open(place, readerOptions);
+  readerOptions.checkpoint = "nothing of this name";
+  await (await openingReader).close();
 });

@@ -58,7 +58,7 @@ export type {
 } from "./db/write-batch.js";
 export type { WriteResult } from "./db/write-pipeline.js";
 export type { CheckpointInfo } from "./db/writer.js";
-export type { FilterName } from "./format/filter-builder.js";
+export type { FilterName } from "./format/filter-name.js";
 export { delimitedPrefix, fixedPrefix, type PrefixExtractor } from "./format/prefix-extractor.js";
 export type { DiskCacheStats } from "./object-store/disk-cache.js";
 export { FileObjectStore } from "./object-store/file.js";

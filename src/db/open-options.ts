@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "../common/clock.js";
 import { InvalidArgumentError } from "../common/errors.js";
 import { checkOptions, requireInteger, requireOneOf, requireSignal } from "../common/options.js";
 import { type Random, systemRandom } from "../common/random.js";
-import { type FilterName, filterNames } from "../format/filter-builder.js";
+import { type FilterName, filterNames } from "../format/filter-name.js";
 import { type PrefixExtractor, requirePrefixExtractor } from "../format/prefix-extractor.js";
 import { BlockCache } from "../sst/block-cache.js";
 import type { DiskCacheOption } from "./caches.js";

@@ -2,13 +2,9 @@
 import type { Bytes } from "../common/bytes.js";
 import { BlockedBloomFilterBuilder } from "./blocked-bloom-filter-builder.js";
 import type { FilterBuilder } from "./filter.js";
+import type { FilterName } from "./filter-name.js";
 import { RibbonFilterBuilder } from "./ribbon-filter-builder.js";
 import { FilterKind } from "./sst.js";
-
-/** `"bloom"`: fast; `"ribbon"`: a fifth smaller, and slower. */
-export type FilterName = "bloom" | "ribbon";
-
-export const filterNames: readonly FilterName[] = ["bloom", "ribbon"];
 
 /** The payload that stands for no filter. */
 export function noFilter(): Bytes {

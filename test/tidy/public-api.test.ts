@@ -91,8 +91,9 @@ test("the core loads no cloud SDK, and hardly a package, before the first open",
 });
 
 test("what an open loads beside it is what a writer, or a reader, needs", () => {
-  const names = ["db/open-reader.ts", "db/open-writer.ts", "db/start-writer.ts"];
-  const loaded = new Set(names.flatMap(packages));
+  const ofReaders = ["db/open-reader.ts", "db/start-reader.ts"];
+  const ofWriters = ["db/open-writer.ts", "db/start-writer.ts"];
+  const loaded = new Set([...ofReaders, ...ofWriters].flatMap(packages));
   expect([...loaded].sort()).toMatchInlineSnapshot(`
     [
       "@bufbuild/protobuf/wire",
@@ -104,8 +105,10 @@ test("what an open loads beside it is what a writer, or a reader, needs", () => 
       "ulid",
     ]
   `);
-  const ofReaders = [...loadedBy(source("db/open-reader.ts"))];
-  expect(ofReaders.filter((file) => /sst-builder|flush|write-ahead|claim/.test(file))).toEqual([]);
+  const writing = /[a-z]-builder|flush|write-ahead|claim/;
+  const loadedToRead = ofReaders.flatMap((name) => [...loadedBy(source(name))]);
+  expect(loadedToRead.filter((file) => writing.test(file))).toEqual([]);
+  expect([...loadedBy(source("index.ts"))].filter((file) => writing.test(file))).toEqual([]);
 });
 
 test("the testing tools load no cloud SDK", () => {

@@ -35,6 +35,7 @@ export {
   type WriteOptions,
 } from "./db/db.js";
 export { DbReader } from "./db/db-reader.js";
+export type { LifetimeOptions } from "./db/lifetime.js";
 export type { LoadEntries, LoadEntry, LoadProgress, LoadResult } from "./db/load.js";
 export type { Location } from "./db/location.js";
 export type { OpenOptions, ReaderOptions } from "./db/open-options.js";

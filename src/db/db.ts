@@ -22,6 +22,7 @@ import {
 } from "../common/options.js";
 import { RowKind } from "../common/row.js";
 import type { WarmResult } from "../read/warm.js";
+import { type LifetimeOptions, lifetimeNames, toLifetime } from "./lifetime.js";
 import type { LoadEntries, LoadProgress, LoadResult } from "./load.js";
 import type { Location } from "./location.js";
 import type { OpenOptions } from "./open-options.js";
@@ -33,7 +34,8 @@ import { toWriteBatch, WriteBatch, type WriteOperation } from "./write-batch.js"
 import type { WriteRequest, WriteResult } from "./write-pipeline.js";
 import type { CheckpointInfo, Writer } from "./writer.js";
 
-export interface WriteOptions {
+/** `ttlMs` and `expiresAt` are for the puts of a batch that have none of their own. */
+export interface WriteOptions extends LifetimeOptions {
   /** Resolve when the write is durable (true, the default), or as soon as it is visible to this process. */
   durable?: boolean | undefined;
   /** Before the write has its seq, leaves no trace of it; after that only the waiting ends. */
@@ -73,8 +75,9 @@ export interface CloseOptions {
 }
 
 const opener = lazy(() => import("./open-writer.js"));
-const writeOptionNames = ["durable", "signal"] as const;
-const defaultWrite: WriteRequest = { durable: true, signal: undefined };
+const deleteOptionNames = ["durable", "signal"] as const;
+const writeOptionNames = [...deleteOptionNames, ...lifetimeNames] as const;
+const defaultWrite: WriteRequest = { durable: true, signal: undefined, lifetime: 0 };
 
 export class Db extends Reads {
   readonly #writer: Writer;
@@ -96,27 +99,31 @@ export class Db extends Reads {
 
   /** Resolves when the value is durable, or with `durable: false` when it is visible. */
   put(key: KeyLike, value: ValueLike, options?: WriteOptions): Promise<WriteResult> {
-    return this.#write(options, "put", (request) =>
+    return this.#write(options, "put", writeOptionNames, (request) =>
       this.#writer.pipeline.writeOne(RowKind.put, toKeyBytes(key), toValueBytes(value), request),
     );
   }
 
   /** Deletes the key; whether it was there is not looked up. */
-  delete(key: KeyLike, options?: WriteOptions): Promise<WriteResult> {
-    return this.#write(options, "delete", (request) =>
+  delete(key: KeyLike, options?: Omit<WriteOptions, keyof LifetimeOptions>): Promise<WriteResult> {
+    return this.#write(options, "delete", deleteOptionNames, (request) =>
       this.#writer.pipeline.writeOne(RowKind.delete, toKeyBytes(key), emptyBytes, request),
     );
   }
 
-  /** Writes all operations of the batch, or none. An empty batch takes no seq and is durable at once. */
+  /**
+   * Writes all operations of the batch, or none; of several puts and deletes of one key the last counts. An empty batch takes no seq and
+   * is durable at once.
+   */
   write(
     batch: WriteBatch | readonly WriteOperation[],
     options?: WriteOptions,
   ): Promise<WriteResult> {
-    return this.#write(options, "write", (request) => {
+    return this.#write(options, "write", writeOptionNames, (request) => {
       const encoded = toWriteBatch(batch);
       if (encoded.count === 0) return Promise.resolve(this.#writer.emptyWrite());
-      return this.#writer.pipeline.writeBatch(encoded.operations(), encoded.count, request);
+      const { count, lifetimes } = encoded;
+      return this.#writer.pipeline.writeBatch(encoded.operations(), count, request, lifetimes);
     });
   }
 
@@ -229,10 +236,11 @@ export class Db extends Reads {
   #write(
     options: WriteOptions | undefined,
     what: string,
+    optionNames: readonly string[],
     write: (request: WriteRequest) => Promise<WriteResult>,
   ): Promise<WriteResult> {
     try {
-      const request = toWriteRequest(options, what);
+      const request = toWriteRequest(options, what, optionNames);
       this.#writer.requireOpen();
       return write(request);
     } catch (error) {
@@ -241,13 +249,18 @@ export class Db extends Reads {
   }
 }
 
-function toWriteRequest(options: WriteOptions | undefined, what: string): WriteRequest {
+function toWriteRequest(
+  options: WriteOptions | undefined,
+  what: string,
+  optionNames: readonly string[],
+): WriteRequest {
   if (options === undefined) return defaultWrite;
-  checkOptions(options, writeOptionNames, what);
+  checkOptions(options, optionNames, what);
   requireBoolean(options.durable, "durable");
   requireSignal(options.signal);
   throwIfAborted(options.signal);
-  return { durable: options.durable ?? true, signal: options.signal };
+  const lifetime = toLifetime(options);
+  return { durable: options.durable ?? true, signal: options.signal, lifetime };
 }
 
 function requireEntries(entries: unknown): void {

@@ -16,10 +16,11 @@ import { TimeSlice } from "../common/time-slice.js";
 import { LoadChunk } from "../flush/load-chunk.js";
 import { LoadWriter, type LoadWriterOptions } from "../flush/load-writer.js";
 import type { SstInfo } from "../format/manifest.js";
+import { expiryOf, type LifetimeOptions, toLifetime } from "./lifetime.js";
 
-/** A row to load, as `scan()` gives it or as a pair. */
+/** A row to load, as `scan()` or `getEntry()` gives it, or as a pair. A ttl counts from the call of `load`. */
 export type LoadEntry =
-  | { readonly key: KeyLike; readonly value: ValueLike }
+  | ({ readonly key: KeyLike; readonly value: ValueLike } & Readonly<LifetimeOptions>)
   | readonly [key: KeyLike, value: ValueLike];
 
 export type LoadEntries = Iterable<LoadEntry> | AsyncIterable<LoadEntry>;
@@ -43,6 +44,8 @@ export interface LoadResult {
 export interface LoadParts
   extends Omit<LoadWriterOptions, "createdAt" | "onStored" | "onFailed" | "signal"> {
   loadBufferBytes: number;
+  /** Of entries that say nothing; 0: they do not expire. */
+  defaultTtlMs: number;
   onProgress: ((progress: LoadProgress) => void) | undefined;
   /** All SSTs are stored: gives the load its seqs and its place. */
   commit: (runs: readonly (readonly SstInfo[])[], createdAt: number) => Committed;
@@ -63,6 +66,8 @@ export class Load {
   readonly #abort = new AbortController();
   readonly #chunk = new LoadChunk();
   readonly #createdAt: number;
+  /** Of entries that say nothing; 0: never. */
+  readonly #expiresAt: number;
   #flushAt: number;
   #rows = 0;
   #bytes = 0;
@@ -74,6 +79,7 @@ export class Load {
   constructor(parts: LoadParts) {
     this.#parts = parts;
     this.#createdAt = Math.floor(parts.clock.now());
+    this.#expiresAt = expiryOf(parts.defaultTtlMs, this.#createdAt);
     this.#flushAt = parts.loadBufferBytes;
     this.#slice = new TimeSlice(parts.clock);
     this.#writer = new LoadWriter({
@@ -143,23 +149,25 @@ export class Load {
   #add(entry: LoadEntry): boolean {
     let key: Uint8Array;
     let value: Uint8Array;
+    let expiresAt = this.#expiresAt;
     if (Array.isArray(entry)) {
       if (entry.length !== 2) throw notAnEntry(entry);
       key = toKeyBytes(entry[0]);
       value = toValueBytes(entry[1]);
     } else {
       if (typeof entry !== "object" || entry === null) throw notAnEntry(entry);
-      const row = entry as { key: KeyLike; value: ValueLike } & RefusedFields;
-      if (row.expiresAt !== undefined || row.ttlMs !== undefined || row.type !== undefined) {
-        throw refusedField(row);
+      const row = entry as { key: KeyLike; value: ValueLike; type?: unknown } & LifetimeOptions;
+      if (row.type !== undefined) throw refusedType();
+      if (row.expiresAt !== undefined || row.ttlMs !== undefined) {
+        expiresAt = expiryOf(toLifetime(row), this.#createdAt);
       }
       key = toKeyBytes(row.key);
       value = toValueBytes(row.value);
     }
     const chunk = this.#chunk;
     // What waits in the chunk came before, so it goes first.
-    if (chunk.rowCount > 0 || !this.#writer.append(key, value)) {
-      chunk.add(key, value);
+    if (chunk.rowCount > 0 || !this.#writer.append(key, value, expiresAt)) {
+      chunk.add(key, value, expiresAt);
       if (chunk.memoryBytes >= this.#flushAt) return true;
     }
     return this.#slice.isOverAfter(key.length + value.length);
@@ -195,17 +203,10 @@ export class Load {
   }
 }
 
-/** What an entry may carry elsewhere, and would lose here. */
-interface RefusedFields {
-  readonly expiresAt?: unknown;
-  readonly ttlMs?: unknown;
-  readonly type?: unknown;
-}
-
-function refusedField(fields: RefusedFields): InvalidArgumentError {
-  const name = (["expiresAt", "ttlMs", "type"] as const).find((key) => fields[key] !== undefined);
+/** What an operation of a batch has, and would lose here. */
+function refusedType(): InvalidArgumentError {
   return new InvalidArgumentError(
-    `An entry of load() has "${name}", which a load cannot keep: its rows are puts that do not expire. Leave it out, or use write().`,
+    'An entry of load() has "type", which a load cannot keep: its rows are puts. Leave it out, or use write().',
   );
 }
 

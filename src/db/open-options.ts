@@ -13,6 +13,7 @@ import {
   type CompressionOption,
   toCompression,
 } from "./compression-option.js";
+import { requireTtl } from "./lifetime.js";
 import { type Settings, type SettingsOptions, settingNames, toSettings } from "./settings.js";
 import type { WalOption } from "./wal-place.js";
 
@@ -54,6 +55,11 @@ export interface OpenOptions extends SettingsOptions, ComponentOptions {
    * or `{ l0 }` with one of these. Nothing is pinned: each open may choose another, and reads take what they find.
    */
   compression?: CompressionOption | undefined;
+  /**
+   * How long values live that nothing else is said of, in ms from their write, rows of a load among them; `ttlMs: Infinity` excepts a write.
+   * Nothing is pinned: it applies to what this handle writes. Default: they do not expire.
+   */
+  defaultTtlMs?: number | undefined;
 }
 
 export interface ReaderOptions extends SettingsOptions, ComponentOptions {
@@ -65,6 +71,8 @@ export interface ReaderOptions extends SettingsOptions, ComponentOptions {
 
 export interface CheckedOpenOptions extends CheckedOptions {
   readonly compression: CompressionByLevel;
+  /** 0: none. */
+  readonly defaultTtlMs: number;
 }
 
 export interface CheckedOptions {
@@ -92,13 +100,16 @@ const componentNames = [
 export function checkOpenOptions(options: OpenOptions | undefined): CheckedOpenOptions {
   checkOptions(
     options,
-    ["create", "filter", "compression", ...componentNames, ...settingNames],
+    ["create", "filter", "compression", "defaultTtlMs", ...componentNames, ...settingNames],
     "Db.open",
   );
   requireOneOf(options?.create, "create", ["if-missing", "never", "must"]);
   requireOneOf(options?.filter, "filter", filterNames);
+  requireTtl(options?.defaultTtlMs, "defaultTtlMs");
+  const ttlMs = options?.defaultTtlMs ?? Number.POSITIVE_INFINITY;
+  const defaultTtlMs = Number.isFinite(ttlMs) ? ttlMs : 0;
   const compression = toCompression(options?.compression);
-  return { ...checkComponents(options, options?.filter), compression };
+  return { ...checkComponents(options, options?.filter), compression, defaultTtlMs };
 }
 
 export function checkReaderOptions(options: ReaderOptions | undefined): CheckedOptions {

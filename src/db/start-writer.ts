@@ -103,6 +103,7 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
   });
   const pipeline: WritePipeline = new WritePipeline({
     ...{ state, wal, flusher, clock, settings, lastSeq },
+    defaultTtlMs: options.defaultTtlMs,
     walObjectCount: () => index.addedCount,
   });
   const writer: Writer = new Writer({
@@ -111,6 +112,7 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
       clock,
       settings,
       wrapped,
+      defaultTtlMs: options.defaultTtlMs,
       sst,
       state,
       wal,

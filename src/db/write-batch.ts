@@ -10,12 +10,13 @@ import {
 import { InvalidArgumentError } from "../common/errors.js";
 import { checkOptions } from "../common/options.js";
 import { RowKind } from "../common/row.js";
-import { operationBytesMax, writeOperation } from "../format/wal-record.js";
+import { expiryBytesMax, operationBytesMax, writeOperation } from "../format/wal-record.js";
+import { type LifetimeOptions, lifetimeNames, toLifetime } from "./lifetime.js";
 
 /** The most bytes of operations in a batch: it has to fit in one WAL object. */
 export const batchBytesMax: number = 1024 * 1024 * 1024;
 
-export interface PutOperation {
+export interface PutOperation extends LifetimeOptions {
   type: "put";
   key: KeyLike;
   value: ValueLike;
@@ -38,19 +39,27 @@ export class WriteBatch {
   #fullBytes = 0;
   #open = new ByteWriter(1024);
   #count = 0;
+  /** Of each operation up to the last that has one; made with the first. */
+  #lifetimes: number[] | undefined;
+  #lifetimeCount = 0;
 
   /** How many operations there are. */
   get count(): number {
     return this.#count;
   }
 
-  /** Bytes of the operations as the WAL stores them. */
+  /** Bytes of the operations as the WAL stores them; the expiry of an operation that has its own is counted as eight. */
   get byteLength(): number {
-    return this.#fullBytes + this.#open.length;
+    return this.#fullBytes + this.#open.length + this.#lifetimeCount * expiryBytesMax;
   }
 
-  put(key: KeyLike, value: ValueLike): this {
-    return this.#add(RowKind.put, toKeyBytes(key), toValueBytes(value));
+  /** A later put or delete of the key in the same batch replaces it. A ttl counts from each time that the batch is written. */
+  put(key: KeyLike, value: ValueLike, options?: LifetimeOptions): this {
+    if (options === undefined) return this.#add(RowKind.put, toKeyBytes(key), toValueBytes(value));
+    checkOptions(options, lifetimeNames, "put");
+    const lifetime = toLifetime(options);
+    this.#add(RowKind.put, toKeyBytes(key), toValueBytes(value));
+    return this.#setLifetime(lifetime);
   }
 
   delete(key: KeyLike): this {
@@ -60,6 +69,21 @@ export class WriteBatch {
   /** The encoded operations, in pieces: views that are valid until the batch changes. For the engine. */
   operations(): readonly Uint8Array[] {
     return this.#full.length === 0 ? [this.#open.view()] : [...this.#full, this.#open.view()];
+  }
+
+  /** The lifetimes (lifetime.ts) of the operations, of the first ones at least; undefined where none says anything. For the engine. */
+  get lifetimes(): readonly number[] | undefined {
+    return this.#lifetimes;
+  }
+
+  /** Of the operation that was added last. */
+  #setLifetime(lifetime: number): this {
+    if (lifetime === 0) return this;
+    this.#lifetimes ??= [];
+    while (this.#lifetimes.length < this.#count - 1) this.#lifetimes.push(0);
+    this.#lifetimes.push(lifetime);
+    this.#lifetimeCount++;
+    return this;
   }
 
   #add(kind: RowKind, key: Uint8Array, value: Uint8Array): this {
@@ -103,10 +127,14 @@ export function toWriteBatch(input: unknown): WriteBatch {
   return batch;
 }
 
+const putNames = ["type", "key", "value", ...lifetimeNames] as const;
+
 function addOperation(batch: WriteBatch, operation: Partial<WriteOperation> | undefined): void {
   if (operation?.type === "put") {
-    checkOptions(operation, ["type", "key", "value"], "A put");
-    batch.put(operation.key as KeyLike, (operation as Partial<PutOperation>).value as ValueLike);
+    checkOptions(operation, putNames, "A put");
+    const { key, value, ttlMs, expiresAt } = operation as PutOperation;
+    const isTimed = ttlMs !== undefined || expiresAt !== undefined;
+    batch.put(key, value, isTimed ? { ttlMs, expiresAt } : undefined);
   } else if (operation?.type === "delete") {
     checkOptions(operation, ["type", "key"], "A delete");
     batch.delete(operation.key as KeyLike);

@@ -7,13 +7,16 @@ import { withSignal } from "../common/abort.js";
 import { concatBytes, copyBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
 import type { MoraineError } from "../common/errors.js";
-import type { RowKind } from "../common/row.js";
+import { RowKind } from "../common/row.js";
 import type { Flusher } from "../flush/flusher.js";
 import { encodeLoadRecord } from "../format/load-record.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { WriteLog } from "../wal/write-log.js";
 import type { DbState } from "./db-state.js";
+import { expiryOf } from "./lifetime.js";
 import type { Settings } from "./settings.js";
+import { timeOperations } from "./timed-operations.js";
+import { TurnLimit } from "./turn-limit.js";
 
 /** What a write answers. */
 export interface WriteResult {
@@ -28,14 +31,9 @@ export interface WriteResult {
 export interface WriteRequest {
   readonly durable: boolean;
   readonly signal: AbortSignal | undefined;
+  /** Of puts and merges that have none of their own; 0: the default of the handle (lifetime.ts). */
+  readonly lifetime: number;
 }
-
-/**
- * After so many writes or bytes in one turn of the event loop, a write that waits for nothing else waits for the turn to
- * end: a loop of awaited writes would otherwise never let timers fire or replies come in.
- */
-const turnWritesMax = 128;
-const turnBytesMax = 256 * 1024;
 
 interface WaitingWrite {
   readonly apply: () => void;
@@ -48,6 +46,8 @@ export interface WritePipelineOptions {
   flusher: Flusher;
   clock: Clock;
   settings: Settings;
+  /** Of puts and merges that nothing else is said of; 0: they do not expire. */
+  defaultTtlMs: number;
   /** The last seq that has been given. */
   lastSeq: number;
   /** How many WAL objects there have been, replayed ones among them. */
@@ -60,6 +60,7 @@ export class WritePipeline {
   readonly #flusher: Flusher;
   readonly #clock: Clock;
   readonly #settings: Settings;
+  readonly #defaultTtlMs: number;
   #lastSeq: number;
   readonly #walObjectCount: () => number;
   /** `walObjectCount` when the active MemTable took the place of the last one. */
@@ -67,10 +68,7 @@ export class WritePipeline {
   /** Writes that wait for memory, in the order of their calls. */
   #waiting: WaitingWrite[] = [];
   #closed: MoraineError | undefined;
-  #turnWrites = 0;
-  #turnBytes = 0;
-  /** Resolves when the turn ends in which too much was written. */
-  #turnEnd: Promise<void> | undefined;
+  readonly #turn: TurnLimit;
 
   constructor(options: WritePipelineOptions) {
     this.#state = options.state;
@@ -78,8 +76,10 @@ export class WritePipeline {
     this.#flusher = options.flusher;
     this.#clock = options.clock;
     this.#settings = options.settings;
+    this.#defaultTtlMs = options.defaultTtlMs;
     this.#lastSeq = options.lastSeq;
     this.#walObjectCount = options.walObjectCount;
+    this.#turn = new TurnLimit(options.clock);
   }
 
   get lastSeq(): number {
@@ -107,15 +107,19 @@ export class WritePipeline {
     return this.#wait(request, () => this.#applyOne(kind, ownKey, ownValue, request));
   }
 
-  /** A batch, as pieces of encoded operations; they are copied before the call returns. */
+  /**
+   * A batch, as pieces of encoded operations; they are copied before the call returns. `lifetimes` (lifetime.ts) are those of single
+   * operations, of the first ones at least; they may be added to, not changed.
+   */
   writeBatch(
     operations: readonly Uint8Array[],
     count: number,
     request: WriteRequest,
+    lifetimes?: readonly number[],
   ): Promise<WriteResult> {
-    if (this.#admits()) return this.#applyBatch(operations, count, request);
+    if (this.#admits()) return this.#applyBatch(operations, count, request, lifetimes);
     const own = [concatBytes(operations)];
-    return this.#wait(request, () => this.#applyBatch(own, count, request));
+    return this.#wait(request, () => this.#applyBatch(own, count, request, lifetimes));
   }
 
   /**
@@ -225,11 +229,13 @@ export class WritePipeline {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     const seq = this.#lastSeq + 1;
     const createdAt = Math.floor(this.#clock.now());
+    const lifetime = request.lifetime === 0 ? this.#defaultTtlMs : request.lifetime;
+    const expiresAt = lifetime === 0 || kind === RowKind.delete ? 0 : expiryOf(lifetime, createdAt);
     // It throws when there is no memory for it, and then the seq has not been given.
-    const record = this.#state.active.applyOne(seq, createdAt, kind, key, value, 0);
+    const record = this.#state.active.applyOne(seq, createdAt, kind, key, value, expiresAt);
     this.#lastSeq = seq;
     const durable = this.#wal.append(record, seq, request.durable);
-    this.#turnBytes += record.end - record.start;
+    this.#turn.add(record.end - record.start);
     return this.#applied(seq, createdAt, durable, request);
   }
 
@@ -237,14 +243,20 @@ export class WritePipeline {
     operations: readonly Uint8Array[],
     count: number,
     request: WriteRequest,
+    lifetimes: readonly number[] | undefined,
   ): Promise<WriteResult> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     const seq = this.#lastSeq + 1;
     const createdAt = Math.floor(this.#clock.now());
-    const record = this.#state.active.applyBatch(seq, createdAt, operations, count);
+    const lifetime = request.lifetime === 0 ? this.#defaultTtlMs : request.lifetime;
+    const timed =
+      lifetime === 0 && lifetimes === undefined
+        ? operations
+        : [timeOperations(operations, { count, lifetimes, fallback: lifetime, createdAt })];
+    const record = this.#state.active.applyBatch(seq, createdAt, timed, count);
     this.#lastSeq = seq;
     const durable = this.#wal.append(record, seq, request.durable);
-    this.#turnBytes += record.end - record.start;
+    this.#turn.add(record.end - record.start);
     return this.#applied(seq, createdAt, durable, request);
   }
 
@@ -266,7 +278,7 @@ export class WritePipeline {
       },
     };
     if (durable === undefined) {
-      const turnEnd = this.#endOfTurn();
+      const turnEnd = this.#turn.next();
       return turnEnd === undefined ? Promise.resolve(result) : turnEnd.then(() => result);
     }
     // The write goes on whatever the signal says: from here only the waiting can end.
@@ -274,21 +286,5 @@ export class WritePipeline {
       durable.then(() => result),
       request.signal,
     );
-  }
-
-  /** Undefined while there is room in this turn. */
-  #endOfTurn(): Promise<void> | undefined {
-    this.#turnWrites++;
-    if (this.#turnEnd !== undefined) return this.#turnEnd;
-    if (this.#turnWrites < turnWritesMax && this.#turnBytes < turnBytesMax) return undefined;
-    this.#turnEnd = new Promise((resolve) => {
-      this.#clock.endOfTurn(() => {
-        this.#turnEnd = undefined;
-        this.#turnWrites = 0;
-        this.#turnBytes = 0;
-        resolve();
-      });
-    });
-    return this.#turnEnd;
   }
 }

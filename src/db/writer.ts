@@ -43,6 +43,8 @@ export interface WriterParts {
   clock: Clock;
   settings: Settings;
   wrapped: WrappedStore;
+  /** Of rows of loads that nothing else is said of; 0: they do not expire. */
+  defaultTtlMs: number;
   /** How SSTs are built. */
   sst: Omit<SstBuilderOptions, "id">;
   state: DbState;
@@ -119,11 +121,12 @@ export class Writer {
       signal: AbortSignal | undefined;
     },
   ): Promise<LoadResult> {
-    const { wrapped, clock, settings, flusher, sst } = this.#parts;
+    const { wrapped, clock, settings, defaultTtlMs, flusher, sst } = this.#parts;
     const { onProgress, signal } = options;
     const { loadBufferBytes, sstBytesMax, uploadsInFlight, unflushedBytesMax } = settings;
     const load = new Load({
       ...{ store: wrapped.store, clock, sst, loadBufferBytes, uploadsInFlight, onProgress },
+      defaultTtlMs,
       sstBytes: Math.min(sstBytesMax, Math.ceil(unflushedBytesMax / uploadsInFlight)),
       reserve: () => flusher.reserve(),
       release: (ids) => flusher.release(ids),

@@ -37,6 +37,8 @@ export class LoadChunk {
   #offset: Uint32Array = new Uint32Array(1024);
   #keyLength: Uint32Array = new Uint32Array(1024);
   #valueLength: Uint32Array = new Uint32Array(1024);
+  /** ms since 1970, 0 for a row that does not expire; made with the first one that does. */
+  #expiresAt: Float64Array | undefined;
   /** How many bytes all keys begin with. */
   #shared = 0;
   /** While it is sorted, for each row what its key mostly differs from others in. */
@@ -46,11 +48,12 @@ export class LoadChunk {
 
   /** Memory that the rows take, about. */
   get memoryBytes(): number {
-    return this.bytes + this.#wasted + this.rowCount * columnBytes;
+    const rowBytes = columnBytes + (this.#expiresAt === undefined ? 0 : 8);
+    return this.bytes + this.#wasted + this.rowCount * rowBytes;
   }
 
-  /** Copies key and value. */
-  add(key: Uint8Array, value: Uint8Array): void {
+  /** Copies key and value. `expiresAt` is ms since 1970; 0: never. */
+  add(key: Uint8Array, value: Uint8Array, expiresAt = 0): void {
     const length = key.length + value.length;
     const isLarge = length > slabBytes;
     const slab = isLarge ? this.#addLarge(length) : this.#reserve(length);
@@ -65,6 +68,8 @@ export class LoadChunk {
     this.#offset[row] = offset;
     this.#keyLength[row] = key.length;
     this.#valueLength[row] = value.length;
+    if (expiresAt !== 0) this.#expiresAt ??= new Float64Array(this.#slabOf.length);
+    if (this.#expiresAt !== undefined) this.#expiresAt[row] = expiresAt;
     if (row === 0) this.#shared = key.length;
     else this.#compareToFirst(key, row);
     this.rowCount++;
@@ -114,7 +119,7 @@ export class LoadChunk {
     return this.#order?.length ?? this.rowCount;
   }
 
-  /** Sets key and value of `row` to those of the row that is number `index` in key order. */
+  /** Sets key, value and expiry of `row` to those of the row that is number `index` in key order. */
   rowAt(index: number, row: RowRef): void {
     const at = this.#order === undefined ? index : this.#order[index]!;
     const bytes = this.#slabs[this.#slabOf[at]!]!;
@@ -125,6 +130,7 @@ export class LoadChunk {
     row.valueBytes = bytes;
     row.valueStart = row.keyEnd;
     row.valueEnd = row.keyEnd + this.#valueLength[at]!;
+    row.expiresAt = this.#expiresAt === undefined ? 0 : this.#expiresAt[at]!;
   }
 
   /** Forgets its rows. */
@@ -231,5 +237,9 @@ export class LoadChunk {
     this.#offset = grow(this.#offset);
     this.#keyLength = grow(this.#keyLength);
     this.#valueLength = grow(this.#valueLength);
+    if (this.#expiresAt === undefined) return;
+    const expiresAt = new Float64Array(this.#expiresAt.length * 2);
+    expiresAt.set(this.#expiresAt);
+    this.#expiresAt = expiresAt;
   }
 }

@@ -106,7 +106,7 @@ export class LoadWriter {
   }
 
   /** Takes a row that continues the run, without a copy in between; false when it does not, or when the SST is full. */
-  append(key: Uint8Array, value: Uint8Array): boolean {
+  append(key: Uint8Array, value: Uint8Array, expiresAt = 0): boolean {
     const builder = this.#builder;
     if (builder === undefined || builder.bytesWritten >= this.#options.sstBytes) return false;
     const row = this.#row;
@@ -116,6 +116,7 @@ export class LoadWriter {
     row.valueBytes = value;
     row.valueStart = 0;
     row.valueEnd = value.length;
+    row.expiresAt = expiresAt;
     if (!builder.addIfAbove(row)) return false;
     this.#builderBytes += key.length + value.length;
     return true;

@@ -72,7 +72,10 @@ export interface SstInfo {
   readonly rowCount: number;
   /** How many of them are deletes. */
   readonly deleteCount: number;
-  /** The latest expiry, ms since 1970; 0 when a row never expires. */
+  /**
+   * The latest expiry, ms since 1970; 0 when a put or merge never expires, and when there is none. Once it has passed, no read sees a row of
+   * this SST: like one of nothing but deletes, it is only needed while something older lies beneath it.
+   */
   readonly maxExpiresAt: number;
 }
 

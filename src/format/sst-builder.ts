@@ -103,7 +103,8 @@ export class SstBuilder {
   #minCreatedAt = Number.MAX_SAFE_INTEGER;
   #maxCreatedAt = 0;
   #maxExpiresAt = 0;
-  #everyRowExpires = true;
+  /** Every put and merge does: deletes hide what is older as expired rows do, and need not outlive them. */
+  #everyValueExpires = true;
 
   constructor(options: SstBuilderOptions) {
     const { blockBytes = 4096, filterBitsPerKey = 10, restartInterval = 16 } = options;
@@ -307,7 +308,7 @@ export class SstBuilder {
     if (createdAt < this.#minCreatedAt) this.#minCreatedAt = createdAt;
     if (createdAt > this.#maxCreatedAt) this.#maxCreatedAt = createdAt;
     if (expiresAt === 0) {
-      this.#everyRowExpires = false;
+      if (row.kind !== RowKind.delete) this.#everyValueExpires = false;
     } else {
       assert(Number.isSafeInteger(expiresAt) && expiresAt > 0, "an expiry is a safe integer");
       if (expiresAt > this.#maxExpiresAt) this.#maxExpiresAt = expiresAt;
@@ -325,7 +326,7 @@ export class SstBuilder {
       lastKey,
       minCreatedAt: this.#minCreatedAt,
       maxCreatedAt: this.#maxCreatedAt,
-      maxExpiresAt: this.#everyRowExpires ? this.#maxExpiresAt : 0,
+      maxExpiresAt: this.#everyValueExpires ? this.#maxExpiresAt : 0,
       dataBytes,
       blockCount: this.#blockCount,
       filterKind: this.#filter?.kind ?? FilterKind.none,

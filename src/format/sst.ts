@@ -99,7 +99,7 @@ export interface SstProperties {
   readonly lastKey: Bytes;
   readonly minCreatedAt: number;
   readonly maxCreatedAt: number;
-  /** The latest expiry; 0 when a row never expires. */
+  /** The latest expiry; 0 when a put or merge never expires, and when there is none. See `SstInfo`. */
   readonly maxExpiresAt: number;
   /** Bytes of the data section. */
   readonly dataBytes: number;

@@ -144,7 +144,7 @@ function checkTotals(
     maxSeq: rows.maxSeq,
     minCreatedAt: rows.minCreatedAt,
     maxCreatedAt: rows.maxCreatedAt,
-    maxExpiresAt: rows.everyRowExpires ? rows.maxExpiresAt : 0,
+    maxExpiresAt: rows.everyValueExpires ? rows.maxExpiresAt : 0,
     dataBytes,
     blockCount,
   };
@@ -167,7 +167,7 @@ class RowChecker {
   minCreatedAt: number = Number.MAX_SAFE_INTEGER;
   maxCreatedAt = 0;
   maxExpiresAt = 0;
-  everyRowExpires = true;
+  everyValueExpires = true;
   firstKey: Uint8Array = new Uint8Array(0);
   lastKey: Uint8Array = new Uint8Array(0);
   readonly #object: string;
@@ -242,7 +242,7 @@ class RowChecker {
     this.minCreatedAt = Math.min(this.minCreatedAt, row.createdAt);
     this.maxCreatedAt = Math.max(this.maxCreatedAt, row.createdAt);
     this.maxExpiresAt = Math.max(this.maxExpiresAt, row.expiresAt);
-    if (row.expiresAt === 0) this.everyRowExpires = false;
+    if (row.expiresAt === 0 && row.kind !== RowKind.delete) this.everyValueExpires = false;
     if (order !== 0 || this.rowCount === 1) this.lastKey = copyBytes(keyBytes, keyStart, keyEnd);
     this.#lastSeq = row.seq;
     this.#onRow?.(row);

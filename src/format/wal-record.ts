@@ -8,7 +8,7 @@
  *   u64     creation time, ms since 1970
  *   u32     count of operations; of a load, of the L0 entries that it adds, each with a seq of its own
  *   of a load: the entries (load-record.ts)
- *   of a batch: operations, each:
+ *   of a batch: operations, one for each key:
  *     u8      kind (low 4 bits: 1 put, 2 delete, 3 merge) | 0x10 when it expires
  *     varint  key length
  *     varint  expiry, ms since 1970        only when it expires
@@ -50,9 +50,12 @@ export function writeRecordHeader(
   return writeU32(target, at, record.operationCount);
 }
 
+/** The most bytes that the expiry of an operation takes. */
+export const expiryBytesMax = 8;
+
 /** The most bytes an operation takes. */
 export function operationBytesMax(key: Uint8Array, value: Uint8Array | undefined): number {
-  return 1 + 3 + 8 + 8 + 5 + key.length + (value?.length ?? 0);
+  return 1 + 3 + expiryBytesMax + 8 + 5 + key.length + (value?.length ?? 0);
 }
 
 /** Writes one operation; gives the offset after it. */
@@ -74,9 +77,34 @@ export function writeOperation(
   return kind === RowKind.delete ? at : writeBytes(target, at, value);
 }
 
+/** Writes an operation that was read from `source` again, with another expiry; gives the offset after it. */
+export function copyOperation(
+  target: Uint8Array,
+  offset: number,
+  source: Uint8Array,
+  operation: OperationRef,
+  expiresAt: number,
+): number {
+  const { kind, keyStart, keyLength, valueLength } = operation;
+  target[offset] = kind | (expiresAt > 0 ? expiresFlag : 0);
+  let at = writeVarint(target, offset + 1, keyLength);
+  if (expiresAt > 0) at = writeVarint(target, at, expiresAt);
+  if (kind === RowKind.merge) at = writeVarint(target, at, operation.operatorId);
+  if (kind !== RowKind.delete) at = writeVarint(target, at, valueLength);
+  const end = keyStart + keyLength + valueLength;
+  if (end - keyStart > loopBytesMax) {
+    target.set(source.subarray(keyStart, end), at);
+    return at + end - keyStart;
+  }
+  for (let i = keyStart; i < end; i++) target[at++] = source[i]!;
+  return at;
+}
+
+/** A loop beats `set` for what keys and small values usually are. */
+const loopBytesMax = 40;
+
 function writeBytes(target: Uint8Array, offset: number, source: Uint8Array): number {
-  // A loop beats `set` for what keys and small values usually are.
-  if (source.length <= 40) {
+  if (source.length <= loopBytesMax) {
     for (let i = 0; i < source.length; i++) target[offset + i] = source[i]!;
   } else {
     target.set(source, offset);
@@ -162,7 +190,8 @@ export function newOperationRef(): OperationRef {
 /** Reads one operation; the reader then stands at the next. */
 export function readOperation(reader: ByteReader, operation: OperationRef): void {
   const tag = reader.u8();
-  const kind = tag & 0x0f;
+  // Flags that are not known make a kind that is not.
+  const kind = tag & ~expiresFlag;
   if (kind !== RowKind.put && kind !== RowKind.delete && kind !== RowKind.merge) {
     throw new UnsupportedError(
       `A WAL record holds an operation of kind ${kind}, which this version of Moraine does not know. Use a later version.`,

@@ -359,7 +359,7 @@ describe("duels find in the engine", () => {
     const loadBegins: EngineBug["loadBegins"] = (pipeline) => {
       const seq = pipeline.lastSeq + 1;
       forgets = true;
-      void pipeline.writeBatch([], 0, { durable: false, signal: undefined });
+      void pipeline.writeBatch([], 0, { durable: false, signal: undefined, lifetime: 0 });
       forgets = false;
       if (pipeline.lastSeq === seq) early.set(pipeline, seq);
     };

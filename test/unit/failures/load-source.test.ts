@@ -64,8 +64,9 @@ test.each<[string, unknown]>([
   ["three things", ["a", "b", "c"]],
   ["a value that is a number", { key: "a", value: 5 }],
   ["a key that is too long", ["k".repeat(65_536), ""]],
-  ["what expires", { key: "a", value: "v", expiresAt: 1_800_000_000_000 }],
-  ["what has a TTL", { key: "a", value: "v", ttlMs: 60_000 }],
+  ["what expires at no time", { key: "a", value: "v", expiresAt: 0 }],
+  ["a negative ttl", { key: "a", value: "v", ttlMs: -60_000 }],
+  ["what expires in two ways", { key: "a", value: "v", ttlMs: 1, expiresAt: 1 }],
   ["a delete", { type: "delete", key: "a", value: "v" }],
 ])("%s among the entries is refused, and the source is told to stop", async (_, bad) => {
   let returned = 0;

@@ -95,3 +95,16 @@ test("what is known of all rows is in the description", () => {
   });
   expect(buildSst([...rows, plainRow("c", 1)]).info.maxExpiresAt).toBe(0);
 });
+
+test("the latest expiry is that of puts and merges, where all of them have one; deletes do not count", () => {
+  const gone = plainRow("c", 1, { kind: RowKind.delete, value: new Uint8Array(0) });
+  const expiring = [
+    plainRow("a", 9, { expiresAt: 50 }),
+    plainRow("b", 9, { kind: RowKind.merge, operatorId: 1, expiresAt: 60 }),
+  ];
+  const latest = (rows: PlainRow[]) => buildSst(rows).info.maxExpiresAt;
+  expect(latest([...expiring, gone])).toBe(60);
+  expect(latest([gone])).toBe(0);
+  expect(latest([...expiring, gone, plainRow("d", 1)])).toBe(0);
+  expect(latest([...expiring, plainRow("d", 1, { kind: RowKind.merge, operatorId: 1 })])).toBe(0);
+});

@@ -86,7 +86,10 @@ export class MemTable implements RowSource {
     return { chunk, start, end };
   }
 
-  /** Adds a batch given as pieces of encoded operations, which are copied. */
+  /**
+   * Adds a batch given as pieces of encoded operations, which are copied. The record has one operation for each key: those that a later
+   * one replaces are left out.
+   */
   applyBatch(
     seq: number,
     createdAt: number,
@@ -112,9 +115,22 @@ export class MemTable implements RowSource {
     }
     arena.commit(length);
     const reader = new ByteReader(chunk, "batch", 0, operationsStart, at);
+    const firstRow = this.#rows.rowCount;
+    const { replacedCount } = this.#rows;
     this.#addOperations(reader, arena.chunkIndex, seq, createdAt, operationCount);
+    const replaced = this.#rows.replacedCount - replacedCount;
+    let end = at;
+    if (replaced > 0) {
+      end = this.#closeGaps(chunk, operationsStart, at, firstRow);
+      writeRecordHeader(chunk, start, {
+        operationBytes: end - operationsStart,
+        seq,
+        createdAt,
+        operationCount: operationCount - replaced,
+      });
+    }
     this.#applied(seq);
-    return { chunk, start, end: start + length };
+    return { chunk, start, end };
   }
 
   /**
@@ -155,6 +171,15 @@ export class MemTable implements RowSource {
     return this.#rows.find(key, seqMax, row);
   }
 
+  /** Sets `row` to one with a greater seq than `seq` whose key `isWanted`, if there is one. Costs what was written since that seq. */
+  findAfter(
+    seq: number,
+    isWanted: (bytes: Uint8Array, start: number, end: number) => boolean,
+    row: RowRef,
+  ): boolean {
+    return this.lastSeq > seq && this.#rows.findAfter(seq, isWanted, row);
+  }
+
   /** Rows as they are now: later batches do not appear. */
   iterator(reverse: boolean): RowIterator {
     this.#rows.sortTail(true);
@@ -187,6 +212,21 @@ export class MemTable implements RowSource {
         operation.operatorId,
       );
     }
+  }
+
+  /** Moves the operations of a batch together over those that were replaced; gives their new end. Nobody has seen them yet. */
+  #closeGaps(chunk: Uint8Array, start: number, end: number, firstRow: number): number {
+    const reader = new ByteReader(chunk, "batch", 0, start, end);
+    let at = start;
+    for (let row = firstRow; reader.offset < end; row++) {
+      const from = reader.offset;
+      readOperation(reader, this.#operation);
+      if (this.#rows.isReplaced(row)) continue;
+      chunk.copyWithin(at, from, reader.offset);
+      this.#rows.moveDown(row, from - at);
+      at += reader.offset - from;
+    }
+    return at;
   }
 
   #applied(seq: number): void {

@@ -19,6 +19,8 @@ const deadKind = 0;
 export class RowTable {
   readonly arena: ByteArena = new ByteArena();
   rowCount = 0;
+  /** Rows that a later operation of their own batch replaced; they are still counted, and never given. */
+  replacedCount = 0;
   segments: readonly Segment[] = [];
   /** Written by `touch` so that the compiler does not leave its reads out; means nothing. */
   touched = 0;
@@ -74,6 +76,15 @@ export class RowTable {
     this.#index(row, hash, bytes, keyStart, keyLength, seq);
   }
 
+  isReplaced(row: number): boolean {
+    return this.#kind[row] === deadKind;
+  }
+
+  /** The row's key and value now lie `bytes` further down in their chunk. */
+  moveDown(row: number, bytes: number): void {
+    this.#keyStart[row] = this.#keyStart[row]! - bytes;
+  }
+
   /** The newest version of the key with seq <= seqMax. */
   find(key: Uint8Array, seqMax: number, target: RowRef): boolean {
     const slot = this.#findSlot(hashKey(key, 0, key.length), key, 0, key.length);
@@ -123,6 +134,31 @@ export class RowTable {
     target.createdAt = this.#createdAt[row]!;
     target.expiresAt = this.#expiresAt === undefined ? 0 : this.#expiresAt[row]!;
     target.operatorId = this.#operatorId[row]!;
+  }
+
+  /** Sets `target` to a row with a greater seq than `seq` whose key `isWanted`, if there is one. Costs what was added since that seq. */
+  findAfter(
+    seq: number,
+    isWanted: (bytes: Uint8Array, start: number, end: number) => boolean,
+    target: RowRef,
+  ): boolean {
+    // Rows stand in the order of their seqs.
+    let low = 0;
+    let high = this.rowCount;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#seq[middle]! <= seq) low = middle + 1;
+      else high = middle;
+    }
+    for (let row = low; row < this.rowCount; row++) {
+      if (this.#kind[row] === deadKind) continue;
+      const start = this.#keyStart[row]!;
+      const bytes = this.arena.chunks[this.#chunk[row]!]!;
+      if (!isWanted(bytes, start, start + this.#keyLength[row]!)) continue;
+      this.load(row, target);
+      return true;
+    }
+    return false;
   }
 
   /** Sorts what has been added since the last call, when it is much or when `all` is true. Not inside a batch. */
@@ -309,6 +345,7 @@ export class RowTable {
       if (++this.#keyCount * 2 > this.#slots.length) this.#growSlots();
     } else if (this.#seq[head - 1] === seq) {
       this.#kind[head - 1] = deadKind;
+      this.replacedCount++;
       this.#previous[row] = this.#previous[head - 1]!;
     } else {
       this.#previous[row] = head;

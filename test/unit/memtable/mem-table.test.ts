@@ -1,12 +1,20 @@
 /** The MemTable against the plainest model: a list of versions, searched and sorted anew each time. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { ByteReader } from "../../../src/common/byte-reader.js";
 import { ByteWriter } from "../../../src/common/byte-writer.js";
 import { compareBytes } from "../../../src/common/bytes.js";
 import { RowKind, RowRef } from "../../../src/common/row.js";
-import { appendOperation } from "../../../src/format/wal-record.js";
+import {
+  appendOperation,
+  newOperationRef,
+  readOperation,
+  readRecordHeader,
+  recordHeaderBytes,
+  writeRecordHeader,
+} from "../../../src/format/wal-record.js";
 import { type RowIterator, Step } from "../../../src/iterator/row-iterator.js";
-import { MemTable } from "../../../src/memtable/mem-table.js";
+import { MemTable, type RecordSlice } from "../../../src/memtable/mem-table.js";
 
 interface Version {
   readonly key: Uint8Array;
@@ -47,17 +55,17 @@ function apply(
   seq: number,
   operations: readonly Operation[],
   asBatch: boolean,
-): void {
+): RecordSlice {
   const [first] = operations;
   if (!asBatch && operations.length === 1) {
-    table.applyOne(seq, 1000 + seq, first!.kind, first!.key, first!.value, first!.expiresAt);
-    return;
+    const { kind, key, value, expiresAt } = first!;
+    return table.applyOne(seq, 1000 + seq, kind, key, value, expiresAt);
   }
   const writer = new ByteWriter();
   for (const { kind, key, value, expiresAt } of operations) {
     appendOperation(writer, kind, key, value, expiresAt, 0);
   }
-  table.applyBatch(seq, 1000 + seq, [writer.view()], operations.length);
+  return table.applyBatch(seq, 1000 + seq, [writer.view()], operations.length);
 }
 
 const show = ({ key, seq, kind, value, expiresAt }: Version): string =>
@@ -146,6 +154,45 @@ test("it finds every version at every seq, and gives all of them in order, both 
   );
 });
 
+/** The keys of a record's operations, as they stand in it. */
+function keysOf({ chunk, start, end }: RecordSlice): string[] {
+  const reader = new ByteReader(chunk, "record", 0, start, end);
+  const { count, bodyBytes } = readRecordHeader(reader);
+  expect(bodyBytes).toBe(end - reader.offset);
+  const operation = newOperationRef();
+  const keys = Array.from({ length: count }, () => {
+    readOperation(reader, operation);
+    const { keyStart, keyLength } = operation;
+    return Buffer.from(chunk.subarray(keyStart, keyStart + keyLength)).toString("hex");
+  });
+  expect(reader.remaining).toBe(0);
+  return keys;
+}
+
+test("a record has one operation for each key, in the order of those that count, and replays as it was applied", () => {
+  void fc.assert(
+    fc.property(batchesArbitrary, (batches) => {
+      const table = new MemTable();
+      const slices: RecordSlice[] = [];
+      let seq = 0;
+      for (const { operations, asBatch, scansBefore } of batches) {
+        if (scansBefore) table.iterator(false).close();
+        const slice = apply(table, ++seq, operations, asBatch);
+        const keys = operations.map(({ key }) => Buffer.from(key).toString("hex"));
+        expect(keysOf(slice)).toEqual(keys.filter((key, i) => keys.lastIndexOf(key) === i));
+        slices.push(slice);
+      }
+      const bytes = Buffer.concat(
+        slices.map(({ chunk, start, end }) => chunk.subarray(start, end)),
+      );
+      const replayed = new MemTable();
+      replayed.applyRecords(bytes, 0, bytes.length, slices.length, 0, "object");
+      expect(drain(replayed.iterator(false))).toEqual(drain(table.iterator(false)));
+    }),
+    { numRuns: 150 },
+  );
+});
+
 test("an iterator sees the table as it was, whatever is written meanwhile", () => {
   void fc.assert(
     fc.property(batchesArbitrary, batchesArbitrary, fc.boolean(), (before, after, reverse) => {
@@ -207,6 +254,30 @@ test("what it says of its memory covers what it holds, and an empty one holds no
     expect(table.bytes).toBeGreaterThan((i + 1) * 10_000);
   }
   expect(table.bytes).toBeLessThan(3 * 100 * 10_000);
+});
+
+test("a stored record that has a key twice gives its last operation", () => {
+  const writer = new ByteWriter();
+  const key = Uint8Array.of(1);
+  for (const value of [7, 8, 9]) {
+    appendOperation(writer, RowKind.put, key, Uint8Array.of(value), 0, 0);
+  }
+  const header = new Uint8Array(recordHeaderBytes);
+  const operations = writer.view();
+  const record = { operationBytes: operations.length, seq: 4, createdAt: 5, operationCount: 3 };
+  writeRecordHeader(header, 0, record);
+  const bytes = Buffer.concat([header, operations]);
+  const table = new MemTable();
+  table.applyRecords(bytes, 0, bytes.length, 1, 0, "object");
+  expect(drain(table.iterator(false))).toEqual(["01@4 1 09 0"]);
+});
+
+test("an operation with a flag that is not known is refused", () => {
+  const writer = new ByteWriter();
+  appendOperation(writer, RowKind.put, Uint8Array.of(1), Uint8Array.of(2), 0, 0);
+  writer.bytes[0] = RowKind.put | 0x20;
+  const reader = new ByteReader(writer.view(), "object");
+  expect(() => readOperation(reader, newOperationRef())).toThrow(/kind 33/);
 });
 
 test("records of a WAL object are added above a seq only, and are the caller's bytes", () => {

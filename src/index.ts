@@ -25,6 +25,15 @@ export type { KeyRange } from "./common/key-range.js";
 export type { Random } from "./common/random.js";
 export type { Entry } from "./common/row.js";
 export type { DiskCacheOption } from "./db/caches.js";
+export type {
+  Change,
+  ChangeOperation,
+  DeleteChange,
+  LoadChange,
+  PutChange,
+} from "./db/change.js";
+export type { ChangeFeed } from "./db/change-feed.js";
+export type { ChangesOptions } from "./db/change-feeds.js";
 export type { CompressionChoice, CompressionOption } from "./db/compression-option.js";
 export {
   type CheckpointOptions,

@@ -28,7 +28,7 @@ export interface KeyBounds {
   readonly upperInclusive: boolean;
 }
 
-/** Every key. @internal For tests. */
+/** Every key. */
 export const allKeys: KeyBounds = {
   lower: undefined,
   lowerInclusive: true,

@@ -1,6 +1,5 @@
 /** `DbReader`: reads a database without writing to it, and follows its writer through the manifest and the WAL. */
 import { withSignal } from "../common/abort.js";
-import type { Timer } from "../common/clock.js";
 import { deferred } from "../common/deferred.js";
 import {
   ClosedError,
@@ -12,12 +11,15 @@ import {
 import type { KeyRange } from "../common/key-range.js";
 import { lazy } from "../common/lazy.js";
 import { asOfNow, checkOptions, requireInteger, requireSignal } from "../common/options.js";
-import type { Manifest } from "../format/manifest.js";
+import type { Manifest, WalPosition } from "../format/manifest.js";
 import type { WalObject } from "../format/wal-object.js";
 import type { WarmResult } from "../read/warm.js";
+import type { ChangeFeed } from "./change-feed.js";
+import type { ChangeFeeds, ChangesOptions } from "./change-feeds.js";
 import { closedError } from "./closed-error.js";
 import type { Location } from "./location.js";
 import type { ReaderOptions } from "./open-options.js";
+import { Polls } from "./polls.js";
 import { Reads, type ReadView } from "./reads.js";
 import type { Snapshot } from "./snapshot.js";
 import type { ReaderParts } from "./start-reader.js";
@@ -25,20 +27,19 @@ import type { ReaderStats } from "./stats.js";
 import { type WarmOptions, warm } from "./warm.js";
 
 const opener = lazy(() => import("./open-reader.js"));
-const idlePollIntervalMs = 10_000;
 
 export class DbReader extends Reads {
   readonly #parts: ReaderParts;
   readonly #abort = new AbortController();
   readonly #closed = deferred<MoraineError | undefined>();
   #end: MoraineError | undefined;
-  #timer: Timer | undefined;
-  #quietPolls = 0;
-  #polling = false;
-  /** Somebody began to wait while a poll was under way, which may have looked already. */
-  #pollAgain = false;
+  /** Undefined at a checkpoint. */
+  readonly #polls: Polls | undefined;
   #refreshing: Promise<boolean> | undefined;
   #seq: number;
+  /** Everything before this in the logs has been seen; the follower may have read more. */
+  #walPosition: WalPosition;
+  readonly #feeds: ChangeFeeds | undefined;
   #seqWaiters: { seq: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
 
   /**
@@ -57,14 +58,30 @@ export class DbReader extends Reads {
       reader.#finish(undefined);
       throw error;
     }
-    reader.#schedule();
+    reader.#polls?.start();
     return reader;
   }
 
   private constructor(parts: ReaderParts) {
     super();
     this.#parts = parts;
-    this.#seq = parts.state.view.manifest.lastL0Seq;
+    const { manifest } = parts.state.view;
+    this.#seq = manifest.lastL0Seq;
+    this.#walPosition = parts.follower?.position ?? manifest.walStart;
+    this.#feeds = parts.openFeeds?.({
+      end: () => this.#walPosition,
+      readView: () => this.readView(),
+      closed: () => this.closed,
+      onWaiting: () => this.#polls?.renew(),
+    });
+    this.#polls =
+      parts.follower &&
+      new Polls({
+        ...{ clock: parts.clock, intervalMs: parts.pollIntervalMs },
+        look: () => this.#refresh(),
+        isHurried: () => this.#seqWaiters.length > 0,
+        keepsProcess: () => this.#feeds?.hasWaiting === true,
+      });
   }
 
   /** The newest seq that this reader sees. */
@@ -105,14 +122,26 @@ export class DbReader extends Reads {
     const waiter = { seq, resolve: () => waiting.resolve(), reject: waiting.reject };
     this.#seqWaiters.push(waiter);
     // Somebody waits: news are looked for at once, and at the short interval from now on.
-    this.#quietPolls = 0;
-    if (this.#polling) this.#pollAgain = true;
-    else this.#schedule(0);
+    this.#polls?.hurry();
     try {
       await withSignal(waiting.promise, options?.signal);
     } finally {
       this.#seqWaiters = this.#seqWaiters.filter((other) => other !== waiter);
     }
+  }
+
+  /**
+   * The changes of the database in the order of their seqs: those after `from`, then new ones as this reader's polls find them. What is
+   * behind `from` is read from the write-ahead log. Where that is gone, the feed rejects with `TruncatedError`, whose `oldestSeq` is a
+   * position that is left. `UnsupportedError` where the database has no log.
+   */
+  changes(options?: ChangesOptions): ChangeFeed {
+    if (this.#feeds === undefined) {
+      throw new InvalidArgumentError(
+        'This reader stands at a checkpoint and sees no changes. Open one without "checkpoint".',
+      );
+    }
+    return this.#feeds.open(options);
   }
 
   /**
@@ -242,7 +271,11 @@ export class DbReader extends Reads {
   #apply(object: WalObject): void {
     const { state, settings, applyObject } = this.#parts;
     applyObject(state, object, this.#seq, settings.memTableBytes);
+    const { epoch, id, bytes } = object;
+    this.#walPosition = { epoch, id: id + 1 };
+    this.#feeds?.tail.add({ epoch, id }, bytes, false);
     this.#advance(object.lastSeq);
+    this.#feeds?.wake();
   }
 
   /** What L0 holds now leaves memory in the same assignment that brings the manifest. */
@@ -256,7 +289,9 @@ export class DbReader extends Reads {
     );
     state.retire(retired, manifest);
     follower?.adopt(manifest);
+    this.#walPosition = follower?.position ?? this.#walPosition;
     this.#advance(manifest.lastL0Seq);
+    this.#feeds?.wake();
   }
 
   #advance(seq: number): void {
@@ -265,35 +300,10 @@ export class DbReader extends Reads {
     for (const waiter of this.#seqWaiters) if (waiter.seq <= seq) waiter.resolve();
   }
 
-  /** The next poll: after the interval, doubling to ten seconds while there is no news and nobody waits. */
-  #schedule(delayMs?: number): void {
-    if (this.#end !== undefined || this.#parts.follower === undefined) return;
-    this.#timer?.cancel();
-    const { clock, pollIntervalMs } = this.#parts;
-    const longest = Math.max(pollIntervalMs, idlePollIntervalMs);
-    const quiet = this.#seqWaiters.length > 0 ? 0 : this.#quietPolls;
-    const wait = delayMs ?? Math.min(pollIntervalMs * 2 ** quiet, longest);
-    this.#timer = clock.after(wait, () => void this.#poll(), { idle: true });
-  }
-
-  async #poll(): Promise<void> {
-    this.#polling = true;
-    try {
-      const news = await this.#refresh();
-      this.#quietPolls = news ? 0 : Math.min(this.#quietPolls + 1, 20);
-    } catch {
-      // The reader has ended, or tries again after the interval.
-    }
-    this.#polling = false;
-    const again = this.#pollAgain;
-    this.#pollAgain = false;
-    this.#schedule(again ? 0 : undefined);
-  }
-
   #finish(error: MoraineError | undefined): void {
     if (this.#end !== undefined) return;
     this.#end = error ?? new ClosedError("This handle is closed. Open a new one.");
-    this.#timer?.cancel();
+    this.#polls?.stop();
     this.#abort.abort(this.#end);
     for (const waiter of this.#seqWaiters) waiter.reject(this.#end);
     this.#parts.snapshots.close();

@@ -22,6 +22,8 @@ import {
 } from "../common/options.js";
 import { RowKind } from "../common/row.js";
 import type { WarmResult } from "../read/warm.js";
+import type { ChangeFeed } from "./change-feed.js";
+import type { ChangesOptions } from "./change-feeds.js";
 import { type LifetimeOptions, lifetimeNames, toLifetime } from "./lifetime.js";
 import type { LoadEntries, LoadProgress, LoadResult } from "./load.js";
 import type { Location } from "./location.js";
@@ -191,6 +193,16 @@ export class Db extends Reads {
    */
   warm(range?: KeyRange, options?: WarmOptions): Promise<WarmResult> {
     return warm(() => this.readView(), range, options);
+  }
+
+  /**
+   * The changes of the database in the order of their seqs, each once it is durable: those after `from`, then new ones as they come. What is
+   * behind `from` is read from the write-ahead log. Where that is gone, the feed rejects with `TruncatedError`, whose `oldestSeq` is a
+   * position that is left. `FencedError` when another writer takes over: its changes are in a feed of a handle that is opened then.
+   * `UnsupportedError` where the database has no log.
+   */
+  changes(options?: ChangesOptions): ChangeFeed {
+    return this.#writer.feeds.open(options);
   }
 
   /** The last seq that this handle has given, or found. */

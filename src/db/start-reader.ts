@@ -6,6 +6,7 @@ import {
   NotFoundError,
   UnsupportedError,
 } from "../common/errors.js";
+import { seqMax } from "../common/row.js";
 import type { Manifest } from "../format/manifest.js";
 import type { ManifestStore } from "../manifest/manifest-store.js";
 import { type Instant, StoredManifest } from "../manifest/stored-manifest.js";
@@ -15,6 +16,7 @@ import * as engine from "../read/engine.js";
 import { WalFollower } from "../wal/wal-follower.js";
 import { applyObject } from "./apply-object.js";
 import { Caches } from "./caches.js";
+import { ChangeFeeds, type FeedHandle } from "./change-feeds.js";
 import { DbState } from "./db-state.js";
 import type { CheckedOptions } from "./open-options.js";
 import type { Settings } from "./settings.js";
@@ -24,6 +26,8 @@ import { type WrappedStore, wrapStore } from "./wrap-store.js";
 
 export interface ReaderParts {
   engine: typeof engine;
+  /** Undefined at a checkpoint. */
+  openFeeds: ((handle: FollowedHandle) => ChangeFeeds) | undefined;
   stored: StoredManifest;
   /** Undefined at a checkpoint: there is nothing to follow. */
   follower: WalFollower | undefined;
@@ -39,6 +43,9 @@ export interface ReaderParts {
   requireReadable: (manifest: Manifest) => void;
   closeStore: () => void;
 }
+
+/** What change feeds need of a reader that follows. */
+export type FollowedHandle = Omit<FeedHandle, "store" | "manifests" | "positionAfter" | "seqMax">;
 
 export interface StartOptions {
   readonly newest: Manifest;
@@ -71,6 +78,15 @@ export async function startReader(start: StartOptions): Promise<ReaderParts> {
   return {
     ...{ engine, stored, follower, state, clock, settings, wrapped, caches, applyObject },
     snapshots: new Snapshots(),
+    openFeeds:
+      follower &&
+      ((handle) =>
+        new ChangeFeeds({
+          ...{ ...handle, store: walStore, manifests },
+          positionAfter: (seq) => (seq < handle.readView().seq ? undefined : handle.end()),
+          // Others may have seen more than this reader has.
+          seqMax: () => seqMax,
+        })),
     pollIntervalMs: start.pollIntervalMs,
     requireReadable: (later) => requireReadable(later, walPlace),
     closeStore: start.closeStore,

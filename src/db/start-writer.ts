@@ -3,12 +3,14 @@ import { withSignal } from "../common/abort.js";
 import { seqMax } from "../common/row.js";
 import { Flusher } from "../flush/flusher.js";
 import { WalLocation } from "../format/manifest.js";
+import { ManifestStore } from "../manifest/manifest-store.js";
 import { MemTable } from "../memtable/mem-table.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { L0Log } from "../wal/l0-log.js";
 import { WriteAheadLog } from "../wal/write-ahead-log.js";
 import type { WriteLog } from "../wal/write-log.js";
 import { Caches } from "./caches.js";
+import { ChangeFeeds } from "./change-feeds.js";
 import type { Claim } from "./claim.js";
 import { DbState } from "./db-state.js";
 import { HintWriter } from "./hint-writer.js";
@@ -64,10 +66,12 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
       durableSeq: lastSeq,
       signal: abort.signal,
       proveEpoch: () => stored.refresh({ epoch, signal: abort.signal }),
+      onStored: (position, bytes) => feeds.tail.add(position, bytes, true),
       onDurable: () => {
         flusher.poke();
         pipeline.limitLog();
         pipeline.wake();
+        feeds.wake();
       },
       onFailed: (error) => writer.fail(error),
     });
@@ -106,6 +110,16 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
     defaultTtlMs: options.defaultTtlMs,
     walObjectCount: () => index.addedCount,
   });
+  const feeds: ChangeFeeds = new ChangeFeeds({
+    ...{ store: walStore, manifests: new ManifestStore(store) },
+    // What L0 holds the index has forgotten.
+    positionAfter: (seq) =>
+      seq < state.view.manifest.lastL0Seq ? undefined : wal.positionAfter(seq),
+    end: () => wal.positionAfter(wal.durableSeq),
+    readView: () => writer.readView(),
+    seqMax: () => pipeline.lastSeq,
+    closed: () => writer.closed,
+  });
   const writer: Writer = new Writer({
     ...{
       claim,
@@ -118,6 +132,7 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
       wal,
       flusher,
       pipeline,
+      feeds,
       hint,
       l0Limit,
       abort,

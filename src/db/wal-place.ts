@@ -1,6 +1,6 @@
 /** Where the write-ahead log of a handle is: beside the data, on a store of its own, or nowhere. */
 import { describeType } from "../common/bytes.js";
-import { InvalidArgumentError } from "../common/errors.js";
+import { InvalidArgumentError, UnsupportedError } from "../common/errors.js";
 import { checkOptions } from "../common/options.js";
 import { type Manifest, type PinnedSettings, WalLocation } from "../format/manifest.js";
 import { type Location, type OpenLocation, openLocation } from "./location.js";
@@ -83,6 +83,14 @@ export function repinWal(manifest: Manifest, place: WalPlace | undefined): Pinne
   if (turnedOff || turnedOn) return wanted;
   throw new InvalidArgumentError(
     `The write-ahead log of this database is ${describePlace(pinned)}, and this handle asks for ${describePlace(wanted)}. What is in the old place would be hidden: open it with the place that it has.`,
+  );
+}
+
+/** Throws `UnsupportedError` where writes go to L0 alone. */
+export function requireLog(manifest: Manifest): void {
+  if (manifest.pinned.walLocation !== WalLocation.none) return;
+  throw new UnsupportedError(
+    "The database has no write-ahead log, and changes are read from that. Open it for writing with wal: true.",
   );
 }
 

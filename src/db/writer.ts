@@ -10,6 +10,7 @@ import { closeWriter } from "../manifest/transitions.js";
 import * as engine from "../read/engine.js";
 import type { WriteLog } from "../wal/write-log.js";
 import type { Caches } from "./caches.js";
+import type { ChangeFeeds } from "./change-feeds.js";
 import type { Claim } from "./claim.js";
 import { closedError } from "./closed-error.js";
 import type { DbState } from "./db-state.js";
@@ -51,6 +52,7 @@ export interface WriterParts {
   wal: WriteLog;
   flusher: Flusher;
   pipeline: WritePipeline;
+  feeds: ChangeFeeds;
   caches: Caches;
   hint: HintWriter;
   l0Limit: L0Limit;
@@ -61,6 +63,7 @@ export interface WriterParts {
 
 export class Writer {
   readonly pipeline: WritePipeline;
+  readonly feeds: ChangeFeeds;
   /** What is open at older seqs. */
   readonly snapshots: Snapshots = new Snapshots();
   readonly #parts: WriterParts;
@@ -77,6 +80,7 @@ export class Writer {
   constructor(parts: WriterParts) {
     this.#parts = parts;
     this.pipeline = parts.pipeline;
+    this.feeds = parts.feeds;
   }
 
   get closed(): Promise<MoraineError | undefined> {

@@ -140,6 +140,19 @@ export function decodeWalObject(
   };
 }
 
+/** The bytes from the beginning of an object that `peekFirstSeq` needs. */
+export const peekBytes: number = 28 + 1 + 8 + 8 + 16 + 8;
+
+/**
+ * The first seq that the beginning of an object names; 0 in a fence. Nothing is checked: it is good for choosing which object to
+ * read, and that one is checked whole.
+ */
+export function peekFirstSeq(beginning: Uint8Array, object: string): number {
+  const reader = new ByteReader(beginning, object);
+  reader.skip(peekBytes - 8);
+  return reader.u64();
+}
+
 /** Their seqs ascend from the first to the last that the header names. */
 function checkRecords(reader: ByteReader, count: number, firstSeq: number, lastSeq: number): void {
   let seq = firstSeq - 1;

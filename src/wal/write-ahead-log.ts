@@ -47,6 +47,8 @@ export interface WriteAheadLogOptions {
   signal: AbortSignal;
   /** Reads the manifest after the known one; rejects with `FencedError` when a newer writer is there. */
   proveEpoch: () => Promise<unknown>;
+  /** An object of the log is stored, though perhaps not yet acknowledged. Its bytes are only lent. */
+  onStored?: ((position: WalPosition, bytes: Uint8Array) => void) | undefined;
   /** The durable seq has risen. */
   onDurable: () => void;
   /** The log has failed for good; called once. */
@@ -228,6 +230,7 @@ export class WriteAheadLog implements WriteLog {
       bodyPool.forget(body);
       throw error;
     }
+    this.#options.onStored?.({ epoch, id }, body);
     bodyPool.giveBack(body);
     group.stored = true;
     this.#lastStored = { wall: clock.now(), monotonic: clock.monotonic() };

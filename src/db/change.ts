@@ -1,0 +1,108 @@
+/** `Change`: what a change feed gives, and how it is made of what the log holds. */
+import { type Bytes, copyBytes } from "../common/bytes.js";
+import { UnsupportedError } from "../common/errors.js";
+import { allKeys } from "../common/key-range.js";
+import { RowKind } from "../common/row.js";
+import type { L0Entry } from "../format/manifest.js";
+import type { StoredChange, StoredOperation } from "../format/wal-changes.js";
+import { Step } from "../iterator/row-iterator.js";
+import type { ReadView } from "./reads.js";
+
+export interface PutChange {
+  readonly type: "put";
+  readonly key: Bytes;
+  readonly value: Bytes;
+  /** ms since 1970; undefined: never. */
+  readonly expiresAt?: number | undefined;
+}
+
+export interface DeleteChange {
+  readonly type: "delete";
+  readonly key: Bytes;
+}
+
+/** A part of a bulk load: rows of a seq of their own, which may be any number. */
+export interface LoadChange {
+  readonly type: "load";
+  readonly rowCount: number;
+  readonly firstKey: Bytes;
+  readonly lastKey: Bytes;
+  /**
+   * The rows in key order, read from the SSTs that the load has stored as they are asked for: memory holds a few windows of them. May be
+   * called again, while the handle is open. Rejects with `CorruptionError` once the SSTs have been collected.
+   */
+  rows(): AsyncGenerator<PutChange, undefined, undefined>;
+}
+
+export type ChangeOperation = PutChange | DeleteChange | LoadChange;
+
+/** A batch that is durable, or a part of a load. */
+export interface Change {
+  /** The position behind this change: a feed that is opened with `from: seq` goes on with the next one. */
+  readonly seq: number;
+  /** ms since 1970 */
+  readonly createdAt: number;
+  /** One for each key that the batch has written, in the order of the batch; or one of type `"load"`. Their arrays may share a buffer. */
+  readonly operations: readonly ChangeOperation[];
+}
+
+export function toChange(stored: StoredChange, readView: () => ReadView): Change {
+  const { seq, createdAt, loaded } = stored;
+  const operations =
+    loaded === undefined ? stored.operations.map(toOperation) : [toLoad(loaded, readView)];
+  return { seq, createdAt, operations };
+}
+
+function toOperation({ kind, key, value, expiresAt }: StoredOperation): ChangeOperation {
+  if (kind === RowKind.delete) return { type: "delete", key };
+  if (kind === RowKind.merge) {
+    throw new UnsupportedError(
+      "The batch merges an operand into a key, and the change feed of this version of Moraine cannot tell of that. Read the database as it is instead.",
+    );
+  }
+  return toPut(key, value, expiresAt);
+}
+
+function toPut(key: Bytes, value: Bytes, expiresAt: number): PutChange {
+  return expiresAt > 0 ? { type: "put", key, value, expiresAt } : { type: "put", key, value };
+}
+
+function toLoad(entry: L0Entry, readView: () => ReadView): LoadChange {
+  const { ssts } = entry;
+  return {
+    type: "load",
+    rowCount: ssts.reduce((sum, { rowCount }) => sum + rowCount, 0),
+    firstKey: copyBytes(ssts[0]!.firstKey),
+    lastKey: copyBytes(ssts[ssts.length - 1]!.lastKey),
+    rows: () => loadedRows(entry, readView),
+  };
+}
+
+async function* loadedRows(
+  entry: L0Entry,
+  readView: () => ReadView,
+): AsyncGenerator<PutChange, undefined, undefined> {
+  const { engine, view, tables, readAheadBytes, requireOpen } = readView();
+  const alone = { tables: [], loads: [entry], manifest: { ...view.manifest, l0: [], runs: [] } };
+  const rows = engine.scanRows(alone, tables, {
+    ...{ bounds: allKeys, reverse: false, seqMax: entry.seq, readAheadBytes },
+    // Rows that have expired since were written all the same.
+    now: () => 0,
+  });
+  try {
+    for (;;) {
+      requireOpen();
+      const step = rows.step();
+      if (step === Step.end) return undefined;
+      if (step === Step.pending) {
+        await rows.fill();
+        continue;
+      }
+      const { keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, expiresAt } = rows.row;
+      const key = copyBytes(keyBytes, keyStart, keyEnd);
+      yield toPut(key, copyBytes(valueBytes, valueStart, valueEnd), expiresAt);
+    }
+  } finally {
+    rows.close();
+  }
+}

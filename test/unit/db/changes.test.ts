@@ -1,0 +1,128 @@
+import { expect, test } from "vitest";
+import {
+  type Change,
+  type ChangeFeed,
+  type Db,
+  DbReader,
+  FencedError,
+  TruncatedError,
+} from "../../../src/index.js";
+import { newPlace, openAt, requestsOf, text, turns } from "./support.js";
+
+/** "3: a=1 -b" for a change of seq 3 that puts "a" and deletes "b"; of a load its rows. */
+async function show(change: Change): Promise<string> {
+  const parts: string[] = [];
+  for (const operation of change.operations) {
+    if (operation.type === "put") parts.push(`${text(operation.key)}=${text(operation.value)}`);
+    else if (operation.type === "delete") parts.push(`-${text(operation.key)}`);
+    else {
+      for await (const { key, value } of operation.rows())
+        parts.push(`+${text(key)}=${text(value)}`);
+    }
+  }
+  return `${change.seq}: ${parts.join(" ")}`;
+}
+
+async function take(feed: ChangeFeed, count: number): Promise<string[]> {
+  const shown: string[] = [];
+  const changes = feed[Symbol.asyncIterator]();
+  while (shown.length < count) {
+    const result = await changes.next();
+    if (result.done) break;
+    shown.push(await show(result.value));
+  }
+  return shown;
+}
+
+async function pairs(db: Db, count: number, from = 1): Promise<void> {
+  for (let i = from; i < from + count; i++) await db.put(`k${i}`, `v${i}`);
+}
+
+test("a feed of the writer gives what is written after the call, in order", async () => {
+  const place = newPlace();
+  const db = await openAt(place);
+  await db.put("before", "0");
+  const feed = db.changes();
+  await db.put("a", "1");
+  await db.write([
+    { type: "put", key: "b", value: "2" },
+    { type: "delete", key: "a" },
+  ]);
+  await db.load([
+    ["x", "9"],
+    ["y", "8"],
+  ]);
+  place.counting.reset();
+  expect(await take(feed, 3)).toEqual(["2: a=1", "3: b=2 -a", "4: +x=9 +y=8"]);
+  expect(requestsOf(place.counting)).toEqual([expect.stringContaining("get sst")]);
+  expect(feed.seq).toBe(4);
+  const next = take(feed, 1);
+  await turns();
+  await db.put("late", "5");
+  expect(await next).toEqual(["5: late=5"]);
+  await db.close();
+});
+
+test("every position can be resumed from, of the writer and of a reader, after flushes", async () => {
+  const place = newPlace();
+  const db = await openAt(place);
+  const all: string[] = [];
+  for (let i = 1; i <= 12; i++) {
+    await db.put(`k${i}`, `v${i}`);
+    all.push(`${i}: k${i}=v${i}`);
+    if (i % 5 === 0) await db.flush({ to: "l0" });
+  }
+  const reader = await DbReader.open(place.at, { clock: place.clock });
+  for (let from = 0; from <= 12; from++) {
+    for (const handle of [db, reader]) {
+      const feed = handle.changes({ from });
+      expect(await take(feed, 12 - from)).toEqual(all.slice(from));
+      await feed.close();
+    }
+  }
+  await reader.close();
+  await db.close();
+});
+
+test("a reader's feed follows over writers that closed, crashed and were fenced", async () => {
+  const place = newPlace();
+  const first = await openAt(place);
+  const reader = await DbReader.open(place.at, { clock: place.clock });
+  const feed = reader.changes({ from: 0 });
+  await pairs(first, 3);
+  await first.close();
+  const second = await openAt(place);
+  await pairs(second, 2, 4);
+  const third = await openAt(place);
+  await expect(second.put("lost", "x")).rejects.toThrow(FencedError);
+  await pairs(third, 2, 6);
+  const taken = place.clock.advanceUntil(take(feed, 7));
+  expect(await taken).toEqual([1, 2, 3, 4, 5, 6, 7].map((i) => `${i}: k${i}=v${i}`));
+  await third.flush({ to: "l0" });
+  const replayed = third.changes({ from: 0 });
+  expect(await take(replayed, 7)).toHaveLength(7);
+  await reader.close();
+  await third.close();
+});
+
+test("what is gone is TruncatedError with the oldest position that is left", async () => {
+  const place = newPlace();
+  const db = await openAt(place);
+  await pairs(db, 6);
+  await db.flush({ to: "l0" });
+  await pairs(db, 2, 7);
+  const path = (id: number): string =>
+    `db/wal/${"1".padStart(20, "0")}/${String(id).padStart(20, "0")}.wal`;
+  await place.inner.delete([path(1), path(2), path(3)]);
+  for (const from of [0, 1, 2]) {
+    const error = await take(db.changes({ from }), 1).catch((thrown) => thrown);
+    expect(error).toBeInstanceOf(TruncatedError);
+    expect(error.oldestSeq).toBe(3);
+  }
+  expect(await take(db.changes({ from: 3 }), 5)).toHaveLength(5);
+  await place.inner.delete([4, 5, 6].map(path));
+  const error = await take(db.changes({ from: 3 }), 1).catch((thrown) => thrown);
+  expect(error.oldestSeq).toBe(6);
+  expect(await take(db.changes({ from: 6 }), 2)).toHaveLength(2);
+  await db.close();
+});

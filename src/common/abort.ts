@@ -1,4 +1,9 @@
-/** Waiting with an `AbortSignal`: only the waiting ends, what is waited for goes on. */
+/**
+ * Waiting with an `AbortSignal`: only the waiting ends, what is waited for goes on.
+ *
+ * A signal has one listener, however many wait with it. One read waits for many things at once, and a caller may give one signal to
+ * many reads: Node warns of a leak from the eleventh listener on, and looks at all that are there when it adds one.
+ */
 
 /** Throws `signal.reason` when the signal is aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
@@ -13,8 +18,60 @@ export function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefin
     return Promise.reject(signal.reason);
   }
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    const waiting = waitingWith(signal);
+    waiting.add(reject);
+    promise.then(
+      (value) => {
+        waiting.delete(reject);
+        resolve(value);
+      },
+      (error) => {
+        waiting.delete(reject);
+        reject(error);
+      },
+    );
   });
+}
+
+type Reject = (reason: unknown) => void;
+
+const waitingBySignal = new WeakMap<AbortSignal, Waiting>();
+
+function waitingWith(signal: AbortSignal): Waiting {
+  let waiting = waitingBySignal.get(signal);
+  if (waiting === undefined) {
+    waiting = new Waiting(signal);
+    waitingBySignal.set(signal, waiting);
+  }
+  return waiting;
+}
+
+/** Who waits with one signal. It listens while there is anybody. */
+class Waiting {
+  readonly #signal: AbortSignal;
+  readonly #rejects = new Set<Reject>();
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  add(reject: Reject): void {
+    if (this.#rejects.size === 0) this.#signal.addEventListener("abort", this.#onAbort);
+    this.#rejects.add(reject);
+  }
+
+  delete(reject: Reject): void {
+    if (this.#rejects.delete(reject) && this.#rejects.size === 0) this.#stopListening();
+  }
+
+  readonly #onAbort = (): void => {
+    const { reason } = this.#signal;
+    for (const reject of this.#rejects) reject(reason);
+    this.#rejects.clear();
+    this.#stopListening();
+  };
+
+  #stopListening(): void {
+    this.#signal.removeEventListener("abort", this.#onAbort);
+  }
 }

@@ -50,6 +50,7 @@ export type { Location } from "./db/location.js";
 export type { OpenOptions, ReaderOptions } from "./db/open-options.js";
 export type { ReadOptions, ScanOptions } from "./db/read-options.js";
 export {
+  type ReaderSettingsOptions,
   type SettingName,
   type Settings,
   type SettingsOptions,

@@ -1,6 +1,6 @@
 /** `Context`: what a command of the program is run with. */
 import type { Readable, Writable } from "node:stream";
-import type { SettingsOptions } from "../db/settings.js";
+import type { ReaderSettingsOptions } from "../db/settings.js";
 import type { Output } from "./output.js";
 
 /** The program's surroundings; a test passes its own. */
@@ -17,8 +17,8 @@ export interface Context {
   readonly out: Output;
   readonly err: Writable;
   readonly signal: AbortSignal;
-  /** Settings that options of the program have changed. */
-  readonly settings: () => SettingsOptions;
+  /** Settings that options of the program have changed, for any handle. */
+  readonly settings: () => ReaderSettingsOptions;
   /** What the program exits with when nothing fails. */
   exitCode: number;
 }

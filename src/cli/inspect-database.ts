@@ -3,7 +3,7 @@ import { systemClock } from "../common/clock.js";
 import { NotFoundError } from "../common/errors.js";
 import { systemRandom } from "../common/random.js";
 import { openLocation } from "../db/location.js";
-import { type SettingsOptions, toSettings } from "../db/settings.js";
+import { type ReaderSettingsOptions, toReaderSettings } from "../db/settings.js";
 import { openWalPlace, type WalPlace } from "../db/wal-place.js";
 import { wrapStore } from "../db/wrap-store.js";
 import { type Manifest, WalLocation } from "../format/manifest.js";
@@ -40,7 +40,7 @@ interface ObjectKind {
 }
 
 export interface InspectOptions {
-  settings: SettingsOptions;
+  settings: ReaderSettingsOptions;
   signal: AbortSignal;
   readWal: boolean;
   listObjects: boolean;
@@ -48,7 +48,7 @@ export interface InspectOptions {
 
 export async function inspectDatabase(url: string, options: InspectOptions): Promise<Inspection> {
   const { signal } = options;
-  const settings = toSettings(options.settings);
+  const settings = toReaderSettings(options.settings);
   const clock = systemClock;
   const components = { settings, clock, random: systemRandom };
   const place = await openLocation(url);

@@ -2,8 +2,16 @@
 import { describeType } from "./bytes.js";
 import { InvalidArgumentError } from "./errors.js";
 
-/** Throws `InvalidArgumentError` unless `options` is undefined or a plain object with known names only. */
-export function checkOptions(options: unknown, known: readonly string[], what: string): void {
+/**
+ * Throws `InvalidArgumentError` unless `options` is undefined or a plain object with known names only. `elsewhere` knows other names: the
+ * error for those says where they belong, since the nearest known one would be no help.
+ */
+export function checkOptions(
+  options: unknown,
+  known: readonly string[],
+  what: string,
+  elsewhere?: { readonly names: readonly string[]; readonly what: string },
+): void {
   if (options === undefined) return;
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw new InvalidArgumentError(
@@ -13,6 +21,11 @@ export function checkOptions(options: unknown, known: readonly string[], what: s
   // Without an array of the names: every write and read comes by here.
   for (const name in options) {
     if (known.includes(name) || !Object.hasOwn(options, name)) continue;
+    if (elsewhere?.names.includes(name)) {
+      throw new InvalidArgumentError(
+        `${what} has no option "${name}": it is an option of ${elsewhere.what} only.`,
+      );
+    }
     const nearest = suggestion(name, known);
     throw new InvalidArgumentError(
       `${what} has no option "${name}".${nearest === undefined ? ` It takes ${known.join(", ")}.` : ` Did you mean "${nearest}"?`}`,

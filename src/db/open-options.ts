@@ -14,7 +14,15 @@ import {
   toCompression,
 } from "./compression-option.js";
 import { requireTtl } from "./lifetime.js";
-import { type Settings, type SettingsOptions, settingNames, toSettings } from "./settings.js";
+import {
+  type ReaderSettingsOptions,
+  readerSettingNames,
+  type Settings,
+  type SettingsOptions,
+  settingNames,
+  toReaderSettings,
+  toSettings,
+} from "./settings.js";
 import type { WalOption } from "./wal-place.js";
 
 interface ComponentOptions {
@@ -62,7 +70,7 @@ export interface OpenOptions extends SettingsOptions, ComponentOptions {
   defaultTtlMs?: number | undefined;
 }
 
-export interface ReaderOptions extends SettingsOptions, ComponentOptions {
+export interface ReaderOptions extends ReaderSettingsOptions, ComponentOptions {
   /** Id or name of a checkpoint to read; the reader then stands still. Default: the latest state, followed. */
   checkpoint?: string | undefined;
   /** How often it looks for news: from 10 ms, default 1,000, doubling to 10,000 (or this, if it is more) without any. */
@@ -108,33 +116,37 @@ export function checkOpenOptions(options: OpenOptions | undefined): CheckedOpenO
   requireTtl(options?.defaultTtlMs, "defaultTtlMs");
   const ttlMs = options?.defaultTtlMs ?? Number.POSITIVE_INFINITY;
   const defaultTtlMs = Number.isFinite(ttlMs) ? ttlMs : 0;
+  const settings = toSettings(options ?? {});
   const compression = toCompression(options?.compression);
-  return { ...checkComponents(options, options?.filter), compression, defaultTtlMs };
+  return { ...checkComponents(options, options?.filter), settings, compression, defaultTtlMs };
 }
 
 export function checkReaderOptions(options: ReaderOptions | undefined): CheckedOptions {
   checkOptions(
     options,
-    ["checkpoint", "pollIntervalMs", ...componentNames, ...settingNames],
+    ["checkpoint", "pollIntervalMs", ...componentNames, ...readerSettingNames],
     "DbReader.open",
+    {
+      names: ["create", "filter", "compression", "defaultTtlMs", ...settingNames],
+      what: "Db.open",
+    },
   );
   const checkpoint: unknown = options?.checkpoint;
   if (checkpoint !== undefined && (typeof checkpoint !== "string" || checkpoint === "")) {
     throw new InvalidArgumentError('"checkpoint" must be the id or the name of a checkpoint.');
   }
   requireInteger(options?.pollIntervalMs, "pollIntervalMs", 10, 3_600_000);
-  return checkComponents(options);
+  return { ...checkComponents(options), settings: toReaderSettings(options ?? {}) };
 }
 
 function checkComponents(
   options: OpenOptions | ReaderOptions | undefined,
   filter?: FilterName,
-): CheckedOptions {
+): Omit<CheckedOptions, "settings"> {
   requireSignal(options?.signal);
   requirePrefixExtractor(options?.prefixExtractor);
   requireBlockCache(options);
   return {
-    settings: toSettings(options ?? {}),
     clock: options?.clock ?? systemClock,
     random: options?.random ?? systemRandom,
     signal: options?.signal,

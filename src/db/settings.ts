@@ -10,11 +10,12 @@ export interface Setting {
   readonly max: number;
   /** True where fractions and `Infinity` are allowed. */
   readonly real?: boolean;
+  /** Which handles heed it; `DbReader.open` refuses those of writers. */
+  readonly handles: "Db" | "Db, DbReader";
   readonly reason: string;
 }
 
-export type SettingName =
-  | "memTableBytes"
+export type WriterSettingName =
   | "unflushedBytesMax"
   | "flushIntervalMs"
   | "walPutsInFlight"
@@ -27,25 +28,36 @@ export type SettingName =
   | "sstBytesMax"
   | "blockBytes"
   | "filterBitsPerKey"
-  | "unfilteredSstBytesMax"
+  | "unfilteredSstBytesMax";
+
+/** What a handle that only reads heeds too. */
+export type ReaderSettingName =
+  | "memTableBytes"
   | "blockCacheBytes"
   | "readAheadBytes"
   | "requestsInFlight"
   | "storeDeadlineMs"
   | "manifestRetentionMs";
 
+export type SettingName = WriterSettingName | ReaderSettingName;
+
 /** Sized for a function with 256 MB, and still good on a server. Names end in their unit. */
-export const settingsTable: Readonly<Record<SettingName, Setting>> = {
+export const settingsTable: Readonly<
+  Record<WriterSettingName, Setting & { readonly handles: "Db" }> &
+    Record<ReaderSettingName, Setting & { readonly handles: "Db, DbReader" }>
+> = {
   memTableBytes: {
     default: 16 * MiB,
     min: 4 * KiB,
     max: 1024 * MiB,
+    handles: "Db, DbReader",
     reason: "A full MemTable becomes one L0 SST: larger means fewer requests and more memory.",
   },
   unflushedBytesMax: {
     default: 64 * MiB,
     min: 8 * KiB,
     max: 4 * 1024 * MiB,
+    handles: "Db",
     reason:
       "Writers wait while MemTables, WAL buffers and SSTs on their way hold more; at least memTableBytes. Half of it and a batch fit in one WAL object.",
   },
@@ -53,12 +65,14 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     default: 100,
     min: 1,
     max: 3_600_000,
+    handles: "Db",
     reason: "Writes that nobody waits for are sent to the WAL after this time at the latest.",
   },
   walPutsInFlight: {
     default: 4,
     min: 1,
     max: 64,
+    handles: "Db",
     reason: "WAL objects on their way at once; a successor must fence as many ids and one more.",
   },
   walPutsPerSecond: {
@@ -66,18 +80,21 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     min: 0.01,
     max: Number.POSITIVE_INFINITY,
     real: true,
+    handles: "Db",
     reason: "The budget of WAL PUTs, where requests cost money. Infinity lifts it.",
   },
   walPutsBurst: {
     default: 200,
     min: 1,
     max: 1_000_000,
+    handles: "Db",
     reason: "WAL PUTs that an idle writer has saved up and may spend at once.",
   },
   walObjectsMax: {
     default: 1000,
     min: 1,
     max: 1_000_000,
+    handles: "Db",
     reason:
       "A MemTable is flushed after so many WAL objects, however little it holds: the next open reads them all, eight at once.",
   },
@@ -85,6 +102,7 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     default: 4,
     min: 1,
     max: 64,
+    handles: "Db",
     reason: "SSTs uploaded at once; each is in memory until it is stored.",
   },
   l0HardMax: {
@@ -92,6 +110,7 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     min: 1,
     max: Number.POSITIVE_INFINITY,
     real: true,
+    handles: "Db",
     reason:
       "Tables are held back while L0 has so many entries, until a compaction makes room; loads and a close are not. Off by default, because nothing compacts by itself yet.",
   },
@@ -99,6 +118,7 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     default: 32 * MiB,
     min: 4 * KiB,
     max: 1024 * MiB,
+    handles: "Db",
     reason:
       "Rows that a bulk load holds to sort them; input that is not sorted becomes one L0 entry for each such chunk.",
   },
@@ -106,6 +126,7 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     default: 64 * MiB,
     min: 4 * KiB,
     max: 4 * 1024 * MiB,
+    handles: "Db",
     reason:
       "Larger data is cut into several SSTs. A bulk load, which holds SSTs in memory until they are stored, cuts earlier where unflushedBytesMax / uploadsInFlight is less.",
   },
@@ -113,6 +134,7 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     default: 4 * KiB,
     min: 64,
     max: 16 * MiB,
+    handles: "Db",
     reason: "Payload of an SST block: the unit of caching and of checksums.",
   },
   filterBitsPerKey: {
@@ -120,6 +142,7 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     min: 0,
     max: 32,
     real: true,
+    handles: "Db",
     reason:
       "Bits of Bloom filter for each key; 10 let about 1 % of absent keys pass, as do 7.6 of a ribbon filter. 0: no filter.",
   },
@@ -127,6 +150,7 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     default: 4 * KiB,
     min: 0,
     max: 4 * 1024 * MiB,
+    handles: "Db",
     reason:
       "SSTs up to this size have no filter: it would save no request, since opening reads them whole, and it is a large part of them.",
   },
@@ -134,18 +158,21 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     default: 64 * MiB,
     min: 0,
     max: 64 * 1024 * MiB,
+    handles: "Db, DbReader",
     reason: "Decoded blocks, indexes and filters kept in memory.",
   },
   readAheadBytes: {
     default: 64 * KiB,
     min: 0,
     max: 64 * MiB,
+    handles: "Db, DbReader",
     reason: "The first window of a scan; windows grow from there.",
   },
   requestsInFlight: {
     default: 64,
     min: 1,
     max: 1_000,
+    handles: "Db, DbReader",
     reason: "Requests of one handle at once; the others wait, those of the foreground in front.",
   },
   storeDeadlineMs: {
@@ -153,23 +180,40 @@ export const settingsTable: Readonly<Record<SettingName, Setting>> = {
     min: 100,
     max: Number.POSITIVE_INFINITY,
     real: true,
+    handles: "Db, DbReader",
     reason: "How long a failing request is tried again before whoever waits gets the error.",
   },
   manifestRetentionMs: {
     default: 30 * 24 * 3_600_000,
     min: 24 * 3_600_000,
     max: 10 * 365 * 24 * 3_600_000,
+    handles: "Db, DbReader",
     reason: "How long old manifests are kept; less than a day would let a sleeper fork history.",
   },
 };
 
 export type Settings = { readonly [name in SettingName]: number };
 export type SettingsOptions = { [name in SettingName]?: number | undefined };
+export type ReaderSettingsOptions = { [name in ReaderSettingName]?: number | undefined };
 
 export const settingNames: readonly SettingName[] = Object.keys(settingsTable) as SettingName[];
+export const readerSettingNames: readonly SettingName[] = settingNames.filter(
+  (name) => settingsTable[name].handles !== "Db",
+);
 
 /** The table's defaults with the given values in their place. Throws `InvalidArgumentError` for a value out of bounds. */
 export function toSettings(options: SettingsOptions): Settings {
+  const settings = toReaderSettings(options);
+  if (settings.memTableBytes > settings.unflushedBytesMax) {
+    throw new InvalidArgumentError(
+      `"unflushedBytesMax" (${settings.unflushedBytesMax}) must be at least "memTableBytes" (${settings.memTableBytes}), or a MemTable could never fill up.`,
+    );
+  }
+  return settings;
+}
+
+/** The same for a handle that heeds no setting of writers: one of them could not contradict another. */
+export function toReaderSettings(options: SettingsOptions): Settings {
   const settings: Record<string, number> = {};
   for (const name of settingNames) {
     const setting: Setting = settingsTable[name];
@@ -182,11 +226,5 @@ export function toSettings(options: SettingsOptions): Settings {
     }
     settings[name] = value;
   }
-  const result = settings as Settings;
-  if (result.memTableBytes > result.unflushedBytesMax) {
-    throw new InvalidArgumentError(
-      `"unflushedBytesMax" (${result.unflushedBytesMax}) must be at least "memTableBytes" (${result.memTableBytes}), or a MemTable could never fill up.`,
-    );
-  }
-  return result;
+  return settings as Settings;
 }

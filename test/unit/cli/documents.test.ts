@@ -37,12 +37,13 @@ function shown(name: string, value: number): string {
 }
 
 describe("documents say what the code says", () => {
-  it("README.md has every setting with its default", () => {
+  it("README.md has every setting with its default and the handles that heed it", () => {
     const expected = Object.entries(settingsTable).map(
-      ([name, setting]) => `\`${name}\` ${shown(name, setting.default)}`,
+      ([name, { handles, ...setting }]) =>
+        `\`${name}\` ${shown(name, setting.default)} ${handles.replace(/\w+/g, "`$&`")}`,
     );
     const rows = tableAfter(read("README.md"), "Setting");
-    expect(rows.map((row) => `${row[0]} ${row[1]}`)).toEqual(expected);
+    expect(rows.map((row) => `${row[0]} ${row[1]} ${row[2]}`)).toEqual(expected);
   });
 
   it("README.md has the exit code of every kind", () => {

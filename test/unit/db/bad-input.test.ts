@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { toKeyBytes, toValueBytes } from "../../../src/common/bytes.js";
-import { Db, DbReader, isMoraineError } from "../../../src/index.js";
+import { Db, DbReader, isMoraineError, settingsTable } from "../../../src/index.js";
 import { CountingObjectStore, MemoryObjectStore } from "../../../src/testing/index.js";
 import { text, turns } from "./support.js";
 
@@ -127,6 +127,28 @@ test.each<[string, (target: Db) => unknown, string]>([
   ["a put", (target) => call(target, "write", [{ type: "put", key: "", valeu: "" }]), "value"],
 ])("%s refuses an unknown option and suggests a known one", async (_, attempt, suggested) => {
   expect((await refusal(() => attempt(db))).message).toContain(`Did you mean "${suggested}"?`);
+});
+
+test("a reader refuses what only a writer heeds, and says so", async () => {
+  const ofWriters = { create: "never", filter: "bloom", compression: "none", defaultTtlMs: 1 };
+  for (const [name, setting] of Object.entries(settingsTable)) {
+    const options = { [name]: setting.default };
+    if (setting.handles === "Db") Object.assign(ofWriters, options);
+    else await (await DbReader.open(at, options)).close();
+  }
+  expect(Object.keys(ofWriters)).toContain("walPutsPerSecond");
+  store.reset();
+  for (const [name, value] of Object.entries(ofWriters)) {
+    const { message } = await refusal(() => call(DbReader, "open", at, { [name]: value }));
+    expect(message).toBe(`DbReader.open has no option "${name}": it is an option of Db.open only.`);
+  }
+});
+
+test("the bounds that writers keep to between two settings are none of a reader's", async () => {
+  const memTableBytes = 2 * settingsTable.unflushedBytesMax.default;
+  await (await DbReader.open(at, { memTableBytes })).close();
+  store.reset();
+  await refusal(() => Db.open(at, { memTableBytes }));
 });
 
 test.each<[string, () => unknown]>([

@@ -2,7 +2,16 @@
 import * as fc from "fast-check";
 import { expect } from "vitest";
 import { compareBytes } from "../../src/common/bytes.js";
-import type { Db, KeyLike, KeyRange, ScanOptions, WriteOptions } from "../../src/index.js";
+import type {
+  Db,
+  KeyLike,
+  KeyRange,
+  LifetimeOptions,
+  LoadEntry,
+  ScanOptions,
+  WriteOptions,
+} from "../../src/index.js";
+import { lifetimeArbitrary, livingArbitrary } from "./lifetimes.js";
 import { isWithin, Model, nameOf, type Operation, show, toBytes } from "./model.js";
 import { allRows, World } from "./world.js";
 
@@ -25,33 +34,46 @@ function seqSeen(model: Model, db: Db, durability: Durability): number {
 function write(db: Db, operations: readonly Operation[], asArray: boolean, options: WriteOptions) {
   const [first] = operations;
   if (operations.length === 1 && !asArray) {
-    const [key, value] = first!;
-    return value === undefined ? db.delete(key, options) : db.put(key, value, options);
+    const [key, value, lifetime] = first!;
+    return value === undefined
+      ? db.delete(key, options)
+      : db.put(key, value, { ...options, ...lifetime });
   }
   if (asArray) {
     return db.write(
-      operations.map(([key, value]) =>
-        value === undefined ? { type: "delete", key } : { type: "put", key, value },
+      operations.map(([key, value, lifetime]) =>
+        value === undefined ? { type: "delete", key } : { type: "put", key, value, ...lifetime },
       ),
       options,
     );
   }
   const batch = db.batch();
-  for (const [key, value] of operations) {
+  for (const [key, value, lifetime] of operations) {
     if (value === undefined) batch.delete(key);
-    else batch.put(key, value);
+    else batch.put(key, value, lifetime);
   }
   return db.write(batch, options);
 }
 
-const writeStep = (operations: readonly Operation[], asArray: boolean, durable: boolean): Step =>
-  command("write", { operations: operations.map(showOperation), durable }, async (model, world) => {
-    const { seq } = await write(world.db, operations, asArray, { durable });
-    if (operations.length === 0) return;
-    expect(seq).toBe(model.lastSeq + 1);
-    model.add(seq, operations);
-    if (durable) model.acknowledge(seq);
-  });
+/** `lifetime` is for what says nothing, in a batch. */
+const writeStep = (
+  operations: readonly Operation[],
+  asArray: boolean,
+  durable: boolean,
+  lifetime: LifetimeOptions,
+): Step =>
+  command(
+    "write",
+    { operations: operations.map(showOperation), durable, lifetime },
+    async (model, world) => {
+      const ofWrite = asArray || operations.length !== 1 ? lifetime : {};
+      const { seq } = await write(world.db, operations, asArray, { durable, ...ofWrite });
+      if (operations.length === 0) return;
+      expect(seq).toBe(model.lastSeq + 1);
+      model.add(seq, operations, ofWrite);
+      if (durable) model.acknowledge(seq);
+    },
+  );
 
 /** Several writes that nobody waits for in between. */
 const burstStep = (writes: readonly (readonly Operation[])[]): Step =>
@@ -70,14 +92,18 @@ const burstStep = (writes: readonly (readonly Operation[])[]): Step =>
 
 /** Rows to load, and how they are given. */
 interface LoadPlan {
-  readonly rows: readonly (readonly [KeyLike, Uint8Array])[];
+  readonly rows: readonly (readonly [KeyLike, Uint8Array, LifetimeOptions])[];
   readonly sorted: boolean;
   readonly shape: "pairs" | "objects" | "slow";
 }
 
 function load(db: Db, { rows, shape }: LoadPlan, signal?: AbortSignal) {
-  if (shape === "pairs") return db.load(rows, { signal });
-  const entries = rows.map(([key, value]) => ({ key, value }));
+  const entries = rows.map(([key, value, lifetime]) => ({ key, value, ...lifetime }));
+  if (shape === "pairs") {
+    const asPair = ([key, value, lifetime]: LoadPlan["rows"][number], i: number): LoadEntry =>
+      Object.keys(lifetime).length === 0 ? [key, value] : entries[i]!;
+    return db.load(rows.map(asPair), { signal });
+  }
   if (shape === "objects") return db.load(entries, { signal });
   const oneByOne = async function* () {
     for (const entry of entries) {
@@ -224,10 +250,11 @@ const getStep = (key: KeyLike, durability: Durability): Step =>
       db.getEntry(key, { durability }),
       db.has(key, { durability }),
     ]);
-    expect([value, entry?.value, entry?.seq, has]).toEqual([
+    expect([value, entry?.value, entry?.seq, entry?.expiresAt, has]).toEqual([
       row?.value,
       row?.value,
       row?.seq,
+      row?.expiresAt,
       row !== undefined,
     ]);
   });
@@ -316,7 +343,7 @@ const valueArbitrary = fc
   )
   .map(([fill, length]) => new Uint8Array(length).fill(fill));
 const operationArbitrary: fc.Arbitrary<Operation> = fc.oneof(
-  { weight: 3, arbitrary: fc.tuple(keyArbitrary, valueArbitrary) },
+  { weight: 3, arbitrary: fc.tuple(keyArbitrary, valueArbitrary, lifetimeArbitrary) },
   { weight: 1, arbitrary: fc.tuple(keyArbitrary, fc.constant(undefined)) },
 );
 const writesArbitrary = fc.array(fc.array(operationArbitrary, { minLength: 1, maxLength: 4 }), {
@@ -346,8 +373,15 @@ const planArbitrary: fc.Arbitrary<ScanPlan> = fc.record({
 });
 
 const writeArbitrary = fc
-  .tuple(fc.array(operationArbitrary, { maxLength: 6 }), fc.boolean(), fc.boolean())
-  .map(([operations, asArray, durable]) => writeStep(operations, asArray, durable));
+  .tuple(
+    fc.array(operationArbitrary, { maxLength: 6 }),
+    fc.boolean(),
+    fc.boolean(),
+    lifetimeArbitrary,
+  )
+  .map(([operations, asArray, durable, lifetime]) =>
+    writeStep(operations, asArray, durable, lifetime),
+  );
 
 const planToLoadArbitrary: fc.Arbitrary<LoadPlan> = fc
   .record({
@@ -357,6 +391,8 @@ const planToLoadArbitrary: fc.Arbitrary<LoadPlan> = fc
         fc
           .tuple(fc.nat(255), fc.constantFrom(0, 3, 30, 2000, 5000))
           .map(([fill, length]) => new Uint8Array(length).fill(fill)),
+        // All are seen at once: what became of a load is read from its rows.
+        livingArbitrary,
       ),
       { maxLength: 9 },
     ),
@@ -393,9 +429,10 @@ export const stepArbitraries: fc.Arbitrary<Step>[] = [
   fc.constant(closeReaderStep),
 ];
 
-function showOperation([key, value]: Operation): string {
+function showOperation([key, value, lifetime]: Operation): string {
   const name = nameOf(toBytes(key).subarray(0, 6));
-  return value === undefined ? `delete ${name}` : `put ${name}=${value.length}:${value[0] ?? ""}`;
+  if (value === undefined) return `delete ${name}`;
+  return `put ${name}=${value.length}:${value[0] ?? ""} ${fc.stringify(lifetime)}`;
 }
 
 export { Model, World };

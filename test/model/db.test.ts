@@ -16,6 +16,7 @@ import {
   type OpenOptions,
 } from "../../src/index.js";
 import { MemoryObjectStore } from "../../src/testing/index.js";
+import { clockSteps } from "./clock-steps.js";
 import { Model, stepArbitraries, World } from "./commands.js";
 import { snapshotSteps } from "./snapshot-steps.js";
 
@@ -52,10 +53,13 @@ const optionsArbitrary: fc.Arbitrary<OpenOptions> = fc
     readAheadBytes: fc.constantFrom(0, undefined),
     loadBufferBytes: fc.constantFrom(4 * KiB, undefined),
     sstBytesMax: fc.constantFrom(4 * KiB, undefined),
+    defaultTtlMs: fc.constantFrom(undefined, undefined, 10),
   })
   .map((options) =>
     options.memTableBytes === undefined ? { ...options, unflushedBytesMax: undefined } : options,
   );
+
+const allSteps = [...stepArbitraries, ...clockSteps, ...snapshotSteps];
 
 async function agrees(
   store: ObjectStore,
@@ -64,7 +68,10 @@ async function agrees(
 ): Promise<void> {
   const world = await World.open(store, options);
   try {
-    await fc.asyncModelRun(() => ({ model: new Model(), real: world }), steps);
+    await fc.asyncModelRun(
+      () => ({ model: new Model(world.clock.now(), options.defaultTtlMs), real: world }),
+      steps,
+    );
   } finally {
     await world.close();
   }
@@ -74,7 +81,7 @@ test("a database agrees with a sorted map, whatever is done to it", async () => 
   await fc.assert(
     fc.asyncProperty(
       optionsArbitrary,
-      fc.commands([...stepArbitraries, ...snapshotSteps], { maxCommands: 60, size: "max" }),
+      fc.commands(allSteps, { maxCommands: 60, size: "max" }),
       (options, steps) => agrees(new MemoryObjectStore(), options, steps),
     ),
     { numRuns: 300 },
@@ -85,7 +92,7 @@ test("a database in a folder agrees with a sorted map", async () => {
   await fc.assert(
     fc.asyncProperty(
       optionsArbitrary,
-      fc.commands([...stepArbitraries, ...snapshotSteps], { maxCommands: 30, size: "max" }),
+      fc.commands(allSteps, { maxCommands: 30, size: "max" }),
       async (options, steps) => {
         const directory = await mkdtemp(join(tmpdir(), "moraine-model-"));
         try {

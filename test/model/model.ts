@@ -3,14 +3,22 @@
  * that a reader, a read of what is durable, and a database after a crash can each be compared with a prefix.
  */
 import { compareBytes, encodeUtf8 } from "../../src/common/bytes.js";
-import type { KeyLike, KeyRange } from "../../src/index.js";
+import type { KeyLike, KeyRange, LifetimeOptions } from "../../src/index.js";
+import { endOf } from "./lifetimes.js";
 
 /** A value of undefined is a delete. */
-export type Operation = readonly [key: KeyLike, value: Uint8Array | undefined];
+export type Operation = readonly [
+  key: KeyLike,
+  value: Uint8Array | undefined,
+  lifetime?: LifetimeOptions,
+];
 
 export interface Batch {
   readonly seq: number;
   readonly operations: readonly Operation[];
+  readonly createdAt: number;
+  /** Of the puts that say nothing. */
+  readonly lifetime: LifetimeOptions;
   /** A part of a load that is not its last: there is no state that ends with it. */
   readonly isPart: boolean;
 }
@@ -19,6 +27,7 @@ export interface ModelRow {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
   readonly seq: number;
+  readonly expiresAt?: number | undefined;
 }
 
 export class Model {
@@ -30,9 +39,18 @@ export class Model {
   lastSeq = 0;
   /** `lastSeq` when the handle was opened. */
   openedSeq = 0;
+  /** What time it is. */
+  now: number;
+  readonly #default: LifetimeOptions;
 
-  add(seq: number, operations: readonly Operation[]): void {
-    this.batches.push({ seq, operations, isPart: false });
+  constructor(now: number, defaultTtlMs?: number) {
+    this.now = now;
+    this.#default = { ttlMs: defaultTtlMs };
+  }
+
+  /** `lifetime` is that of the puts that say nothing. */
+  add(seq: number, operations: readonly Operation[], lifetime?: LifetimeOptions): void {
+    this.batches.push({ seq, operations, isPart: false, ...this.#times(lifetime) });
     this.lastSeq = seq;
   }
 
@@ -65,10 +83,15 @@ export class Model {
       else part.push(row);
     }
     for (const [partSeq, operations] of parts) {
-      this.batches.push({ seq: partSeq, operations, isPart: partSeq < seq });
+      this.batches.push({ seq: partSeq, operations, isPart: partSeq < seq, ...this.#times() });
     }
     this.batches.sort((a, b) => a.seq - b.seq);
     this.lastSeq = Math.max(this.lastSeq, seq);
+  }
+
+  #times(lifetime?: LifetimeOptions): Pick<Batch, "createdAt" | "lifetime"> {
+    const said = lifetime?.ttlMs !== undefined || lifetime?.expiresAt !== undefined;
+    return { createdAt: this.now, lifetime: said ? lifetime : this.#default };
   }
 
   acknowledge(seq: number): void {
@@ -82,14 +105,17 @@ export class Model {
     const rows = new Map<string, ModelRow>();
     for (const batch of this.batches) {
       if (batch.seq > seq) break;
-      for (const [key, value] of batch.operations) {
+      for (const [key, value, lifetime] of batch.operations) {
         const bytes = toBytes(key);
         const name = nameOf(bytes);
+        const expiresAt = endOf([lifetime, batch.lifetime], batch.createdAt);
         if (value === undefined) rows.delete(name);
-        else rows.set(name, { key: bytes, value, seq: batch.seq });
+        else rows.set(name, { key: bytes, value, seq: batch.seq, expiresAt });
       }
     }
-    return [...rows.values()].sort((a, b) => compareBytes(a.key, b.key));
+    return [...rows.values()]
+      .filter(({ expiresAt }) => expiresAt === undefined || this.now < expiresAt)
+      .sort((a, b) => compareBytes(a.key, b.key));
   }
 
   rowAt(seq: number, key: KeyLike): ModelRow | undefined {
@@ -145,9 +171,9 @@ export function isWithin(key: Uint8Array, range: KeyRange): boolean {
 /** Short, and equal only for equal rows. */
 export function show(rows: readonly ModelRow[]): string {
   return rows
-    .map(({ key, value, seq }) => {
+    .map(({ key, value, seq, expiresAt }) => {
       const name = key.length > 8 ? `${nameOf(key.subarray(0, 4))}…${key.length}` : nameOf(key);
-      return `${JSON.stringify(name)}@${seq}=${value.length}:${value[0] ?? ""}`;
+      return `${JSON.stringify(name)}@${seq}=${value.length}:${value[0] ?? ""}${expiresAt === undefined ? "" : `!${expiresAt}`}`;
     })
     .join(" ");
 }

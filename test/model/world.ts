@@ -8,11 +8,14 @@ import {
   type Snapshot,
 } from "../../src/index.js";
 import { FaultyObjectStore } from "../../src/testing/index.js";
+import { MovedClock } from "./lifetimes.js";
 import type { ModelRow } from "./model.js";
 
 export class World {
   db!: Db;
   reader: DbReader | undefined;
+  /** Of every process. */
+  readonly clock: MovedClock = new MovedClock();
   readonly #store: ObjectStore;
   readonly #options: OpenOptions;
   #process!: FaultyObjectStore;
@@ -30,7 +33,8 @@ export class World {
 
   async openDb(): Promise<void> {
     this.#process = new FaultyObjectStore(this.#store);
-    this.db = await Db.open({ store: this.#process, path: "db" }, this.#options);
+    const { clock } = this;
+    this.db = await Db.open({ store: this.#process, path: "db" }, { ...this.#options, clock });
   }
 
   /** The process is gone: none of its requests settles any more, and none of its timers does anything. */
@@ -40,9 +44,10 @@ export class World {
 
   async openReader(): Promise<DbReader> {
     const { blockCacheBytes, memTableBytes } = this.#options;
+    const { clock } = this;
     this.reader ??= await DbReader.open(
       { store: this.#store, path: "db" },
-      { blockCacheBytes, memTableBytes, pollIntervalMs: 3_600_000 },
+      { blockCacheBytes, memTableBytes, clock, pollIntervalMs: 3_600_000 },
     );
     return this.reader;
   }
@@ -64,7 +69,8 @@ export async function allRows(reads: Db | DbReader | Snapshot): Promise<ModelRow
   for await (const key of reads.keys()) {
     const entry: Entry | undefined = await reads.getEntry(key);
     if (entry === undefined) throw new Error(`A scan finds key ${String(key)}, a get does not.`);
-    rows.push({ key: entry.key, value: entry.value, seq: entry.seq });
+    const { value, seq, expiresAt } = entry;
+    rows.push({ key: entry.key, value, seq, expiresAt });
   }
   return rows;
 }

@@ -10,6 +10,7 @@ export {
   InternalError,
   InvalidArgumentError,
   isMoraineError,
+  MergeError,
   MoraineError,
   NotFoundError,
   SnapshotGoneError,
@@ -71,6 +72,17 @@ export type { WriteResult } from "./db/write-pipeline.js";
 export type { CheckpointInfo } from "./db/writer.js";
 export type { FilterName } from "./format/filter-name.js";
 export { delimitedPrefix, fixedPrefix, type PrefixExtractor } from "./format/prefix-extractor.js";
+export { bytesAppend, bytesMax, bytesMin } from "./merge/byte-strings.js";
+export { jsonMergePatch } from "./merge/json-merge-patch.js";
+export type { MergeOperator } from "./merge/merge-operator.js";
+export { decodeSet, encodeSet, setUnion } from "./merge/set-union.js";
+export {
+  decodeUint64,
+  encodeUint64,
+  uint64Add,
+  uint64Max,
+  uint64Min,
+} from "./merge/uint64.js";
 export type { DiskCacheStats } from "./object-store/disk-cache.js";
 export { FileObjectStore } from "./object-store/file.js";
 export { MemoryObjectStore } from "./object-store/memory.js";

@@ -31,6 +31,7 @@ type AnyError =
   | TransactionConflictError
   | ExistsError
   | InvalidArgumentError
+  | MergeError
   | NotFoundError
   | CorruptionError
   | UnsupportedError
@@ -91,6 +92,22 @@ export class ExistsError extends MoraineError {
 /** The call or a setting is wrong. Nothing has happened. */
 export class InvalidArgumentError extends MoraineError {
   readonly kind = "invalid";
+}
+
+/** A merge operator failed on what is merged into a key: it threw, or its answer is no value. Other keys can be read. */
+export class MergeError extends MoraineError {
+  readonly kind = "invalid";
+  /** A copy of the key. */
+  readonly key: Uint8Array;
+  /** The name of the operator. */
+  readonly operator: string;
+
+  /** `cause` is what the operator threw. */
+  constructor(message: string, options: { key: Uint8Array; operator: string; cause?: unknown }) {
+    super(message, options);
+    this.key = options.key.slice();
+    this.operator = options.operator;
+  }
 }
 
 /** A database, checkpoint or manifest that was named does not exist. */

@@ -14,6 +14,7 @@ import { findNewest } from "../manifest/find-newest.js";
 import { ManifestStore } from "../manifest/manifest-store.js";
 import { instantOf, StoredManifest } from "../manifest/stored-manifest.js";
 import { claimWriter, emptyManifest, firstWalId } from "../manifest/transitions.js";
+import { type GivenOperators, requireAllGiven } from "../merge/given-operators.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import { probeConditionalCreate } from "../object-store/probe.js";
@@ -35,6 +36,7 @@ export interface ClaimOptions {
   clock: Clock;
   random: Random;
   settings: Settings;
+  mergeOperators: GivenOperators;
   create: CreateMode;
   signal: AbortSignal | undefined;
   /** What the location is called in messages. */
@@ -79,6 +81,7 @@ export async function claimDatabase(options: ClaimOptions): Promise<Claim> {
   });
   const claim = claimWriter({
     putsInFlight: settings.walPutsInFlight,
+    mergeOperators: [...options.mergeOperators.keys()],
     repin: (newest) => repinWal(newest, options.walPlace),
   });
   const manifest = await stored.commit(
@@ -129,6 +132,7 @@ function requireUsable(manifest: Manifest, options: ClaimOptions): void {
   }
   // Before anything is sent: what is pinned and what is asked for must go together.
   repinWal(manifest, options.walPlace);
+  requireAllGiven(manifest.pinned.mergeOperators, options.mergeOperators);
   if (manifest.pinned.encryption !== 0) {
     throw new UnsupportedError(
       `The database at ${options.place} is encrypted (mode ${manifest.pinned.encryption}), which this version of Moraine does not know. Use a later version.`,

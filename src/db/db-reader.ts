@@ -195,7 +195,7 @@ export class DbReader extends Reads {
   }
 
   protected override readView(): ReadView {
-    const { engine, state, caches, clock, settings } = this.#parts;
+    const { engine, state, caches, clock, settings, mergeOperators } = this.#parts;
     return {
       engine,
       view: state.view,
@@ -204,6 +204,7 @@ export class DbReader extends Reads {
       durableSeq: this.#seq,
       readAheadBytes: settings.readAheadBytes,
       now: () => clock.now(),
+      operators: mergeOperators,
       requireOpen: this.#requireOpen,
     };
   }

@@ -6,6 +6,8 @@ import { checkOptions, requireInteger, requireOneOf, requireSignal } from "../co
 import { type Random, systemRandom } from "../common/random.js";
 import { type FilterName, filterNames } from "../format/filter-name.js";
 import { type PrefixExtractor, requirePrefixExtractor } from "../format/prefix-extractor.js";
+import { type GivenOperators, toGivenOperators } from "../merge/given-operators.js";
+import type { MergeOperator } from "../merge/merge-operator.js";
 import { BlockCache } from "../sst/block-cache.js";
 import type { DiskCacheOption } from "./caches.js";
 import {
@@ -48,6 +50,12 @@ interface ComponentOptions {
    * `{ store, path }`. Default: where it is already, and true for a new database. The place is pinned in the database.
    */
   wal?: WalOption | undefined;
+  /**
+   * What `merge` may name, by name (1 to 256 characters): the database remembers names, not code. `Db.open` adds new ones and refuses with
+   * `InvalidArgumentError` to open without one that is remembered; a reader opens, and reading what was merged with that operator is an
+   * `UnsupportedError`. A name must mean the same for as long as there is data with it. Default: none.
+   */
+  mergeOperators?: { readonly [name: string]: MergeOperator } | undefined;
 }
 
 export interface OpenOptions extends SettingsOptions, ComponentOptions {
@@ -91,6 +99,7 @@ export interface CheckedOptions {
   readonly prefixExtractor: PrefixExtractor | undefined;
   readonly blockCache: BlockCache | undefined;
   readonly diskCache: DiskCacheOption | undefined;
+  readonly mergeOperators: GivenOperators;
   /** Of new SSTs; readers make none. */
   readonly filter: FilterName | undefined;
 }
@@ -103,6 +112,7 @@ const componentNames = [
   "signal",
   "prefixExtractor",
   "wal",
+  "mergeOperators",
 ] as const;
 
 export function checkOpenOptions(options: OpenOptions | undefined): CheckedOpenOptions {
@@ -153,6 +163,7 @@ function checkComponents(
     prefixExtractor: options?.prefixExtractor,
     blockCache: options?.blockCache,
     diskCache: toDiskCache(options?.cache),
+    mergeOperators: toGivenOperators(options?.mergeOperators),
     filter,
   };
 }

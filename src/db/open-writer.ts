@@ -35,12 +35,13 @@ async function claim(
   create: NonNullable<OpenOptions["create"]>,
   description: string,
 ): Promise<Writer> {
-  const { settings, clock, random, signal } = options;
+  const { settings, clock, random, signal, mergeOperators } = options;
   const wrapped = wrapStore(place, options);
   const { store } = wrapped;
   const walStore = walPlace?.open ? wrapStore(walPlace.open, options, wrapped.counts).store : store;
   const claiming = claimDatabase({
     ...{ store, walStore, walPlace, clock, random, settings, create, signal },
+    mergeOperators,
     place: description,
   });
   // Loaded while the store answers the first request.

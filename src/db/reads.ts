@@ -11,8 +11,9 @@ import {
 import { InvalidArgumentError, SnapshotGoneError } from "../common/errors.js";
 import { toKeyBounds } from "../common/key-range.js";
 import type { Entry } from "../common/row.js";
-import { RowRef } from "../common/row.js";
+import { RowKind, RowRef } from "../common/row.js";
 import { isVisible } from "../iterator/visible-row.js";
+import type { GivenOperators } from "../merge/given-operators.js";
 import type { DbView } from "../read/db-view.js";
 import type * as engine from "../read/engine.js";
 import type { Scan } from "../read/scan-cursor.js";
@@ -43,6 +44,8 @@ export interface ReadView {
   readonly durableSeq: number;
   readonly readAheadBytes: number;
   readonly now: () => number;
+  /** The merge operators that the handle was opened with. */
+  readonly operators: GivenOperators;
   /** Throws when the handle is closed. */
   readonly requireOpen: () => void;
 }
@@ -62,14 +65,13 @@ export abstract class Reads {
     checkReadOptions(options, "getCached");
     const bytes = toKeyBytes(key);
     const read = this.#view(options);
-    const lookup = read.engine.tryGetRow(
-      read.view,
-      read.tables,
-      bytes,
-      seqOf(read, options),
-      scratch,
-    );
+    const seqMax = seqOf(read, options);
+    const lookup = read.engine.tryGetRow(read.view, read.tables, bytes, seqMax, scratch);
     if (lookup === Lookup.pending) return undefined;
+    if (lookup === Lookup.hit && scratch.kind === RowKind.merge) {
+      const merged = tryMerged(read, bytes, seqMax, copyValue);
+      return merged && { value: merged.taken };
+    }
     return { value: takeScratch(lookup, read.now, copyValue, undefined) };
   }
 
@@ -91,6 +93,7 @@ export abstract class Reads {
     return read.engine.getMany(read.view, read.tables, own, {
       seqMax: seqOf(read, options),
       now: read.now,
+      operators: read.operators,
       signal: options?.signal,
     });
   }
@@ -147,6 +150,11 @@ export abstract class Reads {
         // The caller may change its array from now on.
         return fetchOne(read, copyBytes(bytes), seqMax, take, none, options?.signal);
       }
+      if (lookup === Lookup.hit && scratch.kind === RowKind.merge) {
+        const merged = tryMerged(read, bytes, seqMax, take);
+        if (merged !== undefined) return Promise.resolve(merged.taken ?? none);
+        return fetchOne(read, copyBytes(bytes), seqMax, take, none, options?.signal);
+      }
       return Promise.resolve(takeScratch(lookup, read.now, take, none));
     } catch (error) {
       return Promise.reject(error);
@@ -164,6 +172,7 @@ export abstract class Reads {
           bounds,
           seqMax,
           now: read.now,
+          operators: read.operators,
           rowsLeft,
           reverse: options?.reverse ?? false,
           readAheadBytes: options?.readAheadBytes ?? read.readAheadBytes,
@@ -209,6 +218,19 @@ function takeScratch<T, N>(
   return taken;
 }
 
+/** For a key whose newest version is a merge; it is in `scratch`. Undefined when a request is needed. */
+function tryMerged<T>(
+  read: ReadView,
+  key: Uint8Array,
+  seqMax: number,
+  take: (row: RowRef) => T,
+): { readonly taken: T | undefined } | undefined {
+  scratch.keyBytes = scratch.valueBytes = emptyBytes;
+  const { now, operators } = read;
+  const options = { seqMax, now, operators, take };
+  return read.engine.tryGetMerged(read.view, read.tables, key, options);
+}
+
 async function fetchOne<T, N>(
   read: ReadView,
   key: Uint8Array,
@@ -218,7 +240,12 @@ async function fetchOne<T, N>(
   signal: AbortSignal | undefined,
 ): Promise<T | N> {
   const row = new RowRef();
-  const found = await read.engine.fetchRow(read.view, read.tables, key, seqMax, row, signal);
+  const { view, tables, now, operators } = read;
+  const found = await read.engine.fetchRow(view, tables, key, seqMax, row, signal);
+  if (found && row.kind === RowKind.merge) {
+    const options = { seqMax, now, operators, take };
+    return (await read.engine.fetchMerged(view, tables, key, options, signal)) ?? none;
+  }
   return found && isVisible(row, read.now) ? take(row) : none;
 }
 

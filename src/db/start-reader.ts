@@ -11,6 +11,7 @@ import type { Manifest } from "../format/manifest.js";
 import type { ManifestStore } from "../manifest/manifest-store.js";
 import { type Instant, StoredManifest } from "../manifest/stored-manifest.js";
 import { MemTable } from "../memtable/mem-table.js";
+import type { GivenOperators } from "../merge/given-operators.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import * as engine from "../read/engine.js";
 import { WalFollower } from "../wal/wal-follower.js";
@@ -37,6 +38,7 @@ export interface ReaderParts {
   settings: Settings;
   wrapped: WrappedStore;
   caches: Caches;
+  mergeOperators: GivenOperators;
   pollIntervalMs: number;
   applyObject: typeof applyObject;
   /** Throws when this reader was not told where the manifest's WAL is. */
@@ -78,6 +80,7 @@ export async function startReader(start: StartOptions): Promise<ReaderParts> {
   return {
     ...{ engine, stored, follower, state, clock, settings, wrapped, caches, applyObject },
     snapshots: new Snapshots(),
+    mergeOperators: options.mergeOperators,
     openFeeds:
       follower &&
       ((handle) =>

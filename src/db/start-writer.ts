@@ -137,6 +137,7 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
       l0Limit,
       abort,
     },
+    mergeOperators: options.mergeOperators,
     caches: new Caches(store, databaseId, options),
     closeStore,
   });

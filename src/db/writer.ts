@@ -7,6 +7,8 @@ import { ClosedError, MoraineError } from "../common/errors.js";
 import type { Flusher } from "../flush/flusher.js";
 import type { SstBuilderOptions } from "../format/sst-builder.js";
 import { closeWriter } from "../manifest/transitions.js";
+import type { GivenOperators } from "../merge/given-operators.js";
+import { MergeOperators } from "../merge/merge-operators.js";
 import * as engine from "../read/engine.js";
 import type { WriteLog } from "../wal/write-log.js";
 import type { Caches } from "./caches.js";
@@ -54,6 +56,8 @@ export interface WriterParts {
   pipeline: WritePipeline;
   feeds: ChangeFeeds;
   caches: Caches;
+  /** Those of the manifest, and no others. */
+  mergeOperators: GivenOperators;
   hint: HintWriter;
   l0Limit: L0Limit;
   /** Aborts the requests that are still on their way. */
@@ -63,6 +67,8 @@ export interface WriterParts {
 
 export class Writer {
   readonly pipeline: WritePipeline;
+  /** What a merge may name. */
+  readonly mergeOperators: MergeOperators;
   readonly feeds: ChangeFeeds;
   /** What is open at older seqs. */
   readonly snapshots: Snapshots = new Snapshots();
@@ -80,6 +86,8 @@ export class Writer {
   constructor(parts: WriterParts) {
     this.#parts = parts;
     this.pipeline = parts.pipeline;
+    const { mergeOperators: names } = parts.claim.stored.current.pinned;
+    this.mergeOperators = new MergeOperators(names, parts.mergeOperators);
     this.feeds = parts.feeds;
   }
 
@@ -95,7 +103,7 @@ export class Writer {
   };
 
   readView(): ReadView {
-    const { state, caches, clock, settings } = this.#parts;
+    const { state, caches, clock, settings, mergeOperators } = this.#parts;
     return {
       engine,
       view: state.view,
@@ -104,6 +112,7 @@ export class Writer {
       durableSeq: this.#durableSeq(),
       readAheadBytes: settings.readAheadBytes,
       now: () => clock.now(),
+      operators: mergeOperators,
       requireOpen: this.requireOpen,
     };
   }

@@ -44,6 +44,12 @@ export interface Manifest {
   readonly pinned: PinnedSettings;
 }
 
+/** Required features. These numbers are stored: never change or reuse one. */
+export const Feature = {
+  /** Rows of kind merge, whose values are packed operands: there may be some once the manifest names a merge operator. */
+  mergeRows: 1,
+} as const;
+
 export interface WalPosition {
   readonly epoch: number;
   readonly id: number;

@@ -1,6 +1,6 @@
 /** What must hold of every manifest and of every step from one to the next; checked before a commit is sent. */
 import { assert } from "../common/assert.js";
-import type { Manifest } from "../format/manifest.js";
+import { Feature, type Manifest } from "../format/manifest.js";
 import { comparePositions } from "./transitions.js";
 
 /** Throws `InternalError` when `next` may not follow `previous`. */
@@ -17,12 +17,22 @@ export function checkStep(previous: Manifest, next: Manifest): void {
   );
   assert(next.writerFloor >= previous.writerFloor, "the writer's floor never falls");
   assert(next.compactorFloor >= previous.compactorFloor, "the compactor's floor never falls");
+  assert(
+    previous.pinned.mergeOperators.every((name, i) => next.pinned.mergeOperators[i] === name),
+    "merge operators keep their ids",
+  );
   checkManifest(next);
 }
 
 /** Throws `InternalError` when the manifest contradicts itself. */
 export function checkManifest(manifest: Manifest): void {
   assert(manifest.lastL0Seq <= manifest.lastSeq, "L0 holds no seq that was not given");
+  const { mergeOperators } = manifest.pinned;
+  assert(new Set(mergeOperators).size === mergeOperators.length, "a merge operator has one id");
+  assert(
+    mergeOperators.length === 0 || manifest.requiredFeatures.includes(Feature.mergeRows),
+    "merge rows are a required feature",
+  );
   let epoch = manifest.walStart.epoch - 1;
   for (const log of manifest.walChain) {
     assert(log.epoch > epoch, "the WAL chain ascends from where replay starts");

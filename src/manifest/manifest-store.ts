@@ -1,12 +1,12 @@
 /** `ManifestStore`: numbered manifests and the hint as objects. It decides nothing. */
 import { CorruptionError, UnsupportedError } from "../common/errors.js";
-import type { Manifest } from "../format/manifest.js";
+import { Feature, type Manifest } from "../format/manifest.js";
 import { decodeManifest } from "../format/manifest-codec.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths, parseManifestPath } from "../object-store/paths.js";
 
-/** Features that this version of Moraine knows. None has been needed yet. */
-const knownFeatures: readonly number[] = [];
+/** Features that this version of Moraine knows. */
+const knownFeatures: readonly number[] = Object.values(Feature);
 
 export interface ReadManifest {
   readonly manifest: Manifest;

@@ -5,6 +5,7 @@
 import type { Ulid } from "../common/ids.js";
 import {
   type Checkpoint,
+  Feature,
   type L0Entry,
   type Manifest,
   noUlid,
@@ -46,20 +47,41 @@ export function emptyManifest(databaseId: Ulid, pinned: PinnedSettings): Manifes
   };
 }
 
-/** Takes the next writer epoch and puts its log at the end of the chain, if it is going to have one. */
+/**
+ * Takes the next writer epoch and puts its log at the end of the chain, if it is going to have one. Names of merge operators that are new are
+ * appended: ids of rows depend on the order of those that are there.
+ */
 export function claimWriter(options: {
   putsInFlight: number;
+  /** All that the handle has. Default: none. */
+  mergeOperators?: readonly string[] | undefined;
   /** What the handle pins, given what is pinned; throws when the two do not go together. Default: what is pinned. */
   repin?: ((manifest: Manifest) => PinnedSettings) | undefined;
 }): Transition {
   return (manifest) => {
     const epoch = manifest.writerEpoch + 1;
-    const pinned = options.repin?.(manifest) ?? manifest.pinned;
+    const pinned = nameOperators(
+      options.repin?.(manifest) ?? manifest.pinned,
+      options.mergeOperators ?? [],
+    );
     const log = { epoch, putsInFlight: options.putsInFlight };
     const walChain =
       pinned.walLocation === WalLocation.none ? manifest.walChain : [...manifest.walChain, log];
-    return { ...manifest, writerEpoch: epoch, pinned, walChain };
+    const requiredFeatures = requiredBy(pinned, manifest.requiredFeatures);
+    return { ...manifest, writerEpoch: epoch, pinned, walChain, requiredFeatures };
   };
+}
+
+function nameOperators(pinned: PinnedSettings, names: readonly string[]): PinnedSettings {
+  const added = names.filter((name) => !pinned.mergeOperators.includes(name));
+  if (added.length === 0) return pinned;
+  return { ...pinned, mergeOperators: [...pinned.mergeOperators, ...added] };
+}
+
+/** A version that knows no merges would take operands for damage, or fold nothing: it is refused the database. */
+function requiredBy(pinned: PinnedSettings, features: readonly number[]): readonly number[] {
+  if (pinned.mergeOperators.length === 0 || features.includes(Feature.mergeRows)) return features;
+  return [...features, Feature.mergeRows];
 }
 
 export interface RetiredBatch {

@@ -7,19 +7,23 @@
  *     the newer ones do not have. Blocks that are wanted together are fetched together: see block-ranges.ts.
  */
 import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
-import { RowRef } from "../common/row.js";
+import { RowKind, RowRef } from "../common/row.js";
+import type { GivenOperators } from "../merge/given-operators.js";
 import { Lookup } from "../sst/lookup.js";
 import type { Table } from "../sst/table.js";
 import type { TableStore } from "../sst/table-store.js";
 import { candidatesForKey } from "./candidates.js";
 import type { DbView } from "./db-view.js";
 import { fetchRow, resolveRow, tryGetRow } from "./get.js";
+import { fetchMerged, tryGetMerged } from "./get-merged.js";
 
 export interface GetManyOptions {
   readonly seqMax: number;
   /** ms since 1970 */
   readonly now: () => number;
   readonly signal?: AbortSignal | undefined;
+  /** Merge operators that the handle has; undefined: none. */
+  readonly operators?: GivenOperators | undefined;
 }
 
 /** How many keys may wait for requests at the same time: with a block of 4 KiB for each, 8 MiB. */
@@ -39,11 +43,18 @@ export async function getMany(
   const values = new Array<Bytes | undefined>(keys.length).fill(undefined);
   const pending: PendingKey[] = [];
   const row = new RowRef();
+  const merging = { ...options, take: copyValue };
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!;
     const lookup = tryGetRow(view, tables, key, seqMax, row);
-    if (lookup === Lookup.hit) values[i] = resolveRow(row, now);
-    else if (lookup === Lookup.pending) pending.push({ key, place: i });
+    if (lookup === Lookup.pending) pending.push({ key, place: i });
+    else if (lookup === Lookup.hit && row.kind !== RowKind.merge) values[i] = resolveRow(row, now);
+    else if (lookup === Lookup.hit) {
+      // What is merged into a key may lie deeper than its newest version.
+      const merged = tryGetMerged(view, tables, key, merging);
+      if (merged === undefined) pending.push({ key, place: i });
+      else values[i] = merged.taken;
+    }
   }
   if (pending.length > 0) {
     // In key order equal keys are neighbours, and keys of one block follow each other.
@@ -64,6 +75,8 @@ export async function getMany(
   return values;
 }
 
+const copyValue = (row: RowRef): Bytes => copyBytes(row.valueBytes, row.valueStart, row.valueEnd);
+
 /** A key that memory does not decide. */
 interface PendingKey {
   readonly key: Uint8Array;
@@ -76,9 +89,11 @@ async function fetchAll(
   view: DbView,
   tables: TableStore,
   keys: readonly Uint8Array[],
-  { seqMax, now, signal }: GetManyOptions,
+  options: GetManyOptions,
   onValue: (keyIndex: number, value: Bytes | undefined) => void,
 ): Promise<void> {
+  const { seqMax, now, signal } = options;
+  const merging = { ...options, take: copyValue };
   const opened = await openAll(view, tables, keys, seqMax, signal);
   let next = 0;
   let failed = false;
@@ -87,7 +102,9 @@ async function fetchAll(
     while (next < keys.length && !failed) {
       const i = next++;
       const found = await fetchRow(view, opened, keys[i]!, seqMax, row, signal);
-      if (found) onValue(i, resolveRow(row, now));
+      if (!found) continue;
+      if (row.kind !== RowKind.merge) onValue(i, resolveRow(row, now));
+      else onValue(i, await fetchMerged(view, tables, keys[i]!, merging, signal));
     }
   };
   try {

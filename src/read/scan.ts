@@ -1,21 +1,16 @@
 /** Scans: the tree of iterators over everything in a view that can hold a key inside the bounds. */
-import { isEmpty, type KeyBounds } from "../common/key-range.js";
+import { isEmpty } from "../common/key-range.js";
 import { probeOfBounds } from "../format/prefix-extractor.js";
 import { emptyIterator } from "../iterator/empty-iterator.js";
 import { mergeRows } from "../iterator/merge-iterator.js";
 import type { RowIterator } from "../iterator/row-iterator.js";
-import { VisibleIterator } from "../iterator/visible-iterator.js";
 import type { TableStore } from "../sst/table-store.js";
 import { sequencesWithin } from "./candidates.js";
 import type { DbView } from "./db-view.js";
 import { SortedRunIterator } from "./sorted-run-iterator.js";
+import { type VisibleRowsOptions, visibleRows } from "./visible-rows.js";
 
-export interface ScanRowsOptions {
-  readonly bounds: KeyBounds;
-  readonly reverse: boolean;
-  readonly seqMax: number;
-  /** ms since 1970; asked at each row that expires */
-  readonly now: () => number;
+export interface ScanRowsOptions extends VisibleRowsOptions {
   /** Bytes of the first window per source; undefined: the default of `SstIterator`. */
   readonly readAheadBytes?: number | undefined;
   /** How many rows will still be asked for at most; undefined: all. */
@@ -27,7 +22,7 @@ export interface ScanRowsOptions {
  * sources at the same time. The caller closes the result.
  */
 export function scanRows(view: DbView, tables: TableStore, options: ScanRowsOptions): RowIterator {
-  const { bounds, reverse, seqMax, now, readAheadBytes, rowsLeft } = options;
+  const { bounds, reverse, seqMax, readAheadBytes, rowsLeft } = options;
   if (isEmpty(bounds)) return emptyIterator();
   const sources: RowIterator[] = [];
   // Newest first: at equal (key, seq) the merge gives the earlier source's row first.
@@ -47,5 +42,5 @@ export function scanRows(view: DbView, tables: TableStore, options: ScanRowsOpti
       }),
     );
   }
-  return new VisibleIterator(mergeRows(sources, reverse), { bounds, reverse, seqMax, now });
+  return visibleRows(mergeRows(sources, reverse), view, options);
 }

@@ -1,7 +1,7 @@
 /** Transitions say what changes: applied twice they change nothing more, and in any order of roles they give the same. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Manifest, RetiredKind } from "../../../src/format/manifest.js";
+import { Feature, type Manifest, RetiredKind } from "../../../src/format/manifest.js";
 import { checkManifest, checkStep } from "../../../src/manifest/invariants.js";
 import {
   claimWriter,
@@ -29,6 +29,8 @@ interface Life {
     readonly compacts: boolean;
   }[];
   readonly closes: boolean;
+  /** What it is opened with beside what is recorded. */
+  readonly operators: readonly string[];
   /** Where its log ends beyond what was flushed: so much is left to replay. */
   readonly leftOver: number;
 }
@@ -43,6 +45,7 @@ const lifeArbitrary: fc.Arbitrary<Life> = fc.record({
     { maxLength: 4 },
   ),
   closes: fc.boolean(),
+  operators: fc.shuffledSubarray(["append", "count", "max", "patch"]),
   leftOver: fc.nat(3),
 });
 
@@ -60,8 +63,17 @@ test("lives of writers, with every commit applied twice, keep the invariants and
       let id = 0;
       const logEnds = new Map<number, number>();
       const retiredSeqs: number[] = [];
-      for (const { flushes, closes, leftOver } of lives) {
-        manifest = step(manifest, claimWriter({ putsInFlight: 4 }));
+      for (const { flushes, closes, operators, leftOver } of lives) {
+        const { mergeOperators: before } = manifest.pinned;
+        const claim = claimWriter({
+          putsInFlight: 4,
+          mergeOperators: [...new Set([...operators, ...before])],
+        });
+        manifest = step(manifest, claim);
+        const { mergeOperators: names } = manifest.pinned;
+        expect(names.slice(0, before.length)).toEqual(before);
+        expect([...names].sort()).toEqual([...new Set([...operators, ...before])].sort());
+        expect(manifest.requiredFeatures).toEqual(names.length === 0 ? [] : [Feature.mergeRows]);
         const epoch = manifest.writerEpoch;
         let walId = 1;
         for (const { tables, walObjects, compacts } of flushes) {
@@ -107,6 +119,19 @@ test("lives of writers, with every commit applied twice, keep the invariants and
     }),
     { numRuns: 300 },
   );
+});
+
+test("a writer's claim commutes with what other roles do, and appends names to whatever is there", () => {
+  const claim = claimWriter({ putsInFlight: 1, mergeOperators: ["b", "a"] });
+  const floor: Transition = (manifest) => ({ ...manifest, compactorFloor: ulid(3) });
+  const base = step(empty, claimWriter({ putsInFlight: 1, mergeOperators: ["a"] }));
+  const one = step(step(base, claim), floor);
+  const other = step(step(base, floor), claim);
+  expect(one).toEqual(other);
+  expect(one.pinned.mergeOperators).toEqual(["a", "b"]);
+  // Applied again, after another writer's claim had come first.
+  const late = claim({ ...step(base, claimWriter({ putsInFlight: 1, mergeOperators: ["c"] })) });
+  expect(late.pinned.mergeOperators).toEqual(["a", "c", "b"]);
 });
 
 test("a writer's and a compactor's transitions commute", () => {
@@ -176,6 +201,8 @@ test("a close of a writer that was replaced leaves the newer log in the chain", 
   ]);
 });
 
+const pinnedWith = (...mergeOperators: string[]) => ({ ...claimed.pinned, mergeOperators });
+
 test.each<[string, Partial<Manifest>]>([
   ["a number that is skipped", { number: 3 }],
   ["another database", { databaseId: ulid(9) }],
@@ -200,11 +227,16 @@ test.each<[string, Partial<Manifest>]>([
     },
   ],
   ["a log before the start of replay", { walChain: [{ epoch: 0, putsInFlight: 1 }] }],
+  ["a merge operator that loses its id", { pinned: pinnedWith("b", "a") }],
+  ["a merge operator that is forgotten", { pinned: pinnedWith() }],
+  ["a merge operator with two ids", { pinned: pinnedWith("a", "a") }],
+  ["merge operators without the feature", { requiredFeatures: [] }],
   ["a log with nothing in flight", { walChain: [{ epoch: 2, putsInFlight: 0 }] }],
 ])("the check before a commit refuses %s", (_, over) => {
   const base: Manifest = {
     ...{ ...claimed, number: 1, writerEpoch: 2, lastSeq: 10, lastL0Seq: 10, writerFloor: ulid(4) },
     ...{ walStart: { epoch: 1, id: 5 }, walChain: [{ epoch: 2, putsInFlight: 1 }], l0: [] },
+    ...{ pinned: pinnedWith("a"), requiredFeatures: [Feature.mergeRows] },
   };
   const next = { ...base, number: 2 };
   expect(() => checkStep(base, next)).not.toThrow();

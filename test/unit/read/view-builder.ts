@@ -1,9 +1,12 @@
 /** Views for tests: the same rows as MemTables, L0 entries and sorted runs of tiny SSTs in a store that counts. */
-import { encodeUtf8 } from "../../../src/common/bytes.js";
-import { compareRows, RowKind } from "../../../src/common/row.js";
+import { ByteWriter } from "../../../src/common/byte-writer.js";
+import { emptyBytes, encodeUtf8 } from "../../../src/common/bytes.js";
+import { compareRows, RowKind, type RowRef } from "../../../src/common/row.js";
 import type { L0Entry, Manifest, SortedRun, SstInfo } from "../../../src/format/manifest.js";
 import { SstBuilder } from "../../../src/format/sst-builder.js";
+import { appendOperation } from "../../../src/format/wal-record.js";
 import { MemTable } from "../../../src/memtable/mem-table.js";
+import { packOperands } from "../../../src/merge/packed-operands.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import type { DbView } from "../../../src/read/db-view.js";
@@ -17,6 +20,7 @@ export interface Version {
   readonly seq: number;
   readonly kind: RowKind;
   readonly expiresAt: number;
+  /** Of a merge the one operand, which is of operator 1. */
   readonly value: string;
 }
 
@@ -80,7 +84,12 @@ export class ViewBuilder {
         entries.push({ ssts, seq: isLoad ? versions[0]!.seq : 0 });
       }
     }
-    return { tables: memory, loads, manifest: { l0, runs } as unknown as Manifest };
+    const stored = layers.filter(({ place }) => place !== "memory" && place !== "pending load");
+    const lastL0Seq = Math.max(0, ...stored.flatMap(({ versions }) => versions.map((v) => v.seq)));
+    const hasMerges = layers.some(({ versions }) => versions.some((v) => v.kind === RowKind.merge));
+    const pinned = { mergeOperators: hasMerges ? ["append"] : [] };
+    const manifest = { l0, runs, lastL0Seq, pinned } as unknown as Manifest;
+    return { tables: memory, loads, manifest };
   }
 
   /** One SST per so many keys. */
@@ -90,7 +99,7 @@ export class ViewBuilder {
     keysPerSst: number,
   ): Promise<SstInfo[]> {
     const rows = versions
-      .map((version) => makeRow({ ...version, seq: isLoad ? 0 : version.seq }))
+      .map((version) => storedRow({ ...version, seq: isLoad ? 0 : version.seq }))
       .sort(compareRows);
     const keys = [...new Set(versions.map((version) => version.key))].sort();
     const infos: SstInfo[] = [];
@@ -107,11 +116,23 @@ export class ViewBuilder {
   }
 }
 
+function storedRow(version: Version): RowRef {
+  const row = makeRow(version);
+  if (version.kind !== RowKind.merge) return row;
+  row.operatorId = 1;
+  row.valueBytes = packOperands([encodeUtf8(version.value)]);
+  row.valueEnd = row.valueBytes.length;
+  return row;
+}
+
 function memTable(versions: readonly Version[]): MemTable {
   const table = new MemTable();
-  for (const { seq, kind, key, value, expiresAt } of versions) {
-    const stored = kind === RowKind.delete ? "" : value;
-    table.applyOne(seq, 0, kind, encodeUtf8(key), encodeUtf8(stored), expiresAt);
+  for (const version of versions) {
+    const { kind, seq, expiresAt, operatorId, ...row } = storedRow(version);
+    const value = kind === RowKind.delete ? emptyBytes : row.valueBytes;
+    const writer = new ByteWriter();
+    appendOperation(writer, kind, row.keyBytes, value, expiresAt, operatorId);
+    table.applyBatch(seq, 0, [writer.view()], 1);
   }
   return table;
 }

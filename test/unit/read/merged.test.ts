@@ -1,0 +1,178 @@
+/** Merged keys, wherever their versions are stored: point reads and scans agree with the operands applied one by one. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { decodeUtf8, encodeUtf8 } from "../../../src/common/bytes.js";
+import { toKeyBounds } from "../../../src/common/key-range.js";
+import { RowKind, RowRef } from "../../../src/common/row.js";
+import { bytesAppend, type MergeOperator } from "../../../src/index.js";
+import { tryGetRow } from "../../../src/read/get.js";
+import { getMany } from "../../../src/read/get-many.js";
+import { fetchMerged, tryGetMerged } from "../../../src/read/get-merged.js";
+import { scanRows } from "../../../src/read/scan.js";
+import { Lookup } from "../../../src/sst/lookup.js";
+import { drain } from "../../support/array-iterator.js";
+import { type Layer, type Version, ViewBuilder } from "./view-builder.js";
+
+const nowMs = 100;
+const now = (): number => nowMs;
+const operators = new Map<string, MergeOperator>([["append", bytesAppend]]);
+const keys = fc.string({ minLength: 0, maxLength: 1, unit: fc.constantFrom("a", "b", "c") });
+const row = fc.record({
+  key: keys,
+  kind: fc.constantFrom<RowKind>(RowKind.put, RowKind.delete, ...Array(5).fill(RowKind.merge)),
+  expiresAt: fc.constantFrom(0, 0, 0, 0, 0, nowMs, nowMs + 1),
+});
+const places = fc
+  .tuple(
+    fc.array(fc.constant("run" as const), { maxLength: 2 }),
+    fc.array(fc.constantFrom("flush" as const, "load" as const), { maxLength: 3 }),
+    fc.array(fc.constantFrom("memory" as const, "pending load" as const), { maxLength: 4 }),
+  )
+  .map((parts) => parts.flat());
+const layersArbitrary = places
+  .chain((all) =>
+    fc.tuple(...all.map((place) => fc.tuple(fc.constant(place), fc.array(row, { maxLength: 25 })))),
+  )
+  .map((all): Layer[] => {
+    let seq = 0;
+    return all.map(([place, rows]) => {
+      if (place !== "load" && place !== "pending load") {
+        return { place, versions: rows.map((one) => ({ ...one, seq: ++seq, value: `v${seq}` })) };
+      }
+      seq++;
+      // A load is puts, one for each key.
+      const distinct = [...new Map(rows.map((one) => [one.key, one])).values()];
+      const put = { kind: RowKind.put, seq, value: `v${seq}` };
+      return { place, versions: distinct.map((one) => ({ ...one, ...put })) };
+    });
+  });
+
+function model(layers: readonly Layer[], seqMax: number): Map<string, string> {
+  const values = new Map<string, { value: string | undefined; seq: number }>();
+  for (const { key, kind, expiresAt, seq, value } of layers.flatMap(({ versions }) => versions)) {
+    if (seq > seqMax) continue;
+    const before = values.get(key)?.value;
+    const isExpired = expiresAt !== 0 && expiresAt <= nowMs;
+    if (isExpired || kind === RowKind.delete) values.set(key, { value: undefined, seq });
+    else if (kind === RowKind.put) values.set(key, { value, seq });
+    else values.set(key, { value: `${before ?? ""}${value}`, seq });
+  }
+  return new Map(
+    [...values]
+      .filter(([, { value }]) => value !== undefined)
+      .map(([key, { value, seq }]) => [key, `${key}@${seq}=${value}`]),
+  );
+}
+
+const show = (found: RowRef): string =>
+  `${decodeUtf8(found.key())}@${found.seq}=${decodeUtf8(found.value())}`;
+
+test("point reads find what the operands add up to, wherever they are stored", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      layersArbitrary,
+      fc.nat(100),
+      fc.constantFrom(0, 1 << 20),
+      fc.constantFrom(0, 1 << 20),
+      fc.constantFrom(0, undefined),
+      async (layers, seqMax, smallSstBytes, cacheBytes, tailBytesMax) => {
+        const builder = new ViewBuilder(smallSstBytes, cacheBytes, tailBytesMax);
+        const { tables } = builder;
+        const view = await builder.build(layers);
+        const expected = model(layers, seqMax);
+        const options = { seqMax, now, operators, take: show };
+        const wanted = ["", "a", "b", "c", "d", "a"];
+        const many = await getMany(view, tables, wanted.map(encodeUtf8), options);
+        expect(many.map((value) => value && decodeUtf8(value))).toEqual(
+          wanted.map((key) => expected.get(key)?.split("=")[1]),
+        );
+        for (const key of wanted) {
+          const fetched = await fetchMerged(view, tables, encodeUtf8(key), options);
+          expect(fetched).toBe(expected.get(key));
+          const before = builder.store.getCount;
+          const tried = tryGetMerged(view, tables, encodeUtf8(key), options);
+          expect(tried === undefined ? fetched : tried.taken).toBe(fetched);
+          expect(builder.store.getCount).toBe(before);
+          // A cache that has room for everything leaves nothing to fetch.
+          if (cacheBytes > 0) expect(tried).toBeDefined();
+        }
+      },
+    ),
+    { numRuns: 400 },
+  );
+});
+
+test("scans find what the operands add up to, both ways", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      layersArbitrary,
+      fc.nat(100),
+      fc.boolean(),
+      fc.record({
+        gte: fc.option(keys, { nil: undefined }),
+        lt: fc.option(keys, { nil: undefined }),
+      }),
+      async (layers, seqMax, reverse, range) => {
+        const builder = new ViewBuilder();
+        const view = await builder.build(layers);
+        const options = { bounds: toKeyBounds(range), reverse, seqMax, now, operators };
+        const rows = scanRows(view, builder.tables, { ...options, readAheadBytes: 100 });
+        const all = [...model(layers, seqMax)]
+          .filter(([key]) => range.gte === undefined || key >= range.gte)
+          .filter(([key]) => range.lt === undefined || key < range.lt)
+          .sort(([a], [b]) => (a < b === reverse ? 1 : -1));
+        expect(await drain(rows)).toEqual(all.map(([, shown]) => shown));
+        rows.close();
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+const version = (kind: RowKind, seq: number): Version => ({
+  ...{ key: "k", seq, kind, expiresAt: 0, value: `v${seq}` },
+});
+const fill = (from: number): Version[] =>
+  ["a", "z"].map((key, i) => ({ ...version(RowKind.put, from + i), key }));
+
+test("what newer sources decide costs no request, and all that may be asked is opened at the same time", async () => {
+  const builder = new ViewBuilder();
+  const view = await builder.build([
+    { place: "run", versions: [version(RowKind.put, 1), ...fill(2)] },
+    { place: "flush", versions: [version(RowKind.merge, 4), ...fill(5)] },
+    { place: "flush", versions: fill(7) },
+    { place: "memory", versions: [version(RowKind.put, 9), version(RowKind.merge, 10)] },
+    { place: "memory", versions: [version(RowKind.merge, 11)] },
+  ]);
+  const options = { now, operators, take: show };
+  const key = encodeUtf8("k");
+  expect(tryGetMerged(view, builder.tables, key, { ...options, seqMax: 99 })).toEqual({
+    taken: "k@11=v9v10v11",
+  });
+  expect(builder.store.getCount).toBe(0);
+  const older = { ...options, seqMax: 8 };
+  expect(tryGetMerged(view, builder.tables, key, older)).toBeUndefined();
+  expect(await fetchMerged(view, builder.tables, key, older)).toBe("k@4=v1v4");
+  // Three opens at once; then a block of each of the two that have the key: the filter of the third says no.
+  expect([builder.store.getCount, builder.store.inFlightMax]).toEqual([5, 3]);
+});
+
+test("a merged key of a database that names no operator is an error, not a value", async () => {
+  const builder = new ViewBuilder();
+  const view = await builder.build([{ place: "memory", versions: [version(RowKind.merge, 1)] }]);
+  const { manifest } = view;
+  const nameless = {
+    ...view,
+    manifest: { ...manifest, pinned: { ...manifest.pinned, mergeOperators: [] } },
+  };
+  const lookup = tryGetRow(nameless, builder.tables, encodeUtf8("k"), 9, new RowRef());
+  expect(lookup).toBe(Lookup.hit);
+  expect(() =>
+    tryGetMerged(nameless, builder.tables, encodeUtf8("k"), {
+      seqMax: 9,
+      now,
+      operators,
+      take: show,
+    }),
+  ).toThrow(expect.objectContaining({ kind: "unsupported" }));
+});

@@ -1,5 +1,6 @@
 /** `Caches`: what a handle keeps of SSTs: open tables and blocks in memory, and ranges of them on the disk where one was given. */
 import type { Clock } from "../common/clock.js";
+import type { MoraineError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import type { Random } from "../common/random.js";
 import type { PrefixExtractor } from "../format/prefix-extractor.js";
@@ -56,9 +57,12 @@ export class Caches {
     return { blockCache: this.#blocks.stats(), diskCache: this.#disk?.stats() };
   }
 
-  /** Leaves a shared block cache to the others. What waits to be written to the disk has a moment. Twice is harmless. */
-  async close(): Promise<void> {
-    this.tables.close();
+  /**
+   * Reads under way reject with `reason`; a shared block cache is left to the others. What waits to be written to the disk has a moment.
+   * Twice is harmless.
+   */
+  async close(reason: MoraineError): Promise<void> {
+    this.tables.close(reason);
     await this.#disk?.close();
   }
 }

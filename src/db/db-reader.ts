@@ -187,7 +187,7 @@ export class DbReader extends Reads {
   async close(): Promise<void> {
     this.#finish(undefined);
     await this.#refreshing?.catch(() => undefined);
-    await this.#parts.caches.close();
+    await this.#parts.caches.close(this.#closedError());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -214,10 +214,13 @@ export class DbReader extends Reads {
   }
 
   readonly #requireOpen = (): void => {
-    if (this.#end !== undefined) {
-      throw this.#end instanceof ClosedError ? closedError(undefined) : closedError(this.#end);
-    }
+    if (this.#end !== undefined) throw this.#closedError();
   };
+
+  /** What reads of the closed handle reject with, those under way too. */
+  #closedError(): MoraineError {
+    return closedError(this.#end instanceof ClosedError ? undefined : this.#end);
+  }
 
   /** True when there was news. A store that is away comes back, and what is here can still be read. Anything else ends the reader. */
   #refresh(): Promise<boolean> {
@@ -308,7 +311,7 @@ export class DbReader extends Reads {
     this.#abort.abort(this.#end);
     for (const waiter of this.#seqWaiters) waiter.reject(this.#end);
     this.#parts.snapshots.close();
-    void this.#parts.caches.close();
+    void this.#parts.caches.close(this.#closedError());
     this.#parts.closeStore();
     this.#closed.resolve(error);
   }

@@ -262,7 +262,7 @@ export class Writer {
     }
     if (this.#failure !== undefined) throw closedError(this.#failure);
     this.#end(closedError(undefined));
-    await this.#parts.caches.close();
+    await this.#parts.caches.close(closedError(undefined));
     this.#closed.resolve(undefined);
   }
 
@@ -298,7 +298,7 @@ export class Writer {
     flusher.fail(error);
     hint.end(error);
     abort.abort(error);
-    void caches.close();
+    void caches.close(error instanceof ClosedError ? error : closedError(error));
     if (this.#loads.size === 0) closeStore();
     else void this.#cancelLoads(error).finally(closeStore);
   }

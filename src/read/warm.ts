@@ -161,7 +161,7 @@ class Warming {
     const { disk } = this.#tables;
     if (disk === undefined) return;
     this.#diskBytesLeft -= bytes;
-    await withSignal(disk.idle(), this.#options.signal);
+    await withSignal(this.#tables.untilClosed(disk.idle()), this.#options.signal);
     if (this.#isMemoryFull && disk.stats().skipped > this.#skipped) this.#isFull = true;
   }
 

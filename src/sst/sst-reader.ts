@@ -1,36 +1,96 @@
-/** Reads ranges of one SST from the store: a missing, shorter or longer object than the manifest says is `CorruptionError`. */
+/**
+ * `SstReader`: reads ranges of SSTs from the store until it is closed. A missing, shorter or longer object than the manifest says is
+ * `CorruptionError`.
+ */
+import { throwIfAborted, withSignal } from "../common/abort.js";
 import type { Bytes } from "../common/bytes.js";
 import { CorruptionError } from "../common/errors.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 
-/** `length` bytes from `offset` in one GET; `background` requests give way to others. */
-export async function readSstRange(
-  store: ObjectStore,
-  info: SstInfo,
-  offset: number,
-  length: number,
-  background = false,
-  signal?: AbortSignal,
-): Promise<Bytes> {
-  const object = ObjectPaths.sst(info.id);
-  const isWhole = offset === 0 && length === info.size;
-  const stored = await store.get(object, {
-    ...(isWhole ? {} : { range: { offset, length } }),
-    ...(background ? { background } : {}),
-    ...(signal ? { signal } : {}),
-  });
-  if (stored === undefined) throw new CorruptionError(object, "the object is missing");
-  if (stored.size !== info.size) {
-    throw new CorruptionError(object, `it has ${stored.size} bytes, expected ${info.size}`);
+export class SstReader {
+  readonly #store: ObjectStore;
+  /** What ends each request, and each wait, that is under way. Listeners on one signal would be as many: Node warns of eleven. */
+  readonly #underWay = new Set<(reason: Error) => void>();
+  #closed: Error | undefined;
+
+  constructor(store: ObjectStore) {
+    this.#store = store;
   }
-  if (stored.bytes.length !== length) {
-    throw new CorruptionError(
-      object,
-      `the store answered ${stored.bytes.length} of ${length} bytes`,
-      { offset },
-    );
+
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
   }
-  return stored.bytes;
+
+  /**
+   * `length` bytes from `offset` in one GET; `background` requests give way to others. Rejects at once when `signal` is aborted or the
+   * reader is closed: the store is told, and not waited for.
+   */
+  async read(
+    info: SstInfo,
+    offset: number,
+    length: number,
+    background = false,
+    signal?: AbortSignal,
+  ): Promise<Bytes> {
+    if (this.#closed !== undefined) throw this.#closed;
+    throwIfAborted(signal);
+    const request = new AbortController();
+    const end = (reason: unknown): void => request.abort(reason);
+    const onAbort = (): void => end(signal!.reason);
+    this.#underWay.add(end);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await this.#get(info, offset, length, background, request.signal);
+    } finally {
+      this.#underWay.delete(end);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Settles as `promise` does, or rejects when the reader is closed. */
+  untilClosed<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed !== undefined) reject(this.#closed);
+      this.#underWay.add(reject);
+      promise.then(resolve, reject).finally(() => this.#underWay.delete(reject));
+    });
+  }
+
+  /** What is under way, and whatever is asked for later, rejects with `reason`. The first one counts. */
+  close(reason: Error): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = reason;
+    for (const end of this.#underWay) end(reason);
+  }
+
+  async #get(
+    info: SstInfo,
+    offset: number,
+    length: number,
+    background: boolean,
+    signal: AbortSignal,
+  ): Promise<Bytes> {
+    const object = ObjectPaths.sst(info.id);
+    const isWhole = offset === 0 && length === info.size;
+    const getting = this.#store.get(object, {
+      ...(isWhole ? {} : { range: { offset, length } }),
+      ...(background ? { background } : {}),
+      signal,
+    });
+    const stored = await withSignal(getting, signal);
+    if (stored === undefined) throw new CorruptionError(object, "the object is missing");
+    if (stored.size !== info.size) {
+      throw new CorruptionError(object, `it has ${stored.size} bytes, expected ${info.size}`);
+    }
+    if (stored.bytes.length !== length) {
+      throw new CorruptionError(
+        object,
+        `the store answered ${stored.bytes.length} of ${length} bytes`,
+        { offset },
+      );
+    }
+    return stored.bytes;
+  }
 }

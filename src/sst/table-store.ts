@@ -3,7 +3,7 @@
  * share the request. The bound is on what is kept: whoever holds a `Table` may go on using it.
  */
 import { withSignal } from "../common/abort.js";
-import { CorruptionError } from "../common/errors.js";
+import { ClosedError, CorruptionError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import { BlockTrailer } from "../format/block-trailer.js";
 import { IndexBlock } from "../format/index-block.js";
@@ -15,7 +15,7 @@ import type { DiskCache } from "../object-store/disk-cache.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { BlockCache, IndexEntry, SstBlocks } from "./block-cache.js";
-import { readSstRange } from "./sst-reader.js";
+import { SstReader } from "./sst-reader.js";
 import { propertiesMatch, Table } from "./table.js";
 
 export interface TableStoreOptions {
@@ -51,21 +51,20 @@ interface OpenTable {
 }
 
 export class TableStore {
-  readonly store: ObjectStore;
   readonly databaseId: Ulid;
   readonly cache: BlockCache;
   readonly disk: TableStoreOptions["disk"];
   readonly background: boolean;
   readonly prefixExtractor: PrefixExtractor | undefined;
+  readonly #reader: SstReader;
   readonly #onDamage: ((id: Ulid) => void) | undefined;
   readonly #smallSstBytes: number;
   readonly #tailBytesMax: number;
   readonly #tables = new Map<Ulid, OpenTable>();
   readonly #opening = new Map<Ulid, Promise<Table>>();
-  #isClosed = false;
 
   constructor(options: TableStoreOptions) {
-    this.store = options.store;
+    this.#reader = new SstReader(options.store);
     this.databaseId = options.databaseId;
     this.cache = options.cache;
     this.disk = options.disk;
@@ -118,15 +117,23 @@ export class TableStore {
     return withSignal(known === undefined ? read() : Promise.resolve(known), signal);
   }
 
-  /** Gives the room of the open tables back to a cache that others may share. Data blocks stay in it. */
-  close(): void {
-    this.#isClosed = true;
+  /** Settles as `promise` does, or rejects as reads do when this is closed. */
+  untilClosed<T>(promise: Promise<T>): Promise<T> {
+    return this.#reader.untilClosed(promise);
+  }
+
+  /**
+   * Whoever waits for bytes of an SST is told the reason, at once, and so is whoever asks for some later. Gives the room of the open
+   * tables back to a cache that others may share. Data blocks stay in it.
+   */
+  close(reason: Error = new ClosedError("The tables are closed.")): void {
+    this.#reader.close(reason);
     for (const id of [...this.#tables.keys()]) this.#drop(id);
   }
 
   #keep(table: Table): Table {
     const { id } = table.info;
-    const entry = this.#isClosed
+    const entry = this.#reader.isClosed
       ? undefined
       : this.cache.addIndex(table.memoryBytes, () => this.#drop(id));
     if (entry === undefined) table.blocks.release();
@@ -170,7 +177,7 @@ export class TableStore {
     const { size, metaOffset, topOffset } = info;
     const tailOffset = size - metaOffset <= this.#tailBytesMax ? metaOffset : topOffset;
     const offset = size <= this.#smallSstBytes ? 0 : tailOffset;
-    const bytes = await readSstRange(this.store, info, offset, size - offset, background);
+    const bytes = await this.#reader.read(info, offset, size - offset, background);
     const fail = (detail: string): never => {
       throw new CorruptionError(object, detail);
     };
@@ -197,7 +204,7 @@ export class TableStore {
     if (!propertiesMatch(info, properties)) fail("its properties are not what the manifest says");
     const top = new IndexBlock(open(topSection), topColumnCount, object, topSection.offset);
     const blocks = this.cache.blocksOf(this.databaseId, info.id);
-    const table = new Table(this.store, blocks, {
+    const table = new Table(this.#reader, blocks, {
       ...{ info, properties, trailer, top, tail: { offset, bytes } },
       onGrown: () => this.#grown(table),
       onDamage: this.#onDamage && (() => this.#onDamage?.(info.id)),

@@ -16,7 +16,6 @@ import type { IndexBlock } from "../format/index-block.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { PrefixProbe } from "../format/prefix-extractor.js";
 import { IndexColumn, type SstProperties } from "../format/sst.js";
-import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { SstBlocks } from "./block-cache.js";
 import {
@@ -27,7 +26,7 @@ import {
 } from "./block-fetches.js";
 import { Lookup } from "./lookup.js";
 import { type ObjectBytes, type Partition, SstPartitions } from "./partitions.js";
-import { readSstRange } from "./sst-reader.js";
+import type { SstReader } from "./sst-reader.js";
 
 export interface TableParts {
   readonly info: SstInfo;
@@ -48,7 +47,7 @@ export class Table implements BlockSource {
   readonly blockCount: number;
   /** Those of its data blocks that are cached. */
   readonly blocks: SstBlocks;
-  readonly #store: ObjectStore;
+  readonly #reader: SstReader;
   readonly #object: string;
   readonly #trailer: BlockTrailer;
   readonly #tail: ObjectBytes;
@@ -60,9 +59,9 @@ export class Table implements BlockSource {
   readonly #onDamage: (() => void) | undefined;
   readonly #fetches: BlockFetches = new BlockFetches(this);
 
-  constructor(store: ObjectStore, blocks: SstBlocks, parts: TableParts) {
+  constructor(reader: SstReader, blocks: SstBlocks, parts: TableParts) {
     const { info, properties, top, tail, onGrown } = parts;
-    this.#store = store;
+    this.#reader = reader;
     this.blocks = blocks;
     this.info = info;
     this.properties = properties;
@@ -75,7 +74,7 @@ export class Table implements BlockSource {
       trailer: this.#trailer,
       top,
       tail,
-      read: (offset, length) => readSstRange(store, info, offset, length),
+      read: (offset, length) => reader.read(info, offset, length),
       onFetched: () => onGrown?.(),
       mayReadAgain: (error) => this.mayReadAgain(error),
     });
@@ -304,7 +303,7 @@ export class Table implements BlockSource {
   }
 
   read(offset: number, length: number, background: boolean, signal: AbortSignal): Promise<Bytes> {
-    return readSstRange(this.#store, this.info, offset, length, background, signal);
+    return this.#reader.read(this.info, offset, length, background, signal);
   }
 
   /** Checks and decodes a block of a window that holds it. With `keep` it is put into the cache, as a copy of its own. */

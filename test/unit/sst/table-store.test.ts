@@ -106,7 +106,7 @@ test("of two that share a cache, the one that is closed takes only its own table
   const opening = one.open(infos[1]!);
   one.close();
   one.close();
-  await opening;
+  await expect(opening).rejects.toMatchObject({ kind: "closed" });
   expect([one.openCount, other.openCount]).toEqual([0, 1]);
   expect(cache.stats().index).toMatchObject({ count: 1, bytes: theirs.memoryBytes, evictions: 0 });
   expect(theirs.hasBlock(0)).toBe(true);

@@ -30,7 +30,18 @@ const layers = {
     "compaction",
     "gc",
   ],
-  cli: ["common", "format", "object-store", "manifest", "wal", "db", "admin", "compaction", "gc"],
+  cli: [
+    "common",
+    "merge",
+    "format",
+    "object-store",
+    "manifest",
+    "wal",
+    "db",
+    "admin",
+    "compaction",
+    "gc",
+  ],
 };
 const folders = Object.keys(layers).join("|");
 const only = (name, pkg, file) => ({

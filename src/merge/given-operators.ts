@@ -10,9 +10,14 @@ export type GivenOperators = ReadonlyMap<string, MergeOperator>;
 const nameLengthMax = 256;
 const loneSurrogate = /\p{Surrogate}/u;
 
+/** The option of the `moraine` command, which has no code: every database opens with it, and reading what needs an operator is the error. */
+export const anyOperators: { readonly [name: string]: MergeOperator } = Object.freeze({});
+const any: GivenOperators = new Map();
+
 /** The option `mergeOperators`. A copy: what the caller does to the object later changes nothing. Throws `InvalidArgumentError`. */
 export function toGivenOperators(option: unknown): GivenOperators {
   if (option === undefined) return new Map();
+  if (option === anyOperators) return any;
   if (typeof option !== "object" || option === null || Array.isArray(option)) {
     throw new InvalidArgumentError(
       `"mergeOperators" must be an object of operators by their names, not ${describeType(option)}.`,
@@ -29,6 +34,7 @@ export function toGivenOperators(option: unknown): GivenOperators {
 
 /** Throws `InvalidArgumentError` when the database has an operator that the handle was not opened with. */
 export function requireAllGiven(names: readonly string[], given: GivenOperators): void {
+  if (given === any) return;
   const missing = names.find((name) => !given.has(name));
   if (missing === undefined) return;
   throw new InvalidArgumentError(

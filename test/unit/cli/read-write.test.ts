@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { Db } from "../../../src/db/db.js";
+import { bytesAppend } from "../../../src/index.js";
 import { cli } from "./cli-run.js";
 
 const folder = mkdtempSync(join(tmpdir(), "moraine-cli-"));
@@ -43,6 +44,15 @@ describe.each([
     const stdin = Readable.from([Uint8Array.of(0, 255), Uint8Array.of(10)]);
     await cli(["put", url, "key"], { stdin });
     expect([...(await cli(["get", url, "key"])).bytes]).toEqual([0, 255, 10]);
+  });
+
+  it("writes to a database with merge operators, of which it has the code of none", async () => {
+    const url = newUrl();
+    await (await Db.open(url, { mergeOperators: { log: bytesAppend } })).close();
+    expect((await cli(["put", url, "a", "1"])).code).toBe(0);
+    expect((await cli(["delete", url, "b"])).code).toBe(0);
+    expect((await cli(["get", url, "a"])).stdout).toBe("1");
+    await expect(Db.open(url)).rejects.toMatchObject({ kind: "invalid" });
   });
 
   it("does not make a database unless it is put to, nor with --no-create", async () => {

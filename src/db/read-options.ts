@@ -28,7 +28,11 @@ export interface ScanOptions extends KeyRange, ReadOptions {
   reverse?: boolean | undefined;
   /** At most this many rows. Default: all. */
   limit?: number | undefined;
-  /** Bytes of the first window that is fetched of each SST; default 64 KiB. Windows grow from there. */
+  /**
+   * Bytes of the first window that is fetched of each SST, one block at least; default 64 KiB. Windows grow from there, up to 2 MiB. Those
+   * of one scan hold 32 MiB at most, or two of these if that is more: where many SSTs are read side by side they stay smaller, down
+   * to 64 KiB.
+   */
   readAheadBytes?: number | undefined;
 }
 

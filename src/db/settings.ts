@@ -166,7 +166,8 @@ export const settingsTable: Readonly<
     min: 0,
     max: 64 * MiB,
     handles: "Db, DbReader",
-    reason: "The first window of a scan; windows grow from there.",
+    reason:
+      "The first window of a scan; windows grow from there, up to 2 MiB and 32 MiB for all SSTs that it reads.",
   },
   requestsInFlight: {
     default: 64,

@@ -9,9 +9,10 @@ import { sequencesWithin } from "./candidates.js";
 import type { DbView } from "./db-view.js";
 import { SortedRunIterator } from "./sorted-run-iterator.js";
 import { type VisibleRowsOptions, visibleRows } from "./visible-rows.js";
+import { windowBytesFor } from "./window-bytes.js";
 
 export interface ScanRowsOptions extends VisibleRowsOptions {
-  /** Bytes of the first window per source; undefined: the default of `SstIterator`. */
+  /** Bytes of the first window per source; undefined: the default of `SstIterator`. Where there are many, they are smaller. */
   readonly readAheadBytes?: number | undefined;
   /** How many rows will still be asked for at most; undefined: all. */
   readonly rowsLeft?: (() => number) | undefined;
@@ -22,7 +23,7 @@ export interface ScanRowsOptions extends VisibleRowsOptions {
  * sources at the same time. The caller closes the result.
  */
 export function scanRows(view: DbView, tables: TableStore, options: ScanRowsOptions): RowIterator {
-  const { bounds, reverse, seqMax, readAheadBytes, rowsLeft } = options;
+  const { bounds, reverse, seqMax, rowsLeft } = options;
   if (isEmpty(bounds)) return emptyIterator();
   const sources: RowIterator[] = [];
   // Newest first: at equal (key, seq) the merge gives the earlier source's row first.
@@ -31,13 +32,15 @@ export function scanRows(view: DbView, tables: TableStore, options: ScanRowsOpti
   }
   const extractor = tables.prefixExtractor;
   const prefix = extractor && probeOfBounds(extractor, bounds);
-  for (const sequence of sequencesWithin(view, bounds, seqMax)) {
+  const sequences = sequencesWithin(view, bounds, seqMax);
+  const windowBytes = windowBytesFor(sequences.length, options.readAheadBytes);
+  for (const sequence of sequences) {
     sources.push(
       new SortedRunIterator(sequence, tables, {
         bounds,
         prefix,
         reverse,
-        readAheadBytes,
+        windowBytes,
         rowsLeft,
       }),
     );

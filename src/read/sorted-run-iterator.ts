@@ -10,14 +10,15 @@ import { type RowIterator, Step } from "../iterator/row-iterator.js";
 import { SstIterator } from "../sst/sst-iterator.js";
 import type { TableStore } from "../sst/table-store.js";
 import { firstEndingAtOrAfter, type Sequence } from "./candidates.js";
+import type { WindowBytes } from "./window-bytes.js";
 
 export interface SortedRunOptions {
   readonly bounds: KeyBounds;
   /** As in `SstIteratorOptions`. */
   readonly prefix?: PrefixProbe | undefined;
   readonly reverse: boolean;
-  /** Bytes of the first window of each SST; undefined: the default of `SstIterator`. */
-  readonly readAheadBytes?: number | undefined;
+  /** Of each SST. */
+  readonly windowBytes: WindowBytes;
   /** How many rows will still be asked for at most; undefined: all. */
   readonly rowsLeft?: (() => number) | undefined;
 }
@@ -110,8 +111,17 @@ export class SortedRunIterator implements RowIterator {
     const info = this.#sequence.ssts[index];
     if (info === undefined) return undefined;
     // Written out: spreading the options takes longer than all else that a short scan does here.
-    const { bounds, prefix, reverse, readAheadBytes, rowsLeft } = this.#options;
-    const tables = this.#tables;
-    return new SstIterator({ tables, info, bounds, prefix, reverse, readAheadBytes, rowsLeft });
+    const { bounds, prefix, reverse, rowsLeft } = this.#options;
+    const { readAheadBytes, readAheadBytesMax } = this.#options.windowBytes;
+    return new SstIterator({
+      tables: this.#tables,
+      info,
+      bounds,
+      prefix,
+      reverse,
+      readAheadBytes,
+      readAheadBytesMax,
+      rowsLeft,
+    });
   }
 }

@@ -172,7 +172,9 @@ export class ScanWindows {
 
   #fetch(number: number, limit: number): RangeFetch {
     const { first, last } = this.#plan(number, limit);
-    this.#bytesMax = Math.min(this.#bytesMax * 2, this.#options.readAheadBytesMax);
+    // A window has at least one block, however little was asked for: they grow from there.
+    const bytes = Math.max(this.#bytesMax, this.#table.blockBytes(number));
+    this.#bytesMax = Math.min(bytes * 2, this.#options.readAheadBytesMax);
     return this.#table.fetch(first, last, this.#options.background);
   }
 

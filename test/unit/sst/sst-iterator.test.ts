@@ -99,6 +99,17 @@ test("a scan opens the table and then fetches doubling windows that end where th
   expect(store.gets.length).toBe(lengths.length);
 });
 
+test("windows begin with one block where less is asked for, and double from there", async () => {
+  for (const readAheadBytes of [0, 1]) {
+    const { store, tables, info } = await storeSst(many, {}, { cache: new BlockCache(0) });
+    const iterator = new SstIterator({ tables, info, bounds: allKeys, readAheadBytes });
+    expect(await drain(iterator)).toEqual(many);
+    const lengths = store.gets.map((range) => Number(range.split("+")[1]));
+    expect(lengths[1]).toBeLessThan(6000);
+    expect(lengths.length).toBeLessThan(10);
+  }
+});
+
 test("a window passes over a cached block, and ends where many are cached", async () => {
   const { store, tables, info } = await storeSst(many);
   const scan = async (gte: string, lt: string, readAheadBytes = 64 * 1024): Promise<number> => {

@@ -124,7 +124,7 @@ class Warming {
   }
 
   async #open(info: SstInfo): Promise<Table | undefined> {
-    const known = this.#tables.getIfOpen(info);
+    const known = this.#tables.peek(info);
     const { size, metaOffset, topOffset } = info;
     // As it is stored, and decoded.
     const room = size - metaOffset + (topOffset - metaOffset);
@@ -146,7 +146,7 @@ class Warming {
 
   async #openAside(info: SstInfo): Promise<Table> {
     this.#tableCount++;
-    const table = await this.#tables.openAside(info, this.#options.signal, true);
+    const table = await this.#tables.openAside(info, this.#options.signal);
     await this.#passed(info.size - info.metaOffset);
     return table;
   }

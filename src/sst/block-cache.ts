@@ -24,6 +24,12 @@ const smallShare = 0.1;
 const indexShare = 0.5;
 const ghostsMin = 64;
 
+/**
+ * A lookup is one of a read: a get or getMany that needs a block, a scan that enters one. It hits if the cache has the block, and misses
+ * if the read has to fetch it or wait for it; compressed blocks of small SSTs miss when they are decompressed. What comes along with
+ * others, is fetched ahead or is brought by `warm` counts when it is read. A read that had to wait for one source looks again for the
+ * others. Lookups of tables count in the same way.
+ */
 export interface CacheKindStats {
   readonly bytes: number;
   readonly count: number;
@@ -114,10 +120,9 @@ export class BlockCache {
 
   /**
    * Makes room for an index that the caller keeps until `onEvicted`, or until it calls `remove`. Undefined, and `onEvicted` is
-   * never called, when it is larger than the cache. Counts as a miss: it has just been read. @internal
+   * never called, when it is larger than the cache. @internal
    */
   addIndex(bytes: number, onEvicted: () => void): IndexEntry | undefined {
-    this.#index.misses++;
     if (bytes > this.bytesMax) return undefined;
     // Before it enters, or it would be the first to leave while the others are in use.
     while (this.bytes + bytes > this.bytesMax) {
@@ -128,6 +133,11 @@ export class BlockCache {
     const entry = new IndexEntry(bytes, this.#index, onEvicted);
     this.#indexes.append(entry);
     return entry;
+  }
+
+  /** A read needs an index that is not here. @internal */
+  indexMissed(): void {
+    this.#index.misses++;
   }
 
   /** @internal For `SstBlocks`. */
@@ -274,7 +284,7 @@ export class SstBlocks {
     return this.#entries.has(offset);
   }
 
-  /** A block was fetched and decoded, whether it is kept or not. */
+  /** A read needs a block that is not here. */
   missed(): void {
     this.#counts.misses++;
   }

@@ -63,7 +63,9 @@ export class ScanWindows {
   decode(number: number, keep: boolean): Block | undefined {
     const window = this.window!;
     try {
-      return this.#table.decode(window, number, keep);
+      const block = this.#table.decode(window, number, keep);
+      this.#table.blocks.missed();
+      return block;
     } catch (error) {
       this.#again = this.#table.again(window, error);
       return undefined;

@@ -80,6 +80,11 @@ export class TableStore {
     return this.#tables.size;
   }
 
+  /** The table, if it is open; not a read's lookup, and not a use. */
+  peek(info: SstInfo): Table | undefined {
+    return this.#tables.get(info.id)?.table;
+  }
+
   /** The table, if it is open; no request. */
   getIfOpen(info: SstInfo): Table | undefined {
     const open = this.#tables.get(info.id);
@@ -90,14 +95,16 @@ export class TableStore {
 
   /**
    * The table, with one GET if it is not open. Throws `CorruptionError` when the object is missing, damaged, of another
-   * database or not what `info` says. An abort ends only the waiting. With `background` the request gives way to others.
+   * database or not what `info` says. An abort ends only the waiting. `isWarming`: the request gives way to others, and it is not a
+   * read's lookup.
    */
-  open(info: SstInfo, signal?: AbortSignal, background?: boolean): Promise<Table> {
-    const table = this.getIfOpen(info);
+  open(info: SstInfo, signal?: AbortSignal, isWarming = false): Promise<Table> {
+    const table = isWarming ? this.peek(info) : this.getIfOpen(info);
     if (table !== undefined) return Promise.resolve(table);
+    if (!isWarming) this.cache.indexMissed();
     let opening = this.#opening.get(info.id);
     if (opening === undefined) {
-      opening = this.#readTwice(info, background ?? this.background)
+      opening = this.#readTwice(info, isWarming || this.background)
         .then((opened) => this.#keep(opened))
         .finally(() => this.#opening.delete(info.id));
       this.#opening.set(info.id, opening);
@@ -106,14 +113,13 @@ export class TableStore {
   }
 
   /** A table that is not kept open, unless it is already: nothing leaves the cache for it. */
-  async openAside(info: SstInfo, signal?: AbortSignal, background?: boolean): Promise<Table> {
-    const known = this.getIfOpen(info) ?? this.#opening.get(info.id);
+  async openAside(info: SstInfo, signal?: AbortSignal): Promise<Table> {
+    const known = this.peek(info) ?? this.#opening.get(info.id);
     const release = (table: Table): Table => {
       table.blocks.release();
       return table;
     };
-    const read = (): Promise<Table> =>
-      this.#readTwice(info, background ?? this.background).then(release);
+    const read = (): Promise<Table> => this.#readTwice(info, true).then(release);
     return withSignal(known === undefined ? read() : Promise.resolve(known), signal);
   }
 

@@ -271,8 +271,9 @@ export class Table implements BlockSource {
     return this.#fetches.isFetching(number);
   }
 
-  /** A block, for a point read: shares the requests of others, and brings its neighbours when that pays. */
+  /** A block that is not cached, for a point read: shares the requests of others, and brings its neighbours when that pays. */
   block(number: number, signal?: AbortSignal): Promise<Block> {
+    this.blocks.missed();
     return withSignal(this.#fetches.block(number), signal);
   }
 
@@ -310,7 +311,6 @@ export class Table implements BlockSource {
   decode(window: ObjectBytes, number: number, keep: boolean): Block {
     const { payload, offset } = this.#openBlock(window, number);
     const blocks = this.blocks;
-    blocks.missed();
     const isCached = keep && blocks.isKeeping && !blocks.has(offset);
     const isView = payload.buffer === window.bytes.buffer;
     const ownsBytes = !isView || window.bytes.length - payload.length < 64;
@@ -333,7 +333,10 @@ export class Table implements BlockSource {
 
   #residentBlock(known: (Block | undefined)[], number: number): Block {
     if (!this.#isPlainInTail(number)) {
-      return this.#inCache(number) ?? this.decode(this.#tail, number, true);
+      const cached = this.#inCache(number);
+      if (cached !== undefined) return cached;
+      this.blocks.missed();
+      return this.decode(this.#tail, number, true);
     }
     const { payload, offset } = this.#openBlock(this.#tail, number);
     const block = new Block(payload, this.#object, offset);

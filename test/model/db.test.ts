@@ -18,6 +18,8 @@ import {
 import { MemoryObjectStore } from "../../src/testing/index.js";
 import { clockSteps } from "./clock-steps.js";
 import { Model, stepArbitraries, World } from "./commands.js";
+import { mergeSteps } from "./merge-steps.js";
+import { operators } from "./merges.js";
 import { snapshotSteps } from "./snapshot-steps.js";
 
 const KiB = 1024;
@@ -54,12 +56,13 @@ const optionsArbitrary: fc.Arbitrary<OpenOptions> = fc
     loadBufferBytes: fc.constantFrom(4 * KiB, undefined),
     sstBytesMax: fc.constantFrom(4 * KiB, undefined),
     defaultTtlMs: fc.constantFrom(undefined, undefined, 10),
+    mergeOperators: fc.constantFrom(undefined, operators, operators),
   })
   .map((options) =>
     options.memTableBytes === undefined ? { ...options, unflushedBytesMax: undefined } : options,
   );
 
-const allSteps = [...stepArbitraries, ...clockSteps, ...snapshotSteps];
+const allSteps = [...stepArbitraries, ...clockSteps, ...snapshotSteps, ...mergeSteps];
 
 async function agrees(
   store: ObjectStore,

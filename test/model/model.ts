@@ -5,6 +5,7 @@
 import { compareBytes, encodeUtf8 } from "../../src/common/bytes.js";
 import type { KeyLike, KeyRange, LifetimeOptions } from "../../src/index.js";
 import { endOf } from "./lifetimes.js";
+import { Merge } from "./merges.js";
 
 /** A value of undefined is a delete. */
 export type Operation = readonly [
@@ -13,9 +14,11 @@ export type Operation = readonly [
   lifetime?: LifetimeOptions,
 ];
 
+export type MergeOperation = readonly [key: KeyLike, merge: Merge, lifetime: LifetimeOptions];
+
 export interface Batch {
   readonly seq: number;
-  readonly operations: readonly Operation[];
+  readonly operations: readonly (Operation | MergeOperation)[];
   readonly createdAt: number;
   /** Of the puts that say nothing. */
   readonly lifetime: LifetimeOptions;
@@ -49,7 +52,11 @@ export class Model {
   }
 
   /** `lifetime` is that of the puts that say nothing. */
-  add(seq: number, operations: readonly Operation[], lifetime?: LifetimeOptions): void {
+  add(
+    seq: number,
+    operations: readonly (Operation | MergeOperation)[],
+    lifetime?: LifetimeOptions,
+  ): void {
     this.batches.push({ seq, operations, isPart: false, ...this.#times(lifetime) });
     this.lastSeq = seq;
   }
@@ -109,13 +116,22 @@ export class Model {
         const bytes = toBytes(key);
         const name = nameOf(bytes);
         const expiresAt = endOf([lifetime, batch.lifetime], batch.createdAt);
-        if (value === undefined) rows.delete(name);
-        else rows.set(name, { key: bytes, value, seq: batch.seq, expiresAt });
+        const before = rows.get(name);
+        const sum =
+          value instanceof Merge
+            ? value.appliedTo(before && this.#isAlive(before) ? before.value : undefined)
+            : value;
+        if (sum === undefined) rows.delete(name);
+        else rows.set(name, { key: bytes, value: sum, seq: batch.seq, expiresAt });
       }
     }
     return [...rows.values()]
-      .filter(({ expiresAt }) => expiresAt === undefined || this.now < expiresAt)
+      .filter((row) => this.#isAlive(row))
       .sort((a, b) => compareBytes(a.key, b.key));
+  }
+
+  #isAlive({ expiresAt }: ModelRow): boolean {
+    return expiresAt === undefined || this.now < expiresAt;
   }
 
   rowAt(seq: number, key: KeyLike): ModelRow | undefined {

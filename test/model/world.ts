@@ -1,4 +1,6 @@
 /** The real side of the model test: a store that survives, and the handles of processes that come and go on it. */
+import { openWriter } from "../../src/db/open-writer.js";
+import type { Writer } from "../../src/db/writer.js";
 import {
   Db,
   DbReader,
@@ -13,6 +15,8 @@ import type { ModelRow } from "./model.js";
 
 export class World {
   db!: Db;
+  /** What `db` is made of. */
+  writer!: Writer;
   reader: DbReader | undefined;
   /** Of every process. */
   readonly clock: MovedClock = new MovedClock();
@@ -34,7 +38,9 @@ export class World {
   async openDb(): Promise<void> {
     this.#process = new FaultyObjectStore(this.#store);
     const { clock } = this;
-    this.db = await Db.open({ store: this.#process, path: "db" }, { ...this.#options, clock });
+    const at = { store: this.#process, path: "db" };
+    this.writer = await openWriter(at, { ...this.#options, clock });
+    this.db = Reflect.construct(Db, [this.writer]) as Db;
   }
 
   /** The process is gone: none of its requests settles any more, and none of its timers does anything. */
@@ -42,12 +48,17 @@ export class World {
     this.#process.crash();
   }
 
+  /** There are merges. */
+  get hasOperators(): boolean {
+    return this.#options.mergeOperators !== undefined;
+  }
+
   async openReader(): Promise<DbReader> {
-    const { blockCacheBytes, memTableBytes } = this.#options;
+    const { blockCacheBytes, memTableBytes, mergeOperators } = this.#options;
     const { clock } = this;
     this.reader ??= await DbReader.open(
       { store: this.#store, path: "db" },
-      { blockCacheBytes, memTableBytes, clock, pollIntervalMs: 3_600_000 },
+      { blockCacheBytes, memTableBytes, mergeOperators, clock, pollIntervalMs: 3_600_000 },
     );
     return this.reader;
   }

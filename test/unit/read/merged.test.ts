@@ -5,9 +5,11 @@ import { decodeUtf8, encodeUtf8 } from "../../../src/common/bytes.js";
 import { toKeyBounds } from "../../../src/common/key-range.js";
 import { RowKind, RowRef } from "../../../src/common/row.js";
 import { bytesAppend, type MergeOperator } from "../../../src/index.js";
+import { Step } from "../../../src/iterator/row-iterator.js";
 import { tryGetRow } from "../../../src/read/get.js";
 import { getMany } from "../../../src/read/get-many.js";
 import { fetchMerged, tryGetMerged } from "../../../src/read/get-merged.js";
+import { KeyVersions } from "../../../src/read/key-versions.js";
 import { scanRows } from "../../../src/read/scan.js";
 import { Lookup } from "../../../src/sst/lookup.js";
 import { drain } from "../../support/array-iterator.js";
@@ -155,6 +157,28 @@ test("what newer sources decide costs no request, and all that may be asked is o
   expect(await fetchMerged(view, builder.tables, key, older)).toBe("k@4=v1v4");
   // Three opens at once; then a block of each of the two that have the key: the filter of the third says no.
   expect([builder.store.getCount, builder.store.inFlightMax]).toEqual([5, 3]);
+});
+
+test("versions that two sources hold are given once, newest first, from the seq that is asked for", async () => {
+  const builder = new ViewBuilder();
+  const merges = (...seqs: number[]) => seqs.map((seq) => version(RowKind.merge, seq));
+  // As in a reader that has adopted a flush of what it has followed.
+  const view = await builder.build([
+    { place: "run", versions: [...merges(1, 2), ...fill(20)] },
+    { place: "flush", versions: merges(3, 4, 5, 6) },
+    { place: "memory", versions: merges(5, 6, 7, 8) },
+    { place: "memory", versions: merges(8, 9) },
+  ]);
+  for (let seqMax = 0; seqMax <= 10; seqMax++) {
+    const rows = new KeyVersions(view, builder.tables, encodeUtf8("k"), seqMax);
+    const seqs: number[] = [];
+    for (let step = rows.step(); step !== Step.end; step = rows.step()) {
+      if (step === Step.pending) await rows.fill();
+      else seqs.push(rows.row.seq);
+    }
+    expect(seqs).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1].filter((seq) => seq <= seqMax));
+    rows.close();
+  }
 });
 
 test("a merged key of a database that names no operator is an error, not a value", async () => {

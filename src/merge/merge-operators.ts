@@ -27,7 +27,7 @@ export class MergeOperators {
     const id = this.#idOf(operator);
     const name = this.names[id - 1]!;
     const code = this.#given.get(name);
-    if (code === undefined) throw new InvalidArgumentError(notGiven(name));
+    if (code === undefined) throw new InvalidArgumentError(`The ${notGiven(name)}`);
     try {
       code.check?.(operand.slice());
     } catch (error) {
@@ -49,7 +49,7 @@ export class MergeOperators {
     }
     const code = this.#given.get(name);
     if (code === undefined) {
-      throw new UnsupportedError(`Key ${showKey(key)} cannot be read: ${notGiven(name)}`);
+      throw new UnsupportedError(`Key ${showKey(key)} cannot be read: its ${notGiven(name)}`);
     }
     const fail = (detail: string, cause?: unknown): never => {
       throw new MergeError(`Merge operator "${name}" failed on key ${showKey(key)}: ${detail}`, {
@@ -96,7 +96,7 @@ export class MergeOperators {
 }
 
 function notGiven(name: string): string {
-  return `its merge operator "${name}" is not at hand. Open with mergeOperators: { ${JSON.stringify(name)}: … }.`;
+  return `merge operator "${name}" is not at hand. Open with mergeOperators: { ${JSON.stringify(name)}: … }.`;
 }
 
 function messageOf(error: unknown): string {

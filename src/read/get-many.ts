@@ -2,20 +2,23 @@
  * `getMany`: many point reads of one view.
  *
  *  1. What memory decides is answered, key by key.
- *  2. For the other keys, each once, all tables that are not open are opened at the same time.
+ *  2. For the other keys, each once, all tables that are not open are opened at the same time: for as many keys as there is room for,
+ *     which is nearly always all of them.
  *  3. Then they are looked up at the same time, each in the newest table first, so that an older table is only asked for what
  *     the newer ones do not have. Blocks that are wanted together are fetched together: see block-ranges.ts.
  */
 import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
+import type { Ulid } from "../common/ids.js";
 import { RowKind, RowRef } from "../common/row.js";
+import type { SstInfo } from "../format/manifest.js";
 import type { GivenOperators } from "../merge/given-operators.js";
 import { Lookup } from "../sst/lookup.js";
 import type { Table } from "../sst/table.js";
 import type { TableStore } from "../sst/table-store.js";
-import { candidatesForKey } from "./candidates.js";
 import type { DbView } from "./db-view.js";
 import { fetchRow, resolveRow, tryGetRow } from "./get.js";
 import { fetchMerged, tryGetMerged } from "./get-merged.js";
+import { planSlice } from "./key-slice.js";
 
 export interface GetManyOptions {
   readonly seqMax: number;
@@ -24,10 +27,19 @@ export interface GetManyOptions {
   readonly signal?: AbortSignal | undefined;
   /** Merge operators that the handle has; undefined: none. */
   readonly operators?: GivenOperators | undefined;
+  /** Memory of the tables that may be opened at the same time; default 64 MiB. */
+  readonly tableBytesMax?: number | undefined;
 }
 
 /** How many keys may wait for requests at the same time: with a block of 4 KiB for each, 8 MiB. */
 const keysInFlightMax = 2048;
+
+/**
+ * A call holds its tables also where the cache has no room for them, and all that it may need at once would be all indexes and filters
+ * of a database. So much takes as long to arrive as a request or two, so that more at once would gain little, whatever the cache: it is
+ * the tables of some GB of data.
+ */
+const tableBytesMaxDefault = 64 * 1024 * 1024;
 
 /**
  * The values of `keys` in their order, each a copy of its own; undefined where there is none. The keys must stay as they are
@@ -92,46 +104,52 @@ async function fetchAll(
   options: GetManyOptions,
   onValue: (keyIndex: number, value: Bytes | undefined) => void,
 ): Promise<void> {
-  const { seqMax, now, signal } = options;
+  const { seqMax, now, signal, tableBytesMax: bytesMax = tableBytesMaxDefault } = options;
   const merging = { ...options, take: copyValue };
-  const opened = await openAll(view, tables, keys, seqMax, signal);
+  let opened: OpenTables = new Map();
+  const held = { open: (info: SstInfo) => opened.get(info.id)! };
+  const isHeld = (id: Ulid): boolean => opened.has(id);
   let next = 0;
+  let end = 0;
   let failed = false;
   const work = async (): Promise<void> => {
     const row = new RowRef();
-    while (next < keys.length && !failed) {
+    while (next < end && !failed) {
       const i = next++;
-      const found = await fetchRow(view, opened, keys[i]!, seqMax, row, signal);
+      const found = await fetchRow(view, held, keys[i]!, seqMax, row, signal);
       if (!found) continue;
       if (row.kind !== RowKind.merge) onValue(i, resolveRow(row, now));
       else onValue(i, await fetchMerged(view, tables, keys[i]!, merging, signal));
     }
   };
   try {
-    const workers = Math.min(keysInFlightMax, keys.length);
-    await Promise.all(Array.from({ length: workers }, work));
+    while (end < keys.length) {
+      const slice = planSlice(view, tables, keys, end, { seqMax, bytesMax, isHeld });
+      opened = openAll(slice.ssts, opened, tables, signal);
+      await Promise.all(opened.values());
+      end = slice.end;
+      const workers = Math.min(keysInFlightMax, end - next);
+      await Promise.all(Array.from({ length: workers }, work));
+    }
   } finally {
     failed = true;
   }
 }
 
+/** Tables that are open or under way, by the ids of their SSTs. */
+type OpenTables = ReadonlyMap<Ulid, Promise<Table>>;
+
 /**
- * Opens what may hold one of the keys, so that the lookups then begin in the same turn and share their requests. The result keeps the
- * tables open, also where the cache has no room for them.
+ * Opens what may hold keys of a slice, so that the lookups then begin in the same turn and share their requests. The result keeps the
+ * tables open, also where the cache has no room for them; those that the slice before has held too are taken over.
  */
-async function openAll(
-  view: DbView,
+function openAll(
+  ssts: readonly SstInfo[],
+  before: OpenTables,
   tables: TableStore,
-  keys: readonly Uint8Array[],
-  seqMax: number,
   signal: AbortSignal | undefined,
-): Promise<Pick<TableStore, "open">> {
-  const opening = new Map<string, Promise<Table>>();
-  for (const key of keys) {
-    for (const { info } of candidatesForKey(view, key, seqMax)) {
-      if (!opening.has(info.id)) opening.set(info.id, tables.open(info, signal));
-    }
-  }
-  await Promise.all(opening.values());
-  return { open: (info) => opening.get(info.id)! };
+): OpenTables {
+  const opened = new Map<Ulid, Promise<Table>>();
+  for (const info of ssts) opened.set(info.id, before.get(info.id) ?? tables.open(info, signal));
+  return opened;
 }

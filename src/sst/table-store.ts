@@ -123,6 +123,19 @@ export class TableStore {
     return withSignal(known === undefined ? read() : Promise.resolve(known), signal);
   }
 
+  /**
+   * The memory that a table takes, about: when it is opened, which is 0 where it is open, and beside that when all parts of its index
+   * and filter are loaded.
+   */
+  memoryToOpen(info: SstInfo): { readonly opened: number; readonly parts: number } {
+    const { id, size, metaOffset, topOffset } = info;
+    const offset = this.#openOffset(info);
+    const decoded = topOffset - metaOffset;
+    const isWhole = offset <= metaOffset;
+    const opened = this.#tables.has(id) ? 0 : size - offset + (isWhole ? decoded : 0);
+    return { opened, parts: isWhole ? 0 : 2 * decoded };
+  }
+
   /** Settles as `promise` does, or rejects as reads do when this is closed. */
   untilClosed<T>(promise: Promise<T>): Promise<T> {
     return this.#reader.untilClosed(promise);
@@ -178,12 +191,16 @@ export class TableStore {
     }
   }
 
+  /** Where the bytes begin that are read when the SST is opened. */
+  #openOffset({ size, metaOffset, topOffset }: SstInfo): number {
+    if (size <= this.#smallSstBytes) return 0;
+    return size - metaOffset <= this.#tailBytesMax ? metaOffset : topOffset;
+  }
+
   async #read(info: SstInfo, background: boolean): Promise<Table> {
     const object = ObjectPaths.sst(info.id);
-    const { size, metaOffset, topOffset } = info;
-    const tailOffset = size - metaOffset <= this.#tailBytesMax ? metaOffset : topOffset;
-    const offset = size <= this.#smallSstBytes ? 0 : tailOffset;
-    const bytes = await this.#reader.read(info, offset, size - offset, background);
+    const offset = this.#openOffset(info);
+    const bytes = await this.#reader.read(info, offset, info.size - offset, background);
     const fail = (detail: string): never => {
       throw new CorruptionError(object, detail);
     };

@@ -72,7 +72,8 @@ test("get and getMany find what the model holds, wherever it is stored", async (
       fc.constantFrom(0, 1 << 20),
       fc.constantFrom(0, 1 << 20),
       fc.constantFrom(0, undefined),
-      async (layers, seqMax, wanted, smallSstBytes, cacheBytes, tailBytesMax) => {
+      fc.constantFrom(0, 2000, undefined),
+      async (layers, seqMax, wanted, smallSstBytes, cacheBytes, tailBytesMax, tableBytesMax) => {
         const builder = new ViewBuilder(smallSstBytes, cacheBytes, tailBytesMax);
         const view = await builder.build(layers);
         const expected = model(layers, seqMax);
@@ -86,7 +87,8 @@ test("get and getMany find what the model holds, wherever it is stored", async (
             version && `${version.seq}=${version.value}`,
           );
         }
-        const many = await getMany(view, builder.tables, encoded, { seqMax, now });
+        const options = { seqMax, now, tableBytesMax };
+        const many = await getMany(view, builder.tables, encoded, options);
         expect(many.map((value) => value && decodeUtf8(value))).toEqual(
           wanted.map((key) => expected.get(key)?.value),
         );

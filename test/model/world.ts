@@ -54,11 +54,15 @@ export class World {
   }
 
   async openReader(): Promise<DbReader> {
-    const { blockCacheBytes, memTableBytes, mergeOperators } = this.#options;
+    const { blockCacheBytes, blockCache, cache, memTableBytes } = this.#options;
+    const { prefixExtractor, readAheadBytes, mergeOperators } = this.#options;
     const { clock } = this;
     this.reader ??= await DbReader.open(
       { store: this.#store, path: "db" },
-      { blockCacheBytes, memTableBytes, mergeOperators, clock, pollIntervalMs: 3_600_000 },
+      {
+        ...{ blockCacheBytes, blockCache, cache, memTableBytes, prefixExtractor, readAheadBytes },
+        ...{ mergeOperators, clock, pollIntervalMs: 3_600_000 },
+      },
     );
     return this.reader;
   }

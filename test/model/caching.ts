@@ -1,0 +1,125 @@
+/**
+ * Where a run of the model test keeps what it reads, and how large the parts are that it reads: whole SSTs or windows of blocks, indexes
+ * at once or by partition, in a block cache of each handle's own, in one that they share, and on the disk. Counts what was used, since
+ * agreement says little of code that did not run.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as fc from "fast-check";
+import { BlockCache, type OpenOptions } from "../../src/index.js";
+import { SstPartitions } from "../../src/sst/partitions.js";
+import { Table } from "../../src/sst/table.js";
+import { type SstShape, seams } from "./seams.js";
+
+export interface Caching {
+  readonly shape: SstShape;
+  /** The writer and the readers have one block cache. */
+  readonly isShared: boolean;
+  readonly hasDisk: boolean;
+}
+
+export const cachingArbitrary: fc.Arbitrary<Caching> = fc.record({
+  shape: fc.record({
+    smallSstBytes: fc.constantFrom(0, 0, 300, undefined),
+    tailBytesMax: fc.constantFrom(0, 200, undefined),
+    indexPartitionBytes: fc.constantFrom(1, 100, undefined),
+  }),
+  isShared: fc.boolean(),
+  // It takes time.
+  hasDisk: fc.constantFrom(false, false, false, false, true),
+});
+
+/** Runs with `options` and what `caching` adds to them. */
+export async function withCaching(
+  caching: Caching,
+  options: OpenOptions,
+  run: (options: OpenOptions) => Promise<void>,
+): Promise<void> {
+  const { shape, isShared, hasDisk } = caching;
+  const dir = hasDisk ? await mkdtemp(join(tmpdir(), "moraine-model-cache-")) : undefined;
+  const { windows } = seen;
+  seams.shape = shape;
+  try {
+    await run({
+      ...options,
+      ...(isShared && {
+        blockCacheBytes: undefined,
+        blockCache: new BlockCache(options.blockCacheBytes ?? 64 * 1024 * 1024),
+      }),
+      cache: dir === undefined ? undefined : { dir, bytes: 1024 * 1024 },
+    });
+    if (seen.windows > windows) for (const used of describe(options)) seen.windowsWith.add(used);
+  } finally {
+    seams.shape = undefined;
+    if (dir !== undefined) await rm(dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** What blocks are like, and what is there to find them. */
+function describe(options: OpenOptions): string[] {
+  const { blockCacheBytes, blockBytes, compression = "none" } = options;
+  const { filter, filterBitsPerKey, prefixExtractor } = options;
+  const codec =
+    typeof compression === "object" && "codec" in compression ? compression.codec : compression;
+  return [
+    `cache: ${blockCacheBytes}`,
+    `block: ${blockBytes}`,
+    `codec: ${codec}`,
+    `filter: ${filterBitsPerKey === 0 ? "none" : filter}`,
+    `prefix: ${prefixExtractor?.name}`,
+  ];
+}
+
+/** How often what happened, in all runs. */
+export const seen: {
+  windows: number;
+  windowsOfSeveralBlocks: number;
+  partitionsFetched: number;
+  keyOrPrefixRefusals: Record<"bloom" | "ribbon", number>;
+  prefixRefusals: number;
+  cachedAnswers: number;
+  warmedBlocks: number;
+  diskHits: number;
+  /** The options with which windows were fetched, as `name: value`. */
+  windowsWith: Set<string>;
+} = {
+  windows: 0,
+  windowsOfSeveralBlocks: 0,
+  partitionsFetched: 0,
+  keyOrPrefixRefusals: { bloom: 0, ribbon: 0 },
+  prefixRefusals: 0,
+  cachedAnswers: 0,
+  warmedBlocks: 0,
+  diskHits: 0,
+  windowsWith: new Set(),
+};
+
+/** Replaces a method by one that tells of its results. */
+function watch<Name extends string, Of extends { [name in Name]: (...args: never[]) => unknown }>(
+  prototype: Of,
+  name: Name,
+  tell: (result: ReturnType<Of[Name]>, args: Parameters<Of[Name]>, target: Of) => void,
+): void {
+  const actual = prototype[name];
+  const told = function (this: Of, ...args: never[]): unknown {
+    const result = actual.apply(this, args);
+    tell(result as ReturnType<Of[Name]>, args as Parameters<Of[Name]>, this);
+    return result;
+  };
+  Object.assign(prototype, { [name]: told });
+}
+
+watch(Table.prototype, "fetch", (_, [first, last]) => {
+  seen.windows++;
+  if (last > first) seen.windowsOfSeveralBlocks++;
+});
+watch(Table.prototype, "mayContainPrefix", (may) => {
+  if (!may) seen.prefixRefusals++;
+});
+watch(SstPartitions.prototype, "load", (loading, _, partitions) => {
+  const look = (): void => {
+    if (partitions.fetchedBytes > 0) seen.partitionsFetched++;
+  };
+  loading.then(look, () => undefined);
+});

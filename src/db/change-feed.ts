@@ -20,7 +20,9 @@ const engine = lazy(() => import("./feed-engine.js"));
 export interface FeedSource extends LogSource {
   /** Rises with all news. */
   readonly newsCount: number;
-  /** Resolves when there is more news than `newsCount`, or the handle has ended; `signal` ends the waiting. */
+  /** What to call when the handle ends, of all reads that are under way. */
+  readonly reading: Set<() => void>;
+  /** Resolves when there is more news than `newsCount`; `signal` ends the waiting. */
   news(newsCount: number, signal: AbortSignal): Promise<void>;
   readView(): ReadView;
   /** Throws when the handle is closed. */
@@ -120,6 +122,7 @@ export class ChangeFeed implements AsyncIterable<Change>, AsyncDisposable {
     if (signal?.aborted) onAbort();
     // Only while somebody waits: a signal may live much longer than a feed that nobody closes.
     signal?.addEventListener("abort", onAbort, { once: true });
+    this.#source.reading.add(this.#onHandleEnd);
     try {
       while (!this.#isDone) {
         const change = this.#take();
@@ -130,6 +133,7 @@ export class ChangeFeed implements AsyncIterable<Change>, AsyncDisposable {
       this.#finish({ error });
     } finally {
       signal?.removeEventListener("abort", onAbort);
+      this.#source.reading.delete(this.#onHandleEnd);
     }
     const failure = this.#failure;
     this.#failure = undefined;
@@ -171,6 +175,14 @@ export class ChangeFeed implements AsyncIterable<Change>, AsyncDisposable {
     source.tail.trim();
     await source.news(newsCount, signal);
   }
+
+  readonly #onHandleEnd = (): void => {
+    try {
+      this.#source.requireOpen();
+    } catch (error) {
+      this.#finish({ error });
+    }
+  };
 
   #finish(failure: { error: unknown } | undefined): void {
     if (this.#isDone) return;

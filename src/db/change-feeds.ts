@@ -45,6 +45,7 @@ export class ChangeFeeds implements FeedSource {
   readonly manifests: ManifestStore;
   readonly tail: WalTail = new WalTail();
   newsCount = 0;
+  readonly reading: Set<() => void> = new Set();
   readonly #handle: FeedHandle;
   readonly #waiting = new Set<Deferred<void>>();
   #isWatched = false;
@@ -73,7 +74,9 @@ export class ChangeFeeds implements FeedSource {
     }
     if (!this.#isWatched) {
       this.#isWatched = true;
-      void closed().then(() => this.wake());
+      void closed().then(() => {
+        for (const onEnd of this.reading) onEnd();
+      });
     }
     return new ChangeFeed(this, { position: positionAfter(seq), seq }, options?.signal);
   }
@@ -83,7 +86,7 @@ export class ChangeFeeds implements FeedSource {
     return this.#waiting.size > 0;
   }
 
-  /** There may be more to read, or the handle has ended. */
+  /** There may be more to read. */
   wake(): void {
     this.newsCount++;
     for (const waiter of this.#waiting) waiter.resolve();

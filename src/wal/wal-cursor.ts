@@ -163,24 +163,24 @@ export class WalCursor {
     const from = isBehindL0 ? { epoch: 0, id: 0 } : manifest.walStart;
     const stored = new StoredPositions(logSpans(manifest), from, this.#source.end());
     let oldestSeq = manifest.lastL0Seq;
+    let found: WalPosition | undefined;
     let low = 0;
     let high = stored.count;
-    let found: number | undefined;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      const firstSeq = await this.#peek(stored.at(middle));
-      if (firstSeq === undefined || firstSeq <= this.#seq + 1) {
-        found = firstSeq;
-        low = middle + 1;
-      } else {
+      let index = middle;
+      let firstSeq = await this.#peek(stored.at(index));
+      // A fence says nothing of the seqs before it.
+      while (firstSeq === 0 && index > low) firstSeq = await this.#peek(stored.at(--index));
+      if (firstSeq !== undefined && firstSeq > this.#seq + 1) {
         oldestSeq = firstSeq - 1;
-        high = middle;
+        high = index;
+      } else {
+        if (firstSeq !== 0) found = firstSeq === undefined ? undefined : stored.at(index);
+        low = middle + 1;
       }
     }
-    let index = low - 1;
-    // A fence says nothing of the seqs before it.
-    while (found === 0 && --index >= 0) found = await this.#peek(stored.at(index));
-    if (index >= 0 && found !== undefined) return stored.at(index);
+    if (found !== undefined) return found;
     if (isBehindL0 && stored.count > 0) throw this.#truncated(oldestSeq);
     this.#isProved = !isBehindL0;
     return manifest.walStart;

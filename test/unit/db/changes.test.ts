@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import {
   type Change,
   type ChangeFeed,
@@ -7,7 +7,10 @@ import {
   FencedError,
   TruncatedError,
 } from "../../../src/index.js";
+import { loadEngine } from "../../support/load-engine.js";
 import { newPlace, openAt, requestsOf, text, turns } from "./support.js";
+
+beforeAll(loadEngine);
 
 /** "3: a=1 -b" for a change of seq 3 that puts "a" and deletes "b"; of a load its rows. */
 async function show(change: Change): Promise<string> {

@@ -2,23 +2,22 @@
  * `cachedRanges`: a store whose SSTs are read through a disk cache. Everything else passes by: SSTs alone never change.
  *
  * A read is made of whole parts, on the disk and from the store: so reads of different ranges find what others have left, and a part
- * is kept once. What is missing is one request, however many parts it has. Bytes that are read come before nothing: they are
- * written to the disk afterwards, in the background.
+ * is kept once. What is missing is one request, however many parts it has, unless others are reading some of them: those are waited
+ * for. Bytes that are read come before nothing: they are written to the disk afterwards, in the background.
  */
-
+import { withSignal } from "../common/abort.js";
 import { allocateBytes, type Bytes } from "../common/bytes.js";
+import { deferred } from "../common/deferred.js";
 import type { Ulid } from "../common/ids.js";
-import type { CachedPart } from "./cached-part.js";
 import type { DiskCache } from "./disk-cache.js";
 import type { GetOptions, ObjectMeta, ObjectStore, StoredObject } from "./object-store.js";
+import { PartReads, type PartSource, type ReadPart } from "./part-reads.js";
 import { parseSstPath } from "./paths.js";
 import { wrapperOf } from "./wrappers.js";
 
-/** Parts that one read opens at once. */
-const readsAtOnce = 16;
-
 /** `databaseId` is that of the database at the store's root. The bytes that `get` answers must not be changed. */
 export function cachedRanges(store: ObjectStore, cache: DiskCache, databaseId: Ulid): ObjectStore {
+  const objects = new CachedObjects({ store, cache, databaseId });
   const wrapper: ObjectStore = {
     ...plainCalls(store),
     get(key, options) {
@@ -28,7 +27,8 @@ export function cachedRanges(store: ObjectStore, cache: DiskCache, databaseId: U
         return store.get(key, options);
       }
       if (range !== undefined && range.length === 0) return store.get(key, options);
-      return new CachedRead(store, cache, { databaseId, id, key, options }).run(range);
+      const wanted = { id, key, options };
+      return range === undefined ? objects.getWhole(wanted) : objects.getRange(wanted, range);
     },
   };
   return wrapperOf(wrapper, store);
@@ -46,141 +46,113 @@ function plainCalls(store: ObjectStore): Omit<ObjectStore, "get"> {
 }
 
 interface Wanted {
-  readonly databaseId: Ulid;
   readonly id: Ulid;
   readonly key: string;
   readonly options: GetOptions | undefined;
 }
 
-class CachedRead {
-  readonly #store: ObjectStore;
-  readonly #cache: DiskCache;
-  readonly #wanted: Wanted;
-  readonly #parts = new Map<number, CachedPart>();
-  #object: ObjectMeta | undefined;
+interface Range {
+  readonly offset: number;
+  readonly length: number;
+}
 
-  constructor(store: ObjectStore, cache: DiskCache, wanted: Wanted) {
-    this.#store = store;
-    this.#cache = cache;
-    this.#wanted = wanted;
+class CachedObjects {
+  readonly #source: PartSource;
+  readonly #reads: PartReads;
+  /** Objects that are being read whole. Their promises never reject. */
+  readonly #wholes = new Map<Ulid, Promise<void>>();
+
+  constructor(source: PartSource) {
+    this.#source = source;
+    this.#reads = new PartReads(source);
   }
 
-  async run(
-    range: { offset: number; length: number } | undefined,
-  ): Promise<StoredObject | undefined> {
-    const { partBytes } = this.#cache;
-    const start = range?.offset ?? 0;
-    const first = Math.floor(start / partBytes);
-    let end = range === undefined ? Number.POSITIVE_INFINITY : range.offset + range.length;
-    // Of a whole object the first part says how many there are.
-    if (range === undefined) await this.#readParts(0, 0);
-    if (this.#object !== undefined) end = Math.min(end, this.#object.size);
-    if (end < Number.POSITIVE_INFINITY) {
-      await this.#readParts(first, Math.ceil(end / partBytes) - 1);
-      if (this.#object !== undefined) end = Math.max(start, Math.min(end, this.#object.size));
-    }
-    const missing = this.#missing(first, end);
-    this.#cache.count(missing === undefined);
-    if (missing === undefined) {
-      return { ...this.#object!, bytes: this.#assemble(start, end, undefined) };
-    }
-    return this.#fetch(range, start, missing);
+  async getRange(wanted: Wanted, range: Range): Promise<StoredObject | undefined> {
+    while (this.#wholes.has(wanted.id)) await this.#whenNotWhole(wanted);
+    return this.#getParts(wanted, range);
   }
 
-  async #readParts(first: number, last: number): Promise<void> {
-    const { databaseId, id } = this.#wanted;
-    const numbers: number[] = [];
-    for (let part = first; part <= last; part++) if (!this.#parts.has(part)) numbers.push(part);
-    for (let i = 0; i < numbers.length; i += readsAtOnce) {
-      const some = numbers.slice(i, i + readsAtOnce);
-      const found = await Promise.all(some.map((part) => this.#cache.read(databaseId, id, part)));
-      for (const [j, part] of found.entries()) this.#take(some[j]!, part);
+  /** Of an object whose first part is cached, or another being read, the size is known; others are one request, for all of it. */
+  async getWhole(wanted: Wanted): Promise<StoredObject | undefined> {
+    while (this.#wholes.has(wanted.id)) await this.#whenNotWhole(wanted);
+    const { cache, databaseId } = this.#source;
+    const { id, options } = wanted;
+    const end = deferred();
+    this.#wholes.set(id, end.promise);
+    try {
+      const part = this.#reads.underWay(id);
+      const [read] = part === undefined ? [] : await this.#reads.read(wanted, part, part, options);
+      const object = read?.object ?? (await cache.read(databaseId, id, 0))?.object;
+      if (object !== undefined && object.size > 0) {
+        return await this.#getParts(wanted, { offset: 0, length: object.size });
+      }
+      return await this.#fetchWhole(wanted);
+    } finally {
+      this.#wholes.delete(id);
+      end.resolve();
     }
   }
 
-  #take(number: number, part: CachedPart | undefined): void {
-    if (part === undefined) return;
-    this.#object ??= part.object;
-    const { size } = this.#object;
-    const { partBytes } = this.#cache;
-    // Shorter than a whole one, only the last can be.
-    const length = Math.min(partBytes, size - number * partBytes);
-    if (part.object.size === size && part.bytes.length === length) this.#parts.set(number, part);
+  /** To be asked again afterwards; what is looked up after that has to be registered in the same turn. */
+  #whenNotWhole({ id, options }: Wanted): Promise<void> {
+    return withSignal(this.#wholes.get(id)!, options?.signal);
   }
 
-  /** The bytes from the first part that is missing to the last one; undefined when none is. */
-  #missing(first: number, end: number): { start: number; end: number } | undefined {
-    const { partBytes } = this.#cache;
-    if (this.#object === undefined && end === Number.POSITIVE_INFINITY) return { start: 0, end };
-    const last = Math.ceil(end / partBytes) - 1;
-    let from: number | undefined;
-    let to = 0;
-    for (let part = first; part <= last; part++) {
-      if (this.#parts.has(part)) continue;
-      from ??= part;
-      to = part + 1;
-    }
-    return from === undefined ? undefined : { start: from * partBytes, end: to * partBytes };
-  }
-
-  async #fetch(
-    range: { offset: number; length: number } | undefined,
-    start: number,
-    missing: { start: number; end: number },
-  ): Promise<StoredObject | undefined> {
-    const { key, options, databaseId, id } = this.#wanted;
-    const isWhole = missing.end === Number.POSITIVE_INFINITY;
-    const fetched = await this.#store.get(
-      key,
-      isWhole
-        ? options
-        : { ...options, range: { offset: missing.start, length: missing.end - missing.start } },
+  async #getParts(wanted: Wanted, { offset, length }: Range): Promise<StoredObject | undefined> {
+    const { store, cache, databaseId } = this.#source;
+    const { id, key, options } = wanted;
+    const { partBytes } = cache;
+    const first = Math.floor(offset / partBytes);
+    const last = Math.ceil((offset + length) / partBytes) - 1;
+    const parts = await this.#reads.read(wanted, first, last, options);
+    cache.count(parts.every(({ bytes, fetched }) => bytes !== undefined && fetched === undefined));
+    const { object } = parts[0]!;
+    const isOne = parts.every((part) => part.object?.size === object?.size);
+    if (isOne && object === undefined) return undefined;
+    const end = Math.min(offset + length, object?.size ?? 0);
+    const isThere = parts.every(
+      ({ bytes }, i) => bytes !== undefined || (first + i) * partBytes >= end,
     );
-    if (fetched === undefined) return undefined;
-    const { size, lastModified, bytes } = fetched;
-    const fetchedEnd = Math.min(missing.end, size);
-    const isOther = this.#object !== undefined && this.#object.size !== size;
-    if (isOther) void this.#cache.drop(databaseId, id);
-    if (isOther || bytes.length !== Math.max(0, fetchedEnd - missing.start)) {
-      return this.#store.get(key, options);
+    if (isOne && isThere) {
+      return { ...object!, bytes: assemble(parts, offset, Math.max(offset, end), partBytes) };
     }
-    const end = Math.max(
-      start,
-      range === undefined ? size : Math.min(range.offset + range.length, size),
-    );
-    const result = this.#assemble(start, end, { start: missing.start, bytes });
-    this.#keep(missing.start, fetchedEnd, bytes, { size, lastModified });
-    return { size, lastModified, bytes: result };
+    if (!isOne) void cache.drop(databaseId, id);
+    return store.get(key, options);
   }
 
-  #keep(start: number, end: number, bytes: Bytes, object: ObjectMeta): void {
-    const { partBytes } = this.#cache;
-    const { databaseId, id } = this.#wanted;
-    for (let at = start; at < end; at += partBytes) {
-      const part = at / partBytes;
-      if (this.#parts.has(part)) continue;
-      const piece = bytes.subarray(at - start, Math.min(at + partBytes, end) - start);
-      this.#cache.write(databaseId, id, part, object, piece);
+  async #fetchWhole({ id, key, options }: Wanted): Promise<StoredObject | undefined> {
+    const { store, cache, databaseId } = this.#source;
+    cache.count(false);
+    const found = await store.get(key, options);
+    if (found === undefined || found.bytes.length !== found.size) return found;
+    const { size, lastModified, bytes } = found;
+    const object: ObjectMeta = { size, lastModified };
+    for (let part = 0; part * cache.partBytes < size; part++) {
+      const start = part * cache.partBytes;
+      const piece = bytes.subarray(start, start + cache.partBytes);
+      cache.write(databaseId, id, part, object, piece);
     }
+    return { ...object, bytes };
   }
+}
 
-  /** The bytes from `start` to `end`, in an array that holds nothing else. */
-  #assemble(
-    start: number,
-    end: number,
-    fetched: { start: number; bytes: Bytes } | undefined,
-  ): Bytes {
-    if (fetched !== undefined && fetched.start === start && fetched.bytes.length === end - start) {
-      return fetched.bytes;
-    }
-    const result = allocateBytes(end - start);
-    const put = (from: number, bytes: Bytes): void => {
-      const low = Math.max(start, from);
-      const high = Math.min(end, from + bytes.length);
-      if (low < high) result.set(bytes.subarray(low - from, high - from), low - start);
-    };
-    for (const [part, { bytes }] of this.#parts) put(part * this.#cache.partBytes, bytes);
-    if (fetched !== undefined) put(fetched.start, fetched.bytes);
-    return result;
+/** The bytes from `start` to `end` of parts that follow each other, in an array that holds nothing else. */
+function assemble(
+  parts: readonly ReadPart[],
+  start: number,
+  end: number,
+  partBytes: number,
+): Bytes {
+  const { fetched } = parts[0]!;
+  const isAsFetched = fetched?.start === start && fetched.bytes.length === end - start;
+  if (isAsFetched && parts.every((part) => part.fetched === fetched)) return fetched.bytes;
+  const result = allocateBytes(end - start);
+  let at = Math.floor(start / partBytes) * partBytes;
+  for (const { bytes } of parts) {
+    const low = Math.max(start, at);
+    const high = Math.min(end, at + (bytes?.length ?? 0));
+    if (low < high) result.set(bytes!.subarray(low - at, high - at), low - start);
+    at += partBytes;
   }
+  return result;
 }

@@ -14,9 +14,16 @@ import { join } from "node:path";
 import type { Bytes } from "../common/bytes.js";
 import { allocateBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
+import { type Deferred, deferred } from "../common/deferred.js";
 import type { Ulid } from "../common/ids.js";
 import type { Random } from "../common/random.js";
-import { type CachedPart, decodePart, encodePart, partFileBytes } from "./cached-part.js";
+import {
+  type CachedPart,
+  decodePart,
+  encodePart,
+  type PartPlace,
+  partFileBytes,
+} from "./cached-part.js";
 import { type CacheFileSystem, listFolder, nodeCacheFileSystem } from "./disk-cache-files.js";
 import { DiskCacheSpace } from "./disk-cache-space.js";
 import { codeOf, isAbsent, makeFolders } from "./file-system.js";
@@ -59,8 +66,12 @@ export interface DiskCacheStats {
 interface Write {
   readonly folder: string;
   readonly path: string;
-  readonly encode: () => Uint8Array;
+  readonly place: PartPlace;
+  readonly part: CachedPart;
+  /** Of the file. */
   readonly bytes: number;
+  /** It is written, or given up. */
+  readonly end: Deferred<void>;
 }
 
 const pauseMs = 30_000;
@@ -90,10 +101,12 @@ export class DiskCache {
   readonly #queue: Write[] = [];
   #queueBytes = 0;
   #writing = 0;
-  /** Paths of entries that are waiting or being written: a second fetch of them needs no second write. */
-  readonly #pending = new Set<string>();
+  /** Entries that are waiting or being written, by path: they are read from here, and need no second write. */
+  readonly #pending = new Map<string, Write>();
   /** Folders of objects of which nothing may be read. */
   readonly #inDoubt = new Set<string>();
+  /** How often something was dropped. */
+  #drops = 0;
   #readsOffUntil = 0;
   #writesOffUntil = 0;
   #isClosed = false;
@@ -131,8 +144,11 @@ export class DiskCache {
   /** A part, as it was written. Never rejects. */
   async read(databaseId: Ulid, objectId: Ulid, part: number): Promise<CachedPart | undefined> {
     const { name, path, folder, offset } = this.#place(databaseId, objectId, part);
-    if (this.#clock.monotonic() < this.#readsOffUntil) return undefined;
     if (this.#inDoubt.has(folder)) return undefined;
+    const pending = this.#pending.get(path);
+    if (pending !== undefined) return pending.part;
+    if (this.#clock.monotonic() < this.#readsOffUntil) return undefined;
+    const drops = this.#drops;
     let file: Bytes | undefined;
     try {
       file = await this.#readFile(path, partFileBytes(name, this.partBytes));
@@ -140,6 +156,8 @@ export class DiskCache {
       if (!isAbsent(error)) this.#pauseReads();
       return undefined;
     }
+    // It may be this that was dropped meanwhile: whoever reads it after that must not be given it.
+    if (this.#drops !== drops) return undefined;
     const found = file && decodePart(file, { name, offset });
     if (found === undefined) {
       this.#counts.damaged++;
@@ -151,13 +169,7 @@ export class DiskCache {
   }
 
   /** Keeps a part, soon or not at all. The bytes must not change. */
-  write(
-    databaseId: Ulid,
-    objectId: Ulid,
-    part: number,
-    object: ObjectMeta,
-    bytes: Uint8Array,
-  ): void {
+  write(databaseId: Ulid, objectId: Ulid, part: number, object: ObjectMeta, bytes: Bytes): void {
     const { name, path, folder, offset } = this.#place(databaseId, objectId, part);
     if (this.#pending.has(path)) return;
     const isOff =
@@ -171,11 +183,13 @@ export class DiskCache {
       this.#counts.skipped++;
       return;
     }
-    // Encoded only when its turn comes: this is on the way of a read.
-    const encode = (): Uint8Array => encodePart({ name, offset }, object, bytes);
-    this.#queue.push({ folder, path, encode, bytes: fileBytes });
+    const write: Write = {
+      ...{ folder, path, place: { name, offset } },
+      ...{ part: { object, bytes }, bytes: fileBytes, end: deferred() },
+    };
+    this.#queue.push(write);
     this.#queueBytes += fileBytes;
-    this.#pending.add(path);
+    this.#pending.set(path, write);
     if (this.#writing < writesAtOnce) void this.#work();
   }
 
@@ -187,6 +201,7 @@ export class DiskCache {
     const { folder } = this.#place(databaseId, objectId, 0);
     if (this.#inDoubt.has(folder)) return;
     this.#inDoubt.add(folder);
+    this.#drops++;
     this.#counts.damaged++;
     this.#skipQueue((write) => write.folder === folder);
     try {
@@ -200,6 +215,28 @@ export class DiskCache {
       return;
     }
     this.#inDoubt.delete(folder);
+  }
+
+  /**
+   * Waits until what is to be written of a range of an object is, and of nothing else. True when all of it is on the disk then. Never
+   * rejects.
+   */
+  async kept(
+    databaseId: Ulid,
+    objectId: Ulid,
+    range: { readonly offset: number; readonly length: number },
+  ): Promise<boolean> {
+    const paths: string[] = [];
+    const end = range.offset + range.length;
+    for (let part = Math.floor(range.offset / this.partBytes); part * this.partBytes < end; part++)
+      paths.push(this.#place(databaseId, objectId, part).path);
+    for (const path of paths) await this.#pending.get(path)?.end.promise;
+    const isThere = (path: string): Promise<boolean> =>
+      this.#fileSystem.stat(path).then(
+        () => true,
+        () => false,
+      );
+    return (await Promise.all(paths.map(isThere))).every(Boolean);
   }
 
   /** Resolves when nothing waits to be written. */
@@ -262,7 +299,7 @@ export class DiskCache {
           if (this.#space.take(next.bytes)) await this.#writeFile(next);
           else this.#counts.skipped++;
         } finally {
-          this.#pending.delete(next.path);
+          this.#ended(next);
         }
       }
     } catch (error) {
@@ -273,7 +310,7 @@ export class DiskCache {
     }
   }
 
-  async #writeFile({ folder, path, encode, bytes }: Write): Promise<void> {
+  async #writeFile({ folder, path, place, part, bytes }: Write): Promise<void> {
     const token = Buffer.from(this.#random.bytes(8)).toString("hex");
     const temporary = join(folder, `${token}.tmp`);
     try {
@@ -283,7 +320,8 @@ export class DiskCache {
         return this.#create(folder, temporary);
       });
       try {
-        await file.writeFile(encode());
+        // Encoded only now: earlier would be on the way of a read.
+        await file.writeFile(encodePart(place, part.object, part.bytes));
       } finally {
         await file.close();
       }
@@ -330,7 +368,12 @@ export class DiskCache {
       }
       this.#counts.skipped++;
       this.#queueBytes -= write.bytes;
-      this.#pending.delete(write.path);
+      this.#ended(write);
     }
+  }
+
+  #ended(write: Write): void {
+    this.#pending.delete(write.path);
+    write.end.resolve();
   }
 }

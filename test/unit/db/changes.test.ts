@@ -108,6 +108,29 @@ test("a reader's feed follows over writers that closed, crashed and were fenced"
   await third.close();
 });
 
+test("a feed that begins while a reader has read an object, and not shown it, gives what is in it", async () => {
+  const place = newPlace();
+  const db = await openAt(place);
+  await db.put("a", "1");
+  const reader = await DbReader.open(place.at, { clock: place.clock });
+  await db.put("b", "2");
+  let release!: () => void;
+  const until = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  place.faulty.intercept = ({ key }) =>
+    key.includes("/manifest/") ? { kind: "delay", until } : undefined;
+  const refreshed = reader.refresh();
+  await turns();
+  expect(reader.seq).toBe(1);
+  const taken = take(reader.changes(), 1);
+  release();
+  await refreshed;
+  expect(await taken).toEqual(["2: b=2"]);
+  await reader.close();
+  await db.close();
+});
+
 test("what is gone is TruncatedError with the oldest position that is left", async () => {
   const place = newPlace();
   const db = await openAt(place);

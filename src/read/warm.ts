@@ -73,8 +73,6 @@ class Warming {
   readonly #onDisk = { blocks: 0, bytes: 0 };
   /** What may still pass through the disk cache. */
   #diskBytesLeft: number;
-  /** Entries that the disk cache had not kept before. */
-  readonly #skipped: number;
   #isMemoryFull = false;
   /** Nothing more is fetched. */
   #isFull = false;
@@ -82,9 +80,7 @@ class Warming {
   constructor(tables: TableStore, options: WarmTablesOptions) {
     this.#tables = tables;
     this.#options = options;
-    const { bytesMax, skipped } = tables.disk?.stats() ?? { bytesMax: 0, skipped: 0 };
-    this.#diskBytesLeft = bytesMax * diskShare;
-    this.#skipped = skipped;
+    this.#diskBytesLeft = (tables.disk?.stats().bytesMax ?? 0) * diskShare;
   }
 
   async run(view: StoredView): Promise<WarmResult> {
@@ -137,7 +133,8 @@ class Warming {
     this.#reserved += room;
     try {
       const table = await this.#tables.open(info, this.#options.signal, true);
-      await this.#passed(size - metaOffset);
+      this.#diskBytesLeft -= size - metaOffset;
+      await this.#passed(info, metaOffset, size - metaOffset);
       return table;
     } finally {
       this.#reserved -= room;
@@ -147,7 +144,9 @@ class Warming {
   async #openAside(info: SstInfo): Promise<Table> {
     this.#tableCount++;
     const table = await this.#tables.openAside(info, this.#options.signal);
-    await this.#passed(info.size - info.metaOffset);
+    const { size, metaOffset } = info;
+    this.#diskBytesLeft -= size - metaOffset;
+    await this.#passed(info, metaOffset, size - metaOffset);
     return table;
   }
 
@@ -156,13 +155,13 @@ class Warming {
     if (this.#tables.disk === undefined) this.#isFull = true;
   }
 
-  /** So many bytes came through the disk cache, where there is one: it is full with them, or has time to write them. */
-  async #passed(bytes: number): Promise<void> {
-    const { disk } = this.#tables;
+  /** A range came through the disk cache, where there is one, which has time to write it. What others read meanwhile is not waited for. */
+  async #passed(info: SstInfo, offset: number, length: number): Promise<void> {
+    const { disk, databaseId } = this.#tables;
     if (disk === undefined) return;
-    this.#diskBytesLeft -= bytes;
-    await withSignal(this.#tables.untilClosed(disk.idle()), this.#options.signal);
-    if (this.#isMemoryFull && disk.stats().skipped > this.#skipped) this.#isFull = true;
+    const keeping = disk.kept(databaseId, info.id, { offset, length });
+    const isKept = await withSignal(this.#tables.untilClosed(keeping), this.#options.signal);
+    if (this.#isMemoryFull && !isKept) this.#isFull = true;
   }
 
   /** What is to be fetched, planned no earlier than somebody can fetch it. */
@@ -249,7 +248,8 @@ class Warming {
         this.#blocks++;
         this.#bytes += table.blockBytes(number);
       }
-      await this.#passed(0);
+      const { offset, bytes } = window;
+      await this.#passed(table.info, offset, bytes.length);
     } finally {
       this.#reserved -= room;
     }

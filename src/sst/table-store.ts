@@ -39,7 +39,7 @@ export interface TableStoreOptions {
    */
   onDamage?: ((id: Ulid) => void) | undefined;
   /** The disk cache that `store` reads through, if it does. */
-  disk?: Pick<DiskCache, "idle" | "stats"> | undefined;
+  disk?: Pick<DiskCache, "kept" | "stats"> | undefined;
   /** Requests give way to others, as those of a compaction should. */
   background?: boolean | undefined;
 }

@@ -2,8 +2,9 @@
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Db, DbReader, MemoryObjectStore, type ReaderOptions } from "../../../src/index.js";
+import { DiskCache } from "../../../src/object-store/disk-cache.js";
 import { CountingObjectStore, FaultyObjectStore } from "../../../src/testing/index.js";
 import { text } from "./support.js";
 
@@ -211,6 +212,50 @@ describe("with a disk cache", () => {
     counting.reset();
     expect(await reader.warm()).toMatchObject({ complete: false });
     expect(gets().reduce((sum, get) => sum + get.bytes, 0)).toBeLessThan(2_500_000);
+    await reader.close();
+  });
+
+  test("others that miss without end neither hold it up nor end it", async () => {
+    const { open, rows, gets, counting } = await newDatabase(4);
+    const cache = { dir, bytes: 50_000_000 };
+    const reader = await open({ blockCacheBytes: 0, cache });
+    // The queue of the disk is never empty, and some of it is not kept.
+    const { write } = DiskCache.prototype;
+    let isOver = false;
+    let part = 0;
+    const keeping: DiskCache[] = [];
+    const noisy = vi.spyOn(DiskCache.prototype, "write").mockImplementation(function (
+      this: DiskCache,
+      ...given
+    ) {
+      if (keeping.length === 0) keeping.push(this);
+      write.apply(this, given);
+    });
+    const [other, object] = ["0".repeat(26), { size: 1_000_000_000, lastModified: 1 }];
+    const missing = async (id: string): Promise<void> => {
+      for (; !isOver; await new Promise((resolve) => setTimeout(resolve, 1))) {
+        const [disk] = keeping;
+        if (disk === undefined) continue;
+        const offset = (part++ % 200) * disk.partBytes;
+        write.call(disk, other, id, offset / disk.partBytes, object, new Uint8Array(65_536));
+        // One that is too large to be kept is skipped.
+        write.call(disk, other, "2".repeat(26), 0, object, new Uint8Array(60_000_000));
+        await disk.kept(other, id, { offset, length: 1 });
+      }
+    };
+    const noise = Array.from({ length: 8 }, () => missing("1".repeat(26)));
+    try {
+      const result = await reader.warm();
+      expect(result).toMatchObject({ tables: 4, complete: true });
+      expect(reader.stats().diskCache!.skipped).toBeGreaterThan(0);
+    } finally {
+      isOver = true;
+      noisy.mockRestore();
+      await Promise.all(noise);
+    }
+    counting.reset();
+    await readAll(reader, rows);
+    expect(gets()).toEqual([]);
     await reader.close();
   });
 

@@ -7,6 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
+import { afterAll } from "vitest";
 import { BlockCache, type OpenOptions } from "../../src/index.js";
 import { SstPartitions } from "../../src/sst/partitions.js";
 import { Table } from "../../src/sst/table.js";
@@ -30,6 +31,21 @@ export const cachingArbitrary: fc.Arbitrary<Caching> = fc.record({
   hasDisk: fc.constantFrom(false, false, false, false, true),
 });
 
+/** All cache folders are in one: a process that was crashed may go on writing, and make its own again. */
+let folders: Promise<string> | undefined;
+let folderCount = 0;
+
+async function newFolder(): Promise<string> {
+  folders ??= mkdtemp(join(tmpdir(), "moraine-model-caches-"));
+  return join(await folders, String(folderCount++));
+}
+
+afterAll(async () => {
+  if (folders === undefined) return;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await rm(await folders, { recursive: true, force: true, maxRetries: 5 });
+});
+
 /** Runs with `options` and what `caching` adds to them. */
 export async function withCaching(
   caching: Caching,
@@ -37,7 +53,7 @@ export async function withCaching(
   run: (options: OpenOptions) => Promise<void>,
 ): Promise<void> {
   const { shape, isShared, hasDisk } = caching;
-  const dir = hasDisk ? await mkdtemp(join(tmpdir(), "moraine-model-cache-")) : undefined;
+  const dir = hasDisk ? await newFolder() : undefined;
   const { windows } = seen;
   seams.shape = shape;
   try {

@@ -3,6 +3,7 @@ export type { Bytes, KeyLike, ValueLike } from "./common/bytes.js";
 export type { Clock, Timer } from "./common/clock.js";
 export {
   ClosedError,
+  type ConflictRange,
   CorruptionError,
   type ErrorKind,
   ExistsError,
@@ -50,6 +51,7 @@ export type { LoadEntries, LoadEntry, LoadProgress, LoadResult } from "./db/load
 export type { Location } from "./db/location.js";
 export type { OpenOptions, ReaderOptions } from "./db/open-options.js";
 export type { ReadOptions, ScanOptions } from "./db/read-options.js";
+export type { BeginOptions, TransactionOptions } from "./db/run-transaction.js";
 export {
   type ReaderSettingsOptions,
   type SettingName,
@@ -60,6 +62,7 @@ export {
 export type { Snapshot } from "./db/snapshot.js";
 export type { SnapshotOption } from "./db/snapshot-option.js";
 export type { DbStats, ReaderStats } from "./db/stats.js";
+export type { CommitOptions, Isolation, Transaction } from "./db/transaction.js";
 export type { WalOption } from "./db/wal-place.js";
 export type { WarmOptions } from "./db/warm.js";
 export type {

@@ -79,9 +79,38 @@ export class FencedError extends MoraineError {
   }
 }
 
-/** Two transactions touched the same data. Retry the transaction. */
+/** Something that a transaction depends on was written after it began. Nothing of it was written; run it again. */
 export class TransactionConflictError extends MoraineError {
   readonly kind = "conflict";
+  /** The key that was written; undefined where a load covers what was read, of which only the range is known. */
+  readonly key: Uint8Array<ArrayBuffer> | undefined;
+  /** The range that was read, where it was one; bounds that are undefined are none. */
+  readonly range: ConflictRange | undefined;
+  /** The seq of the write. */
+  readonly seq: number;
+
+  constructor(
+    message: string,
+    options: {
+      key?: Uint8Array<ArrayBuffer> | undefined;
+      range?: ConflictRange | undefined;
+      seq: number;
+      cause?: unknown;
+    },
+  ) {
+    super(message, options);
+    this.key = options.key;
+    this.range = options.range;
+    this.seq = options.seq;
+  }
+}
+
+/** A range as a scan takes it. */
+export interface ConflictRange {
+  readonly gt?: Uint8Array<ArrayBuffer> | undefined;
+  readonly gte?: Uint8Array<ArrayBuffer> | undefined;
+  readonly lt?: Uint8Array<ArrayBuffer> | undefined;
+  readonly lte?: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** Something that was to be created is there already. */

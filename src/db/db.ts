@@ -29,8 +29,10 @@ import type { LoadEntries, LoadProgress, LoadResult } from "./load.js";
 import type { Location } from "./location.js";
 import type { OpenOptions } from "./open-options.js";
 import { Reads, type ReadView } from "./reads.js";
+import type { BeginOptions, TransactionOptions } from "./run-transaction.js";
 import type { Snapshot } from "./snapshot.js";
 import type { DbStats } from "./stats.js";
+import type { Transaction } from "./transaction.js";
 import { type WarmOptions, warm } from "./warm.js";
 import { toWriteBatch, WriteBatch, type WriteOperation } from "./write-batch.js";
 import type { WriteRequest, WriteResult } from "./write-pipeline.js";
@@ -159,6 +161,23 @@ export class Db extends Reads {
   snapshot(): Snapshot {
     this.#writer.requireOpen();
     return this.#writer.snapshots.take(this.readView());
+  }
+
+  /** Begins a transaction on what there is now. Commit it, roll it back or dispose of it: it holds memory and old versions until then. */
+  begin(options?: BeginOptions): Transaction {
+    return this.#writer.transactions.begin(options);
+  }
+
+  /**
+   * Runs the function in a transaction and commits it; answers what the function does. On a conflict the function is run again, after a
+   * short random wait, so it should have no effect but through its transaction; after the last attempt rejects with
+   * `TransactionConflictError`. What the function throws rolls back and is passed on. Where it ends the transaction itself, it is run once.
+   */
+  transaction<T>(
+    fn: (transaction: Transaction) => T | Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T> {
+    return this.#writer.transactions.run(fn, options);
   }
 
   /** Resolves when everything written before the call is durable, with the seq up to which that holds. */

@@ -48,6 +48,8 @@ export interface ReadView {
   readonly operators: GivenOperators;
   /** Throws when the handle is closed. */
   readonly requireOpen: () => void;
+  /** It is the view of a transaction, of which the state is one with what was written to it. */
+  readonly isTransaction?: boolean;
 }
 
 export abstract class Reads {
@@ -114,6 +116,11 @@ export abstract class Reads {
   /** The state that a read sees; throws when the handle is closed. */
   protected abstract readView(): ReadView;
 
+  /** The same for a scan, which is as of its call, however late it is read. */
+  protected scanView(): ReadView {
+    return this.readView();
+  }
+
   /** The state that a snapshot of this handle sees; throws when it is none, or closed. */
   protected snapshotView(_snapshot: unknown): ReadView {
     throw new InvalidArgumentError(
@@ -121,9 +128,10 @@ export abstract class Reads {
     );
   }
 
-  #view(options: ReadOptions | undefined): ReadView {
+  #view(options: ReadOptions | undefined, isScan = false): ReadView {
     const snapshot = options?.snapshot;
-    const read = snapshot === undefined ? this.readView() : this.snapshotView(snapshot);
+    const own = isScan ? this.scanView() : this.readView();
+    const read = snapshot === undefined ? own : this.snapshotView(snapshot);
     read.requireOpen();
     throwIfAborted(options?.signal);
     return read;
@@ -164,7 +172,7 @@ export abstract class Reads {
   #scan<T>(options: ScanOptions | undefined, what: string, shape: ScanShape<T>): Scan<T> {
     checkScanOptions(options, what);
     const bounds = toKeyBounds(options ?? {});
-    const read = this.#view(options);
+    const read = this.#view(options, true);
     const seqMax = seqOf(read, options);
     return new read.engine.Scan({
       open: (rowsLeft) =>
@@ -187,8 +195,16 @@ export abstract class Reads {
 
 function seqOf(read: ReadView, options: ReadOptions | undefined): number {
   if (options === undefined) return read.seq;
+  if (read.isTransaction) requireNoSeq(options);
   const seq = options.seq === undefined ? read.seq : requireKept(read, options.seq);
   return options.durability === "durable" ? Math.min(seq, read.durableSeq) : seq;
+}
+
+function requireNoSeq({ seq, durability }: ReadOptions): void {
+  if (seq === undefined && durability !== "durable") return;
+  throw new InvalidArgumentError(
+    'A transaction reads the state that it began with. For "seq" and "durability" read from the database.',
+  );
 }
 
 function requireKept(read: ReadView, seq: number): number {

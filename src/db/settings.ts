@@ -28,7 +28,8 @@ export type WriterSettingName =
   | "sstBytesMax"
   | "blockBytes"
   | "filterBitsPerKey"
-  | "unfilteredSstBytesMax";
+  | "unfilteredSstBytesMax"
+  | "conflictWindowBytes";
 
 /** What a handle that only reads heeds too. */
 export type ReaderSettingName =
@@ -168,6 +169,14 @@ export const settingsTable: Readonly<
     handles: "Db, DbReader",
     reason:
       "The first window of a scan; windows grow from there, up to 2 MiB and 32 MiB for all SSTs that it reads.",
+  },
+  conflictWindowBytes: {
+    default: 32 * MiB,
+    min: 0,
+    max: 64 * 1024 * MiB,
+    handles: "Db",
+    reason:
+      "Flushed MemTables that are kept while a transaction is open that may conflict with them. What does not fit is read from SSTs by its commit.",
   },
   requestsInFlight: {
     default: 64,

@@ -16,6 +16,8 @@ import { DbState } from "./db-state.js";
 import { HintWriter } from "./hint-writer.js";
 import { L0Limit } from "./l0-limit.js";
 import type { CheckedOpenOptions } from "./open-options.js";
+import { Snapshots } from "./snapshots.js";
+import { Transactions } from "./transactions.js";
 import type { WrappedStore } from "./wrap-store.js";
 import { WritePipeline } from "./write-pipeline.js";
 import { Writer } from "./writer.js";
@@ -92,6 +94,7 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
     mayDispatch: (pending) => l0Limit.mayDispatch(pending),
     onUploaded: () => pipeline.wake(),
     onRetired: (retired, manifest) => {
+      transactions.retire(retired, manifest.lastL0Seq);
       state.retire(retired, manifest);
       index.forget(manifest.lastL0Seq);
       hint.committed();
@@ -109,6 +112,14 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
     ...{ state, wal, flusher, clock, settings, lastSeq },
     defaultTtlMs: options.defaultTtlMs,
     walObjectCount: () => index.addedCount,
+  });
+  const snapshots = new Snapshots();
+  const transactions: Transactions = new Transactions({
+    ...{ state, pipeline, snapshots, clock, random },
+    conflictWindowBytes: settings.conflictWindowBytes,
+    defaultTtlMs: options.defaultTtlMs,
+    readView: () => writer.readView(),
+    emptyWrite: () => writer.emptyWrite(),
   });
   const feeds: ChangeFeeds = new ChangeFeeds({
     ...{ store: walStore, manifests: new ManifestStore(store) },
@@ -139,6 +150,7 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
     },
     mergeOperators: options.mergeOperators,
     caches: new Caches(store, databaseId, options),
+    ...{ snapshots, transactions },
     closeStore,
   });
   flusher.enqueueReplayed(queue);

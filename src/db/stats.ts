@@ -16,9 +16,12 @@ export interface DbStats extends CachesStats {
   readonly memTableCount: number;
   /** Writes that wait for memory. */
   readonly waitingWrites: number;
-  /** Snapshots that are open, and the seq of the oldest. */
+  /** Snapshots and transactions that are open, and the oldest seq that one of them reads. */
   readonly snapshotCount: number;
   readonly oldestSnapshotSeq: number | undefined;
+  /** How many of them are transactions, and bytes of flushed MemTables that are kept for the check of their conflicts. */
+  readonly transactionCount: number;
+  readonly conflictWindowBytes: number;
   readonly l0Count: number;
   readonly sstBytes: number;
   readonly runCount: number;

@@ -31,6 +31,8 @@ export interface WriteResult {
 export interface WriteRequest {
   readonly durable: boolean;
   readonly signal: AbortSignal | undefined;
+  /** Called in the tick in which a batch gets its seq, just before; what it throws the write is refused with, and nothing has happened. */
+  readonly beforeApply?: () => void;
   /** Of puts and merges that have none of their own; 0: the default of the handle (lifetime.ts). */
   readonly lifetime: number;
 }
@@ -246,6 +248,7 @@ export class WritePipeline {
     lifetimes: readonly number[] | undefined,
   ): Promise<WriteResult> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    request.beforeApply?.();
     const seq = this.#lastSeq + 1;
     const createdAt = Math.floor(this.#clock.now());
     const lifetime = request.lifetime === 0 ? this.#defaultTtlMs : request.lifetime;

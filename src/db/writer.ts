@@ -21,8 +21,9 @@ import type { L0Limit } from "./l0-limit.js";
 import { Load, type LoadEntries, type LoadProgress, type LoadResult } from "./load.js";
 import type { ReadView } from "./reads.js";
 import type { Settings } from "./settings.js";
-import { Snapshots } from "./snapshots.js";
+import type { Snapshots } from "./snapshots.js";
 import type { DbStats } from "./stats.js";
+import type { Transactions } from "./transactions.js";
 import type { WrappedStore } from "./wrap-store.js";
 import type { WritePipeline, WriteResult } from "./write-pipeline.js";
 
@@ -56,6 +57,8 @@ export interface WriterParts {
   pipeline: WritePipeline;
   feeds: ChangeFeeds;
   caches: Caches;
+  snapshots: Snapshots;
+  transactions: Transactions;
   /** Those of the manifest, and no others. */
   mergeOperators: GivenOperators;
   hint: HintWriter;
@@ -67,11 +70,12 @@ export interface WriterParts {
 
 export class Writer {
   readonly pipeline: WritePipeline;
+  readonly feeds: ChangeFeeds;
   /** What a merge may name. */
   readonly mergeOperators: MergeOperators;
-  readonly feeds: ChangeFeeds;
   /** What is open at older seqs. */
-  readonly snapshots: Snapshots = new Snapshots();
+  readonly snapshots: Snapshots;
+  readonly transactions: Transactions;
   readonly #parts: WriterParts;
   readonly #closed = deferred<MoraineError | undefined>();
   #failure: MoraineError | undefined;
@@ -86,9 +90,11 @@ export class Writer {
   constructor(parts: WriterParts) {
     this.#parts = parts;
     this.pipeline = parts.pipeline;
+    this.feeds = parts.feeds;
+    this.snapshots = parts.snapshots;
+    this.transactions = parts.transactions;
     const { mergeOperators: names } = parts.claim.stored.current.pinned;
     this.mergeOperators = new MergeOperators(names, parts.mergeOperators);
-    this.feeds = parts.feeds;
   }
 
   get closed(): Promise<MoraineError | undefined> {
@@ -202,6 +208,8 @@ export class Writer {
       waitingWrites: this.pipeline.waitingCount,
       snapshotCount: this.snapshots.count,
       oldestSnapshotSeq: this.snapshots.oldestSeq,
+      transactionCount: this.transactions.count,
+      conflictWindowBytes: this.transactions.windowBytes,
       l0Count: manifest.l0.length,
       sstBytes,
       runCount: manifest.runs.length,

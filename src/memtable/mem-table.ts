@@ -177,7 +177,13 @@ export class MemTable implements RowSource {
     isWanted: (bytes: Uint8Array, start: number, end: number) => boolean,
     row: RowRef,
   ): boolean {
-    return this.lastSeq > seq && this.#rows.findAfter(seq, isWanted, row);
+    const rows = this.#rows;
+    for (let at = rows.firstAfter(seq); at < rows.rowCount; at++) {
+      if (rows.isReplaced(at)) continue;
+      rows.load(at, row);
+      if (isWanted(row.keyBytes, row.keyStart, row.keyEnd)) return true;
+    }
+    return false;
   }
 
   /** Rows as they are now: later batches do not appear. */

@@ -9,6 +9,7 @@
 import { compareRanges } from "../common/bytes.js";
 import type { RowKind, RowRef } from "../common/row.js";
 import { ByteArena } from "./byte-arena.js";
+import { hashKey } from "./hash-key.js";
 import type { Segment } from "./segment.js";
 
 /** Rows that are sorted at once: their index in such a chunk has twelve bits. */
@@ -136,13 +137,8 @@ export class RowTable {
     target.operatorId = this.#operatorId[row]!;
   }
 
-  /** Sets `target` to a row with a greater seq than `seq` whose key `isWanted`, if there is one. Costs what was added since that seq. */
-  findAfter(
-    seq: number,
-    isWanted: (bytes: Uint8Array, start: number, end: number) => boolean,
-    target: RowRef,
-  ): boolean {
-    // Rows stand in the order of their seqs.
+  /** The first row with a greater seq: rows stand in the order of their seqs. */
+  firstAfter(seq: number): number {
     let low = 0;
     let high = this.rowCount;
     while (low < high) {
@@ -150,15 +146,7 @@ export class RowTable {
       if (this.#seq[middle]! <= seq) low = middle + 1;
       else high = middle;
     }
-    for (let row = low; row < this.rowCount; row++) {
-      if (this.#kind[row] === deadKind) continue;
-      const start = this.#keyStart[row]!;
-      const bytes = this.arena.chunks[this.#chunk[row]!]!;
-      if (!isWanted(bytes, start, start + this.#keyLength[row]!)) continue;
-      this.load(row, target);
-      return true;
-    }
-    return false;
+    return low;
   }
 
   /** Sorts what has been added since the last call, when it is much or when `all` is true. Not inside a batch. */
@@ -408,13 +396,4 @@ export class RowTable {
     this.#hash = grow(this.#hash, new Uint32Array(capacity));
     this.#capacity = capacity;
   }
-}
-
-/** FNV-1a (Fowler, Noll, Vo) with the finaliser of MurmurHash3 (Appleby), so that the low bits are well mixed. */
-function hashKey(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }

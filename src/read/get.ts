@@ -109,7 +109,7 @@ export async function fetchRow(
   return inMemory && getInMemory(view, key, seqMax, row);
 }
 
-/** The answer of `tryGetRow`, or that of `fetchRow` where it takes a request. @internal For tests. */
+/** The answer of `tryGetRow`, or that of `fetchRow` where it takes a request. */
 export async function getRow(
   view: DbView,
   tables: TableStore,

@@ -1,0 +1,66 @@
+/**
+ * `ConflictWindow`: the writes that open transactions may conflict with and that are no longer in the view's memory.
+ *
+ * What has been written lately is in MemTables, key by key with its seq, so nothing is recorded for conflicts while writing. When
+ * a MemTable is in L0 and leaves the view, it is kept here for as long as an open transaction is older than its last write, up to a
+ * number of bytes; then the oldest go, and transactions that are older than those read from SSTs what they held. Loads,
+ * of which only the key ranges are kept, stay as long as somebody needs them.
+ */
+import type { L0Entry } from "../format/manifest.js";
+import type { MemTable } from "../memtable/mem-table.js";
+
+export class ConflictWindow {
+  readonly #bytesMax: number;
+  /** Oldest first. */
+  #tables: readonly MemTable[] = [];
+  #loads: readonly L0Entry[] = [];
+  #bytes = 0;
+  #fromSeq = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** All writes with a greater seq are in MemTables: those here, or those of the view. */
+  get fromSeq(): number {
+    return this.#fromSeq;
+  }
+
+  /** Bytes of the MemTables that are only kept for conflicts. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get tables(): readonly MemTable[] {
+    return this.#tables;
+  }
+
+  get loads(): readonly L0Entry[] {
+    return this.#loads;
+  }
+
+  /** These leave the view, oldest first. `neededSeq` is that of the oldest open transaction; undefined: there is none. */
+  retire(
+    tables: readonly MemTable[],
+    loads: readonly L0Entry[],
+    neededSeq: number | undefined,
+  ): void {
+    this.#tables = [...this.#tables, ...tables];
+    this.#loads = [...this.#loads, ...loads];
+    for (const table of tables) this.#bytes += table.bytes;
+    this.release(neededSeq);
+  }
+
+  /** Frees what no transaction needs. */
+  release(neededSeq: number | undefined): void {
+    const needed = neededSeq ?? Number.POSITIVE_INFINITY;
+    while (this.#tables.length > 0) {
+      const [oldest, ...newer] = this.#tables;
+      if (oldest!.lastSeq > needed && this.#bytes <= this.#bytesMax) break;
+      this.#fromSeq = oldest!.lastSeq;
+      this.#bytes -= oldest!.bytes;
+      this.#tables = newer;
+    }
+    if (this.#loads.length > 0) this.#loads = this.#loads.filter(({ seq }) => seq > needed);
+  }
+}

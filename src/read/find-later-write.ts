@@ -1,0 +1,106 @@
+/** `findLaterWrite`: whether the SSTs of a view hold a write of certain keys and ranges with a seq above a given one. */
+import { copyBytes } from "../common/bytes.js";
+import type { KeyBounds } from "../common/key-range.js";
+import { RowRef, seqMax } from "../common/row.js";
+import type { L0Entry, SstInfo } from "../format/manifest.js";
+import { Step } from "../iterator/row-iterator.js";
+import type { TableStore } from "../sst/table-store.js";
+import { type StoredView, sequencesWithin } from "./candidates.js";
+import type { DbView } from "./db-view.js";
+import { getRow } from "./get.js";
+import { SortedRunIterator } from "./sorted-run-iterator.js";
+import { windowBytesFor } from "./window-bytes.js";
+
+export interface LaterWrite {
+  readonly key: Uint8Array;
+  readonly seq: number;
+}
+
+export interface LaterWriteOptions {
+  readonly afterSeq: number;
+  readonly keys: Iterable<Uint8Array>;
+  /** They do not overlap. */
+  readonly ranges: readonly KeyBounds[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How many keys may wait for requests at the same time. */
+const keysAtOnce = 64;
+
+/**
+ * Any such write; of MemTables and loads in the view it knows nothing. Asks only SSTs that have rows above `afterSeq`. Rejects as reads do.
+ */
+export async function findLaterWrite(
+  view: StoredView,
+  tables: TableStore,
+  options: LaterWriteOptions,
+): Promise<LaterWrite | undefined> {
+  const { afterSeq, ranges, signal } = options;
+  const isLater = ({ maxSeq }: SstInfo): boolean => maxSeq > afterSeq;
+  const hasLater = ({ seq, ssts }: L0Entry): boolean => seq === 0 && ssts.some(isLater);
+  const { l0, runs } = view.manifest;
+  const later: DbView = {
+    tables: [],
+    loads: [],
+    manifest: {
+      ...view.manifest,
+      l0: l0.filter(hasLater),
+      // What is in such a run is not known before its list is read.
+      runs: runs.filter((run) => run.listBytes !== 0 || run.ssts.some(isLater)),
+    },
+  };
+  if (later.manifest.l0.length === 0 && later.manifest.runs.length === 0) return undefined;
+  return (
+    (await findOfKeys(later, tables, options)) ??
+    (await findInRanges(later, tables, ranges, afterSeq, signal))
+  );
+}
+
+async function findOfKeys(
+  view: DbView,
+  tables: TableStore,
+  { keys, afterSeq, signal }: LaterWriteOptions,
+): Promise<LaterWrite | undefined> {
+  let found: LaterWrite | undefined;
+  const iterator = keys[Symbol.iterator]();
+  const work = async (): Promise<void> => {
+    const row = new RowRef();
+    while (found === undefined) {
+      const { done, value: key } = iterator.next();
+      if (done) return;
+      const isThere = await getRow(view, tables, key, seqMax, row, signal);
+      if (isThere && row.seq > afterSeq) found = { key: copyBytes(key), seq: row.seq };
+    }
+  };
+  await Promise.all(Array.from({ length: keysAtOnce }, work));
+  return found;
+}
+
+async function findInRanges(
+  view: DbView,
+  tables: TableStore,
+  ranges: readonly KeyBounds[],
+  afterSeq: number,
+  signal: AbortSignal | undefined,
+): Promise<LaterWrite | undefined> {
+  // One SST at a time.
+  const windowBytes = windowBytesFor(1, undefined);
+  for (const bounds of ranges) {
+    for (const { ssts, entrySeq } of sequencesWithin(view, bounds, seqMax)) {
+      const later = ssts.filter(({ maxSeq }) => maxSeq > afterSeq);
+      if (later.length === 0) continue;
+      const sequence = { ssts: later, entrySeq };
+      const rows = new SortedRunIterator(sequence, tables, { bounds, reverse: false, windowBytes });
+      try {
+        for (let step = rows.step(); step !== Step.end; step = rows.step()) {
+          const { row } = rows;
+          if (step === Step.pending) await rows.fill(signal);
+          else if (row.seq > afterSeq) return { key: copyBytes(row.key()), seq: row.seq };
+        }
+      } finally {
+        rows.close();
+      }
+    }
+  }
+  return undefined;
+}

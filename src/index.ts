@@ -32,6 +32,7 @@ export type {
   ChangeOperation,
   DeleteChange,
   LoadChange,
+  MergeChange,
   PutChange,
 } from "./db/change.js";
 export type { ChangeFeed } from "./db/change-feed.js";
@@ -67,6 +68,8 @@ export type { WalOption } from "./db/wal-place.js";
 export type { WarmOptions } from "./db/warm.js";
 export type {
   DeleteOperation,
+  MergeOperation,
+  MergeOptions,
   PutOperation,
   WriteBatch,
   WriteOperation,

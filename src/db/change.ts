@@ -1,11 +1,13 @@
 /** `Change`: what a change feed gives, and how it is made of what the log holds. */
 import { type Bytes, copyBytes } from "../common/bytes.js";
-import { UnsupportedError } from "../common/errors.js";
+import { CorruptionError } from "../common/errors.js";
 import { allKeys } from "../common/key-range.js";
 import { RowKind } from "../common/row.js";
+import { showKey } from "../common/show-key.js";
 import type { L0Entry } from "../format/manifest.js";
 import type { StoredChange, StoredOperation } from "../format/wal-changes.js";
 import { Step } from "../iterator/row-iterator.js";
+import { unpackOperands } from "../merge/packed-operands.js";
 import type { ReadView } from "./reads.js";
 
 export interface PutChange {
@@ -21,6 +23,18 @@ export interface DeleteChange {
   readonly key: Bytes;
 }
 
+/** Operands for the key's value, whatever it was. */
+export interface MergeChange {
+  readonly type: "merge";
+  readonly key: Bytes;
+  /** Oldest first, at least one: those that the batch has merged into the key. */
+  readonly operands: readonly Bytes[];
+  /** The name of their merge operator. */
+  readonly operator: string;
+  /** When the value that they make expires, ms since 1970; undefined: never. */
+  readonly expiresAt?: number | undefined;
+}
+
 /** A part of a bulk load: rows of a seq of their own, which may be any number. */
 export interface LoadChange {
   readonly type: "load";
@@ -34,7 +48,7 @@ export interface LoadChange {
   rows(): AsyncGenerator<PutChange, undefined, undefined>;
 }
 
-export type ChangeOperation = PutChange | DeleteChange | LoadChange;
+export type ChangeOperation = PutChange | DeleteChange | MergeChange | LoadChange;
 
 /** A batch that is durable, or a part of a load. */
 export interface Change {
@@ -49,18 +63,25 @@ export interface Change {
 export function toChange(stored: StoredChange, readView: () => ReadView): Change {
   const { seq, createdAt, loaded } = stored;
   const operations =
-    loaded === undefined ? stored.operations.map(toOperation) : [toLoad(loaded, readView)];
+    loaded === undefined
+      ? stored.operations.map((operation) => toOperation(operation, readView))
+      : [toLoad(loaded, readView)];
   return { seq, createdAt, operations };
 }
 
-function toOperation({ kind, key, value, expiresAt }: StoredOperation): ChangeOperation {
+function toOperation(operation: StoredOperation, readView: () => ReadView): ChangeOperation {
+  const { kind, key, value, expiresAt } = operation;
   if (kind === RowKind.delete) return { type: "delete", key };
-  if (kind === RowKind.merge) {
-    throw new UnsupportedError(
-      "The batch merges an operand into a key, and the change feed of this version of Moraine cannot tell of that. Read the database as it is instead.",
-    );
+  if (kind === RowKind.put) return toPut(key, value, expiresAt);
+  // The claim that put the log into the chain has named them.
+  const operator = readView().view.manifest.pinned.mergeOperators[operation.operatorId - 1];
+  const object = `merge row of key ${showKey(key)}`;
+  if (operator === undefined) {
+    throw new CorruptionError(object, `no operator has the id ${operation.operatorId}`);
   }
-  return toPut(key, value, expiresAt);
+  const operands = unpackOperands(value, object) as Bytes[];
+  const change: MergeChange = { type: "merge", key, operands, operator };
+  return expiresAt > 0 ? { ...change, expiresAt } : change;
 }
 
 function toPut(key: Bytes, value: Bytes, expiresAt: number): PutChange {

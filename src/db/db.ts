@@ -34,11 +34,17 @@ import type { Snapshot } from "./snapshot.js";
 import type { DbStats } from "./stats.js";
 import type { Transaction } from "./transaction.js";
 import { type WarmOptions, warm } from "./warm.js";
-import { toWriteBatch, WriteBatch, type WriteOperation } from "./write-batch.js";
+import {
+  type MergeOptions,
+  toOperand,
+  toWriteBatch,
+  WriteBatch,
+  type WriteOperation,
+} from "./write-batch.js";
 import type { WriteRequest, WriteResult } from "./write-pipeline.js";
 import type { CheckpointInfo, Writer } from "./writer.js";
 
-/** `ttlMs` and `expiresAt` are for the puts of a batch that have none of their own. */
+/** `ttlMs` and `expiresAt` are for the puts and merges of a batch that have none of their own. */
 export interface WriteOptions extends LifetimeOptions {
   /** Resolve when the write is durable (true, the default), or as soon as it is visible to this process. */
   durable?: boolean | undefined;
@@ -81,6 +87,7 @@ export interface CloseOptions {
 const opener = lazy(() => import("./open-writer.js"));
 const deleteOptionNames = ["durable", "signal"] as const;
 const writeOptionNames = [...deleteOptionNames, ...lifetimeNames] as const;
+const mergeOptionNames = [...writeOptionNames, "operator"] as const;
 const defaultWrite: WriteRequest = { durable: true, signal: undefined, lifetime: 0 };
 
 export class Db extends Reads {
@@ -116,16 +123,37 @@ export class Db extends Reads {
   }
 
   /**
-   * Writes all operations of the batch, or none; of several puts and deletes of one key the last counts. An empty batch takes no seq and
-   * is durable at once.
+   * Merges an operand into the key's value, without reading it: the operator works out the value when the key is read. The merge decides
+   * anew when the value expires. `InvalidArgumentError` when there is no such operator, and when it refuses the operand.
+   */
+  merge(
+    key: KeyLike,
+    operand: ValueLike,
+    options?: WriteOptions & MergeOptions,
+  ): Promise<WriteResult> {
+    return this.#write(options, "merge", mergeOptionNames, (request) => {
+      const { pipeline, mergeOperators } = this.#writer;
+      const bytes = toKeyBytes(key);
+      const { packed, operatorId } = toOperand(mergeOperators, operand, options?.operator);
+      return pipeline.writeOne(RowKind.merge, bytes, packed, request, operatorId);
+    });
+  }
+
+  /**
+   * Writes all operations of the batch, or none; of several puts and deletes of one key the last counts, and merges keep their order. An
+   * empty batch takes no seq and is durable at once. `MergeError` when an operator fails that the batch needs to have a value.
    */
   write(
     batch: WriteBatch | readonly WriteOperation[],
     options?: WriteOptions,
   ): Promise<WriteResult> {
     return this.#write(options, "write", writeOptionNames, (request) => {
-      const encoded = toWriteBatch(batch);
-      if (encoded.count === 0) return Promise.resolve(this.#writer.emptyWrite());
+      const { mergeOperators } = this.#writer;
+      const given = toWriteBatch(batch, mergeOperators);
+      if (given.count === 0) return Promise.resolve(this.#writer.emptyWrite());
+      const encoded = given.hasMergesOf(mergeOperators)
+        ? this.#writer.foldBatch(given, request.lifetime)
+        : given;
       const { count, lifetimes } = encoded;
       return this.#writer.pipeline.writeBatch(encoded.operations(), count, request, lifetimes);
     });
@@ -133,7 +161,7 @@ export class Db extends Reads {
 
   /** A new, empty batch. */
   batch(): WriteBatch {
-    return new WriteBatch();
+    return new WriteBatch(this.#writer.mergeOperators);
   }
 
   /**

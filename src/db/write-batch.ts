@@ -11,6 +11,8 @@ import { InvalidArgumentError } from "../common/errors.js";
 import { checkOptions } from "../common/options.js";
 import { RowKind } from "../common/row.js";
 import { expiryBytesMax, operationBytesMax, writeOperation } from "../format/wal-record.js";
+import type { MergeOperators } from "../merge/merge-operators.js";
+import { packOperands } from "../merge/packed-operands.js";
 import { type LifetimeOptions, lifetimeNames, toLifetime } from "./lifetime.js";
 
 /** The most bytes of operations in a batch: it has to fit in one WAL object. */
@@ -27,7 +29,18 @@ export interface DeleteOperation {
   key: KeyLike;
 }
 
-export type WriteOperation = PutOperation | DeleteOperation;
+export interface MergeOptions extends LifetimeOptions {
+  /** The name of a merge operator. Default: that of the database, where it has just one. */
+  operator?: string | undefined;
+}
+
+export interface MergeOperation extends MergeOptions {
+  type: "merge";
+  key: KeyLike;
+  operand: ValueLike;
+}
+
+export type WriteOperation = PutOperation | DeleteOperation | MergeOperation;
 
 /** Chunks double up to this size, so that a batch of any size takes about as much memory as it has bytes. */
 const chunkBytesMax = 1024 * 1024;
@@ -42,6 +55,14 @@ export class WriteBatch {
   /** Of each operation up to the last that has one; made with the first. */
   #lifetimes: number[] | undefined;
   #lifetimeCount = 0;
+  #hasMerges = false;
+  /** Of the database that made it; undefined: it takes no merges. */
+  readonly #operators: MergeOperators | undefined;
+
+  /** @internal */
+  constructor(operators?: MergeOperators) {
+    this.#operators = operators;
+  }
 
   /** How many operations there are. */
   get count(): number {
@@ -66,6 +87,41 @@ export class WriteBatch {
     return this.#add(RowKind.delete, toKeyBytes(key), emptyBytes);
   }
 
+  /**
+   * Merges an operand into the key's value, which the operator works out when the key is read. Where a put or delete of the key
+   * is in the batch before it, it does so when the batch is written. The last operation of a key decides when its value expires.
+   * `InvalidArgumentError` when there is no such operator, and when it refuses the operand.
+   */
+  merge(key: KeyLike, operand: ValueLike, options?: MergeOptions): this {
+    checkOptions(options, mergeOptionNames, "merge");
+    const bytes = toKeyBytes(key);
+    const { packed, operatorId } = toOperand(this.#operators, operand, options?.operator);
+    const lifetime = options === undefined ? 0 : toLifetime(options);
+    return this.addRow(RowKind.merge, bytes, packed, lifetime, operatorId);
+  }
+
+  /** For the engine: a row as it is stored. */
+  addRow(
+    kind: RowKind,
+    key: Uint8Array,
+    value: Uint8Array,
+    lifetime: number,
+    operatorId: number,
+  ): this {
+    if (kind === RowKind.merge) this.#hasMerges = true;
+    return this.#add(kind, key, value, operatorId).#setLifetime(lifetime);
+  }
+
+  /** For the engine: true when some operation is a merge. `InvalidArgumentError` when it is one of another database. */
+  hasMergesOf(operators: MergeOperators): boolean {
+    if (this.#hasMerges && this.#operators !== operators) {
+      throw new InvalidArgumentError(
+        "The batch has merges of another database, whose operators may be others. Make it with batch() of the database that it is for.",
+      );
+    }
+    return this.#hasMerges;
+  }
+
   /** The encoded operations, in pieces: views that are valid until the batch changes. For the engine. */
   operations(): readonly Uint8Array[] {
     return this.#full.length === 0 ? [this.#open.view()] : [...this.#full, this.#open.view()];
@@ -86,7 +142,7 @@ export class WriteBatch {
     return this;
   }
 
-  #add(kind: RowKind, key: Uint8Array, value: Uint8Array): this {
+  #add(kind: RowKind, key: Uint8Array, value: Uint8Array, operatorId = 0): this {
     const bytesMax = operationBytesMax(key, value);
     if (this.byteLength + bytesMax > batchBytesMax) {
       throw new InvalidArgumentError(
@@ -95,7 +151,7 @@ export class WriteBatch {
     }
     if (this.#open.length + bytesMax > this.#open.bytes.length) this.#nextChunk(bytesMax);
     const open = this.#open;
-    open.length = writeOperation(open.bytes, open.length, kind, key, value, 0, 0);
+    open.length = writeOperation(open.bytes, open.length, kind, key, value, 0, operatorId);
     this.#count++;
     return this;
   }
@@ -110,12 +166,12 @@ export class WriteBatch {
 }
 
 /** A batch, or an array of operations as one. Throws `InvalidArgumentError` naming the operation that is wrong. */
-export function toWriteBatch(input: unknown): WriteBatch {
+export function toWriteBatch(input: unknown, operators: MergeOperators): WriteBatch {
   if (input instanceof WriteBatch) return input;
   if (!Array.isArray(input)) {
     throw new InvalidArgumentError("write() takes a WriteBatch or an array of operations.");
   }
-  const batch = new WriteBatch();
+  const batch = new WriteBatch(operators);
   for (const [index, operation] of (input as unknown[]).entries()) {
     try {
       addOperation(batch, operation as Partial<WriteOperation> | undefined);
@@ -128,6 +184,8 @@ export function toWriteBatch(input: unknown): WriteBatch {
 }
 
 const putNames = ["type", "key", "value", ...lifetimeNames] as const;
+const mergeOptionNames = ["operator", ...lifetimeNames] as const;
+const mergeNames = ["type", "key", "operand", ...mergeOptionNames] as const;
 
 function addOperation(batch: WriteBatch, operation: Partial<WriteOperation> | undefined): void {
   if (operation?.type === "put") {
@@ -138,7 +196,26 @@ function addOperation(batch: WriteBatch, operation: Partial<WriteOperation> | un
   } else if (operation?.type === "delete") {
     checkOptions(operation, ["type", "key"], "A delete");
     batch.delete(operation.key as KeyLike);
+  } else if (operation?.type === "merge") {
+    checkOptions(operation, mergeNames, "A merge");
+    const { key, operand, operator, ttlMs, expiresAt } = operation as MergeOperation;
+    batch.merge(key, operand, { operator, ttlMs, expiresAt });
   } else {
-    throw new InvalidArgumentError('"type" must be "put" or "delete".');
+    throw new InvalidArgumentError('"type" must be "put", "delete" or "merge".');
   }
+}
+
+/** An operand as a row stores it, and its operator. Throws `InvalidArgumentError`. */
+export function toOperand(
+  operators: MergeOperators | undefined,
+  operand: ValueLike,
+  operator: unknown,
+): { packed: Uint8Array; operatorId: number } {
+  const bytes = toValueBytes(operand);
+  if (operators === undefined) {
+    throw new InvalidArgumentError(
+      "This batch takes no merges. Make it with batch() of a database.",
+    );
+  }
+  return { operatorId: operators.idFor(operator, bytes), packed: packOperands([bytes]) };
 }

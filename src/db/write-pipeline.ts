@@ -96,17 +96,18 @@ export class WritePipeline {
     return this.#waiting.length;
   }
 
-  /** One put or delete. Key and value are copied before the call returns. */
+  /** One put, delete or merge. Key and value are copied before the call returns. */
   writeOne(
     kind: RowKind,
     key: Uint8Array,
     value: Uint8Array,
     request: WriteRequest,
+    operatorId = 0,
   ): Promise<WriteResult> {
-    if (this.#admits()) return this.#applyOne(kind, key, value, request);
+    if (this.#admits()) return this.#applyOne(kind, key, value, request, operatorId);
     const ownKey = copyBytes(key);
     const ownValue = copyBytes(value);
-    return this.#wait(request, () => this.#applyOne(kind, ownKey, ownValue, request));
+    return this.#wait(request, () => this.#applyOne(kind, ownKey, ownValue, request, operatorId));
   }
 
   /**
@@ -227,6 +228,7 @@ export class WritePipeline {
     key: Uint8Array,
     value: Uint8Array,
     request: WriteRequest,
+    operatorId: number,
   ): Promise<WriteResult> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     const seq = this.#lastSeq + 1;
@@ -234,7 +236,15 @@ export class WritePipeline {
     const lifetime = request.lifetime === 0 ? this.#defaultTtlMs : request.lifetime;
     const expiresAt = lifetime === 0 || kind === RowKind.delete ? 0 : expiryOf(lifetime, createdAt);
     // It throws when there is no memory for it, and then the seq has not been given.
-    const record = this.#state.active.applyOne(seq, createdAt, kind, key, value, expiresAt);
+    const record = this.#state.active.applyOne(
+      seq,
+      createdAt,
+      kind,
+      key,
+      value,
+      expiresAt,
+      operatorId,
+    );
     this.#lastSeq = seq;
     const durable = this.#wal.append(record, seq, request.durable);
     this.#turn.add(record.end - record.start);

@@ -16,6 +16,7 @@ import type { ChangeFeeds } from "./change-feeds.js";
 import type { Claim } from "./claim.js";
 import { closedError } from "./closed-error.js";
 import type { DbState } from "./db-state.js";
+import { foldBatch } from "./fold-batch.js";
 import type { HintWriter } from "./hint-writer.js";
 import type { L0Limit } from "./l0-limit.js";
 import { Load, type LoadEntries, type LoadProgress, type LoadResult } from "./load.js";
@@ -25,6 +26,7 @@ import type { Snapshots } from "./snapshots.js";
 import type { DbStats } from "./stats.js";
 import type { Transactions } from "./transactions.js";
 import type { WrappedStore } from "./wrap-store.js";
+import type { WriteBatch } from "./write-batch.js";
 import type { WritePipeline, WriteResult } from "./write-pipeline.js";
 
 /** A durable pin of a state of the database. */
@@ -179,6 +181,12 @@ export class Writer {
       ...(name !== "" && { name }),
       ...(ttlMs > 0 && { ttlMs }),
     };
+  }
+
+  /** A batch with merges, one operation for each key. `lifetime` is that of the write. */
+  foldBatch(batch: WriteBatch, lifetime: number): WriteBatch {
+    const now = this.#parts.clock.now();
+    return foldBatch(batch, { operators: this.mergeOperators, lifetime, now });
   }
 
   /** What an empty batch answers: it is a part of every state. */

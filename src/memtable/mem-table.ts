@@ -60,12 +60,13 @@ export class MemTable implements RowSource {
     key: Uint8Array,
     value: Uint8Array,
     expiresAt: number,
+    operatorId = 0,
   ): RecordSlice {
     const arena = this.#rows.arena;
     const chunk = arena.reserve(recordHeaderBytes + operationBytesMax(key, value));
     const start = arena.offset;
     const operations = start + recordHeaderBytes;
-    const end = writeOperation(chunk, operations, kind, key, value, expiresAt, 0);
+    const end = writeOperation(chunk, operations, kind, key, value, expiresAt, operatorId);
     const operationBytes = end - operations;
     writeRecordHeader(chunk, start, { operationBytes, seq, createdAt, operationCount: 1 });
     arena.commit(end - start);
@@ -80,7 +81,7 @@ export class MemTable implements RowSource {
       seq,
       createdAt,
       expiresAt,
-      0,
+      operatorId,
     );
     this.#applied(seq);
     return { chunk, start, end };

@@ -265,7 +265,9 @@ test("what a close is refused for is a rejection, and the handle stays open", as
 });
 
 test.each<[string, unknown]>([
-  ["an unknown type", { type: "merge", key: "k", value: "v" }],
+  ["an unknown type", { type: "increment", key: "k", value: "v" }],
+  ["a merge where there is no operator", { type: "merge", key: "k", operand: "v" }],
+  ["a merge of a value", { type: "merge", key: "k", value: "v" }],
   ["no type", { key: "k", value: "v" }],
   ["a put without a value", { type: "put", key: "k" }],
   ["a delete with a value", { type: "delete", key: "k", value: "v" }],

@@ -1,6 +1,6 @@
 /** Values that expire: from when, by whose clock, in every way of reading and every place a row can be. */
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { ByteReader } from "../../../src/common/byte-reader.js";
 import { timeOperations } from "../../../src/db/timed-operations.js";
 import { WriteBatch } from "../../../src/db/write-batch.js";
@@ -12,7 +12,10 @@ import {
   type WriteOperation,
 } from "../../../src/index.js";
 import { HeldRequests } from "../../support/held-requests.js";
+import { loadEngine } from "../../support/load-engine.js";
 import { newPlace, openAt, type Place, text, turns } from "./support.js";
+
+beforeAll(loadEngine);
 
 const quiet = { flushIntervalMs: 3_600_000 };
 const forever = Number.POSITIVE_INFINITY;

@@ -1,0 +1,125 @@
+/**
+ * `foldBatch`: a batch in which merges occur, with one operation for each key.
+ *
+ * A put or delete replaces what comes before it. Merges stay together where nothing is known of the value beneath them, as operands of one
+ * row; where the batch itself has put or deleted the key before, the operator makes them a put or a delete. The expiry is that of the last
+ * operation. An earlier one that has expired already counts as a delete.
+ */
+import { ByteReader } from "../common/byte-reader.js";
+import { copyBytes, emptyBytes } from "../common/bytes.js";
+import { InvalidArgumentError } from "../common/errors.js";
+import { RowKind } from "../common/row.js";
+import { showKey } from "../common/show-key.js";
+import { newOperationRef, readOperation } from "../format/wal-record.js";
+import type { MergeOperators } from "../merge/merge-operators.js";
+import { packOperands, unpackOperands } from "../merge/packed-operands.js";
+import { WriteBatch } from "./write-batch.js";
+
+/** One character for each byte. */
+const decoder = new TextDecoder("latin1");
+
+export interface FoldOptions {
+  readonly operators: MergeOperators;
+  /** Of operations that have none of their own (lifetime.ts). */
+  readonly lifetime: number;
+  /** ms since 1970 */
+  readonly now: number;
+}
+
+/** What the operations of a key so far come to. Its arrays are views. */
+interface Folding {
+  readonly key: Uint8Array;
+  /** Of what lies beneath the operands; merge: nothing is known of it. */
+  readonly kind: RowKind;
+  /** Of a put. */
+  readonly value: Uint8Array;
+  /** 0: there are no operands. */
+  readonly operatorId: number;
+  readonly operands: readonly Uint8Array[];
+  readonly lifetime: number;
+}
+
+/**
+ * A new batch, whose operations are in the order in which their keys occur last. Throws `MergeError` when an operator fails, and
+ * `InvalidArgumentError` where operators cannot be told apart in one row.
+ */
+export function foldBatch(batch: WriteBatch, options: FoldOptions): WriteBatch {
+  const foldings = new Map<string, Folding>();
+  const operation = newOperationRef();
+  const { lifetimes } = batch;
+  let index = 0;
+  for (const piece of batch.operations()) {
+    const reader = new ByteReader(piece, "batch");
+    while (reader.remaining > 0) {
+      readOperation(reader, operation);
+      const { keyStart, keyLength, valueLength, kind, operatorId } = operation;
+      const valueStart = keyStart + keyLength;
+      const key = piece.subarray(keyStart, valueStart);
+      const value = piece.subarray(valueStart, valueStart + valueLength);
+      const lifetime = lifetimes?.[index++] ?? 0;
+      const name = decoder.decode(key);
+      const next: Folding =
+        kind === RowKind.merge
+          ? addMerge(foldings.get(name), { key, value, operatorId, lifetime }, options)
+          : { ...{ key, kind, value, operatorId: 0, operands: [], lifetime } };
+      foldings.delete(name);
+      foldings.set(name, next);
+    }
+  }
+  const folded = new WriteBatch(options.operators);
+  for (const folding of foldings.values()) addTo(folded, folding, options.operators);
+  return folded;
+}
+
+function addMerge(
+  before: Folding | undefined,
+  merge: { key: Uint8Array; value: Uint8Array; operatorId: number; lifetime: number },
+  options: FoldOptions,
+): Folding {
+  const { key, operatorId, lifetime } = merge;
+  const added = unpackOperands(merge.value, "batch");
+  const none = { key, value: emptyBytes, operatorId, operands: added, lifetime };
+  if (before === undefined) return { ...none, kind: RowKind.merge };
+  if (isOver(before, options)) return { ...none, kind: RowKind.delete };
+  if (before.operatorId === 0 || before.operatorId === operatorId) {
+    return { ...before, operatorId, operands: [...before.operands, ...added], lifetime };
+  }
+  if (before.kind === RowKind.merge) {
+    const { names } = options.operators;
+    throw new InvalidArgumentError(
+      `The batch merges with "${names[before.operatorId - 1]}" and "${names[operatorId - 1]}" into key ${showKey(key)}, whose value is not known yet. Write them in two batches.`,
+    );
+  }
+  const { kind, value } = resolve(before, options.operators);
+  return { key, kind, value, operatorId, operands: added, lifetime };
+}
+
+/** Folds the operands of a key whose value is known. */
+function resolve(
+  folding: Folding,
+  operators: MergeOperators,
+): { kind: RowKind; value: Uint8Array } {
+  const { key, kind, value, operatorId, operands } = folding;
+  if (operatorId === 0) return { kind, value };
+  const base = kind === RowKind.put ? copyBytes(value) : undefined;
+  const own = operands.map((operand) => copyBytes(operand));
+  const result = operators.apply(operatorId, key, base, own);
+  if (result === undefined) return { kind: RowKind.delete, value: emptyBytes };
+  return { kind: RowKind.put, value: result };
+}
+
+function addTo(batch: WriteBatch, folding: Folding, operators: MergeOperators): void {
+  const { key, lifetime, operatorId } = folding;
+  if (folding.kind === RowKind.merge) {
+    batch.addRow(RowKind.merge, key, packOperands(folding.operands), lifetime, operatorId);
+    return;
+  }
+  const { kind, value } = resolve(folding, operators);
+  batch.addRow(kind, key, value, kind === RowKind.delete ? 0 : lifetime, 0);
+}
+
+function isOver(folding: Folding, options: FoldOptions): boolean {
+  const lifetime = folding.lifetime === 0 ? options.lifetime : folding.lifetime;
+  // A ttl is at least 1 ms.
+  return lifetime < 0 && -lifetime <= options.now;
+}

@@ -20,6 +20,7 @@ import {
 } from "../../src/index.js";
 import type { SstBlocks } from "../../src/sst/block-cache.js";
 import { MemoryObjectStore } from "../../src/testing/index.js";
+import { batchSteps } from "./batch-steps.js";
 import { cacheSteps } from "./cache-steps.js";
 import { type Caching, cachingArbitrary, seen, withCaching } from "./caching.js";
 import { clockSteps } from "./clock-steps.js";
@@ -125,6 +126,7 @@ const allSteps = [
   ...clockSteps,
   ...snapshotSteps,
   ...mergeSteps,
+  ...batchSteps,
 ];
 
 const agrees = (

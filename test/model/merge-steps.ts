@@ -1,11 +1,6 @@
 /** Merges at random moments, among writes of the same keys. Where the database has no operators, nothing happens. */
 import * as fc from "fast-check";
 import { expect } from "vitest";
-import { ByteWriter } from "../../src/common/byte-writer.js";
-import { RowKind } from "../../src/common/row.js";
-import { toLifetime } from "../../src/db/lifetime.js";
-import { appendOperation } from "../../src/format/wal-record.js";
-import { packOperands } from "../../src/merge/packed-operands.js";
 import { command, keyArbitrary, type Step } from "./commands.js";
 import { lifetimeArbitrary } from "./lifetimes.js";
 import { mergeArbitrary } from "./merges.js";
@@ -15,14 +10,9 @@ import type { World } from "./world.js";
 const show = ([key, merge, lifetime]: MergeOperation) =>
   `merge ${nameOf(toBytes(key).subarray(0, 6))} ${merge} ${fc.stringify(lifetime)}`;
 
-/** As rows, by the way that every write takes. */
-function write({ writer }: World, [key, merge, lifetime]: MergeOperation, durable: boolean) {
-  const operatorId = writer.mergeOperators.idFor(merge.operator, merge.operand);
-  const operation = new ByteWriter();
-  const packed = packOperands([merge.operand]);
-  appendOperation(operation, RowKind.merge, toBytes(key), packed, 0, operatorId);
-  const request = { durable, signal: undefined, lifetime: 0 };
-  return writer.pipeline.writeBatch([operation.view()], 1, request, [toLifetime(lifetime)]);
+function write({ db }: World, [key, merge, lifetime]: MergeOperation, durable: boolean) {
+  const { operator, operand } = merge;
+  return db.merge(key, operand, { operator, durable, ...lifetime });
 }
 
 const mergeStep = (writes: readonly MergeOperation[], durable: boolean): Step =>

@@ -117,21 +117,19 @@ export class Model {
         const name = nameOf(bytes);
         const expiresAt = endOf([lifetime, batch.lifetime], batch.createdAt);
         const before = rows.get(name);
+        // What a batch has itself written before is folded when it is written.
+        const at = before?.seq === batch.seq ? batch.createdAt : this.now;
         const sum =
           value instanceof Merge
-            ? value.appliedTo(before && this.#isAlive(before) ? before.value : undefined)
+            ? value.appliedTo(before && isAlive(before, at) ? before.value : undefined)
             : value;
         if (sum === undefined) rows.delete(name);
         else rows.set(name, { key: bytes, value: sum, seq: batch.seq, expiresAt });
       }
     }
     return [...rows.values()]
-      .filter((row) => this.#isAlive(row))
+      .filter((row) => isAlive(row, this.now))
       .sort((a, b) => compareBytes(a.key, b.key));
-  }
-
-  #isAlive({ expiresAt }: ModelRow): boolean {
-    return expiresAt === undefined || this.now < expiresAt;
   }
 
   rowAt(seq: number, key: KeyLike): ModelRow | undefined {
@@ -163,6 +161,10 @@ export class Model {
     this.lastSeq = seq;
     this.openedSeq = seq;
   }
+}
+
+function isAlive({ expiresAt }: ModelRow, now: number): boolean {
+  return expiresAt === undefined || now < expiresAt;
 }
 
 export function toBytes(key: KeyLike): Uint8Array {

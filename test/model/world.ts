@@ -1,6 +1,4 @@
 /** The real side of the model test: a store that survives, and the handles of processes that come and go on it. */
-import { openWriter } from "../../src/db/open-writer.js";
-import type { Writer } from "../../src/db/writer.js";
 import {
   Db,
   DbReader,
@@ -15,8 +13,6 @@ import type { ModelRow } from "./model.js";
 
 export class World {
   db!: Db;
-  /** What `db` is made of. */
-  writer!: Writer;
   reader: DbReader | undefined;
   /** Of every process. */
   readonly clock: MovedClock = new MovedClock();
@@ -39,8 +35,7 @@ export class World {
     this.#process = new FaultyObjectStore(this.#store);
     const { clock } = this;
     const at = { store: this.#process, path: "db" };
-    this.writer = await openWriter(at, { ...this.#options, clock });
-    this.db = Reflect.construct(Db, [this.writer]) as Db;
+    this.db = await Db.open(at, { ...this.#options, clock });
   }
 
   /** The process is gone: none of its requests settles any more, and none of its timers does anything. */

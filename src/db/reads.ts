@@ -159,9 +159,7 @@ export abstract class Reads {
         return fetchOne(read, copyBytes(bytes), seqMax, take, none, options?.signal);
       }
       if (lookup === Lookup.hit && scratch.kind === RowKind.merge) {
-        const merged = tryMerged(read, bytes, seqMax, take);
-        if (merged !== undefined) return Promise.resolve(merged.taken ?? none);
-        return fetchOne(read, copyBytes(bytes), seqMax, take, none, options?.signal);
+        return readMerged(read, bytes, seqMax, take, none, options?.signal);
       }
       return Promise.resolve(takeScratch(lookup, read.now, take, none));
     } catch (error) {
@@ -245,6 +243,20 @@ function tryMerged<T>(
   const { now, operators } = read;
   const options = { seqMax, now, operators, take };
   return read.engine.tryGetMerged(read.view, read.tables, key, options);
+}
+
+function readMerged<T, N>(
+  read: ReadView,
+  key: Uint8Array,
+  seqMax: number,
+  take: (row: RowRef) => T,
+  none: N,
+  signal: AbortSignal | undefined,
+): Promise<T | N> {
+  const merged = tryMerged(read, key, seqMax, take);
+  if (merged !== undefined) return Promise.resolve(merged.taken ?? none);
+  // The caller may change its array from now on.
+  return fetchOne(read, copyBytes(key), seqMax, take, none, signal);
 }
 
 async function fetchOne<T, N>(

@@ -24,7 +24,7 @@ beforeAll(loadEngine);
 
 const quiet = { flushIntervalMs: 3_600_000 };
 const log = { mergeOperators: { log: bytesAppend }, ...quiet };
-const two = { mergeOperators: { log: bytesAppend, sum: uint64Add }, ...quiet };
+const two = { mergeOperators: { sum: uint64Add, log: bytesAppend }, ...quiet };
 
 /** Calls a method as somebody without types would. */
 function call(object: unknown, method: string, ...args: unknown[]): unknown {
@@ -65,13 +65,14 @@ test("the only operator need not be named; where there are several, or none, it 
   const { db } = await sceneOf(two);
   const missing = db.merge("k", "a");
   await expect(missing).rejects.toMatchObject({
-    ...{ kind: "invalid", message: expect.stringContaining("log, sum") },
+    ...{ kind: "invalid", message: expect.stringContaining("sum, log") },
   });
   await db.merge("k", "a", { operator: "log", durable: false });
   expect(() => db.batch().merge("k", "a")).toThrow(/"operator" is missing/);
   await db.write(db.batch().merge("k", "b", { operator: "log" }), { durable: false });
   await db.write([{ type: "merge", key: "n", operand: encodeUint64(5n), operator: "sum" }]);
-  expect([text(await db.get("k")), decodeUint64((await db.get("n"))!)]).toEqual(["ab", 5n]);
+  await db.merge("n", encodeUint64(2n), { operator: "sum" });
+  expect([text(await db.get("k")), decodeUint64((await db.get("n"))!)]).toEqual(["ab", 7n]);
   const { db: plain } = await sceneOf(quiet);
   await expect(plain.merge("k", "a")).rejects.toThrow(/no merge operators/);
   expect(() => plain.batch().merge("k", "a")).toThrow(/no merge operators/);
@@ -163,8 +164,9 @@ test("an operator that fails on a batch fails the call, and nothing is written",
 test("what an operator does to its arguments is its own affair, and the batch stays as it was", async () => {
   const scribble: MergeOperator = {
     merge: (key, value, operands) => {
-      for (const bytes of [key, ...operands]) bytes.fill(0);
-      return value;
+      const sum = Uint8Array.from(Buffer.concat([value ?? new Uint8Array(0), ...operands]));
+      for (const bytes of [key, value, ...operands]) bytes?.fill(0);
+      return sum;
     },
   };
   const { db } = await sceneOf({ mergeOperators: { scribble }, ...quiet });
@@ -172,7 +174,7 @@ test("what an operator does to its arguments is its own affair, and the batch st
   for (let i = 0; i < 2; i++) {
     await db.write(batch, { durable: false });
     expect((await db.keys().nextMany(9)).map(text)).toEqual(["k", "z"]);
-    expect(text(await db.get("k"))).toBe("a");
+    expect(text(await db.get("k"))).toBe("ab");
   }
 });
 
@@ -283,19 +285,20 @@ test("a change feed tells of merges with their operands, in the order of the bat
 });
 
 test("merges that wait for memory keep what they were called with", async () => {
-  const small = { memTableBytes: 4096, unflushedBytesMax: 8192, ...log };
+  const small = { memTableBytes: 4096, unflushedBytesMax: 8192, ...two };
   const { place, db } = await sceneOf(small);
   const held = new HeldRequests(place.faulty, ({ operation }) => operation === "put");
   await db.put("full", "", { durable: false });
+  const by = { operator: "log" };
   const operand = encodeUtf8("1");
-  const batch = db.batch().merge("k", operand).merge("k", "2");
+  const batch = db.batch().merge("k", operand, by).merge("k", "2", by);
   const waiting = [
-    db.merge("k", operand, { durable: false }),
+    db.merge("k", operand, { durable: false, ...by }),
     db.write(batch, { durable: false }),
-    db.merge("k", "3", { durable: false }),
+    db.merge("k", "3", { durable: false, ...by }),
   ];
   operand.fill(0);
-  batch.merge("k", "later");
+  batch.merge("k", "later", by);
   await turns();
   expect(db.stats().waitingWrites).toBe(3);
   held.release();

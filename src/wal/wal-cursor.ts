@@ -132,8 +132,8 @@ export class WalCursor {
   }
 
   /**
-   * The log that was left stayed in the chain until a writer of this epoch, or of a later one, retired it: then every writer between
-   * the two had a log, and seqs that are in neither were lost.
+   * The log that was left was in the chain of a writer of this epoch, or of a later one, as that has fenced it or retired its end: then
+   * every writer between the two had a log, and seqs that are in neither were lost.
    */
   async #wasChained({ epoch }: WalObject): Promise<boolean> {
     const source = this.#source;
@@ -141,6 +141,8 @@ export class WalCursor {
       (span) => span.epoch === this.#leftEpoch,
     );
     if (left === undefined || left.epoch === epoch || left.retiredBy === 0) return false;
+    const end = await this.#read({ epoch: left.epoch, id: left.toId });
+    if (end?.fence === true && end.closerEpoch >= epoch) return true;
     const retiring = await source.manifests.get(left.retiredBy, this.#signal);
     return retiring !== undefined && retiring.manifest.writerEpoch >= epoch;
   }

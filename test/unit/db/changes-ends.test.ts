@@ -338,6 +338,29 @@ test("what is not durable yet is not given", async () => {
   await db.close();
 });
 
+test("of several objects in flight only those that are acknowledged are given", async () => {
+  const place = newPlace();
+  const db = await openAt(place);
+  let release!: () => void;
+  const until = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  place.faulty.intercept = ({ key }) =>
+    key.endsWith("2.wal") ? { kind: "delay", until } : undefined;
+  const changes = db.changes()[Symbol.asyncIterator]();
+  const first = changes.next();
+  const second = changes.next();
+  const puts = [db.put("a", "1")];
+  await turns(1);
+  puts.push(db.put("b", "2"));
+  expect((await first).value?.seq).toBe(1);
+  await turns();
+  release();
+  await Promise.all(puts);
+  expect((await second).value?.seq).toBe(2);
+  await db.close();
+});
+
 test("a batch of many operations and a large value come whole, and expiry with them", async () => {
   const place = newPlace();
   const db = await openAt(place);

@@ -114,11 +114,9 @@ export class WalCursor {
       this.#position = { epoch: span.epoch, id: span.fromId };
       if (this.#isProved && endsAt(spans, position)) this.#leftEpoch = position.epoch;
     } else if (this.#leftEpoch === 0) return span;
-    if (this.#isProved) {
-      // What is durable and not in L0 is in the logs from the start of replay on, and none of those is passed over.
-      this.#isProved = !isBehindL0 || isNextInChain(manifest, this.#leftEpoch, span.epoch);
-      if (this.#isProved) this.#leftEpoch = 0;
-    }
+    // What is durable and not in L0 is in the logs from the start of replay on, and none of those is passed over.
+    if (isBehindL0) this.#isProved = false;
+    else if (this.#isProved) this.#leftEpoch = 0;
     return span;
   }
 
@@ -207,10 +205,4 @@ export class WalCursor {
       { oldestSeq },
     );
   }
-}
-
-/** Both are in the chain, one after the other: a writer without a log between them would have emptied it first. */
-function isNextInChain({ walChain }: Manifest, leftEpoch: number, epoch: number): boolean {
-  const index = walChain.findIndex((log) => log.epoch === leftEpoch);
-  return index >= 0 && walChain[index + 1]?.epoch === epoch;
 }

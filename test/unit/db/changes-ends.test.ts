@@ -345,15 +345,16 @@ test("of several objects in flight only those that are acknowledged are given", 
   const until = new Promise<void>((resolve) => {
     release = resolve;
   });
-  place.faulty.intercept = ({ key }) =>
-    key.endsWith("2.wal") ? { kind: "delay", until } : undefined;
+  place.faulty.intercept = ({ operation, key }) =>
+    operation === "create" && key.endsWith("2.wal") ? { kind: "delay", until } : undefined;
   const changes = db.changes()[Symbol.asyncIterator]();
   const first = changes.next();
-  const second = changes.next();
   const puts = [db.put("a", "1")];
   await turns(1);
   puts.push(db.put("b", "2"));
   expect((await first).value?.seq).toBe(1);
+  await turns();
+  const second = changes.next();
   await turns();
   release();
   await Promise.all(puts);

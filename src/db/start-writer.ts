@@ -87,6 +87,7 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
     storedManifest: stored,
     uploadsInFlight: settings.uploadsInFlight,
     sst,
+    combine: (row) => writer.mergeOperators.combine(row),
     // Without a WAL, L0 is where rows become durable: there is nothing to wait for.
     durableSeq: () => (hasWal ? wal.durableSeq : seqMax),
     lastSeq: () => pipeline.lastSeq,

@@ -1,6 +1,7 @@
 /** A frozen MemTable to the bytes of one SST, in slices that leave the event loop free in between. */
 import { bodyPool } from "../common/byte-pool.js";
 import type { Clock } from "../common/clock.js";
+import { RowKind, type RowRef } from "../common/row.js";
 import { TimeSlice } from "../common/time-slice.js";
 import type { SstInfo } from "../format/manifest.js";
 import { SstBuilder, type SstBuilderOptions } from "../format/sst-builder.js";
@@ -9,6 +10,11 @@ import type { MemTable } from "../memtable/mem-table.js";
 
 /** SSTs of larger tables are sent in pieces, so they are built in pieces. */
 const memoryBytesMax = 32 * 1024 * 1024;
+
+export interface BuildOptions extends SstBuilderOptions {
+  /** Called with each merge row: it may give it a value that is shorter and means the same. */
+  readonly combine?: ((row: RowRef) => void) | undefined;
+}
 
 export interface BuiltSst {
   readonly chunks: readonly Uint8Array[];
@@ -21,7 +27,7 @@ export interface BuiltSst {
  */
 export async function buildSst(
   table: MemTable,
-  options: SstBuilderOptions,
+  options: BuildOptions,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<BuiltSst> {
@@ -37,7 +43,7 @@ export async function buildSst(
 
 async function build(
   table: MemTable,
-  options: SstBuilderOptions,
+  { combine, ...options }: BuildOptions,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<BuiltSst> {
@@ -46,6 +52,7 @@ async function build(
   const slice = new TimeSlice(clock);
   while (rows.step() === Step.row) {
     const { row } = rows;
+    if (row.kind === RowKind.merge) combine?.(row);
     builder.add(row);
     if (!slice.isOverAfter(row.valueEnd - row.valueStart)) continue;
     await slice.giveTurn();

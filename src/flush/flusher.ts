@@ -15,7 +15,7 @@ import { MemTable } from "../memtable/mem-table.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import { writeSst } from "../sst/sst-writer.js";
-import { type BuiltSst, buildSst } from "./build-sst.js";
+import { type BuildOptions, type BuiltSst, buildSst } from "./build-sst.js";
 import {
   entriesOf,
   floorAfter,
@@ -36,6 +36,8 @@ export interface FlusherOptions {
   epoch: number;
   uploadsInFlight: number;
   sst: Omit<SstBuilderOptions, "id">;
+  /** As in `BuildOptions`. */
+  combine?: BuildOptions["combine"];
   /** For each older log of the chain, the id of its first fence. */
   logEnds: ReadonlyMap<number, number>;
   /** The last seq that is durable in the WAL. */
@@ -173,14 +175,14 @@ export class Flusher {
   }
 
   async #upload(queued: QueuedTable): Promise<void> {
-    const { store, clock, sst } = this.#options;
+    const { store, clock, sst, combine } = this.#options;
     const signal = this.#abort.signal;
     const id = queued.id!;
     // What it is built into is as large as the table.
     const memoryBytes = queued.table.bytes;
     const build = this.#build.then(() => {
       this.#builtBytes += memoryBytes;
-      return buildSst(queued.table, { ...sst, id }, clock, signal);
+      return buildSst(queued.table, { ...sst, id, combine }, clock, signal);
     });
     this.#build = build.catch(() => undefined);
     const built: BuiltSst = await build;

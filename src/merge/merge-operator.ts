@@ -25,7 +25,8 @@ export interface MergeOperator {
 
   /**
    * One operand that does what these do one after the other, oldest first and at least two; undefined where there is none. It saves
-   * space: without it, all operands are kept until there is a value to fold them onto.
+   * space where a batch merges into a key more than once, from the flush on; without it, all operands are kept until there is a value to fold
+   * them onto. One that throws, or answers what is no operand or a longer one, has not combined them.
    */
   combine?(key: Uint8Array, operands: readonly Uint8Array[]): Uint8Array | undefined;
 

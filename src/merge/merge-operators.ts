@@ -5,9 +5,11 @@
 import { copyBytes, describeType, valueBytesMax } from "../common/bytes.js";
 import { InvalidArgumentError, MergeError, UnsupportedError } from "../common/errors.js";
 import { suggestion } from "../common/options.js";
+import type { RowRef } from "../common/row.js";
 import { showKey } from "../common/show-key.js";
 import type { ApplyOperator } from "./fold-versions.js";
 import type { GivenOperators } from "./given-operators.js";
+import { packOperands, unpackOperands } from "./packed-operands.js";
 
 export class MergeOperators {
   /** As in the manifest: a row's operator id is the index of the name plus 1. */
@@ -37,6 +39,29 @@ export class MergeOperators {
       );
     }
     return id;
+  }
+
+  /**
+   * Makes the operands of a merge row one, where the operator can combine them and the row is no longer for it. Where it fails they stay as
+   * they are: whoever reads the key is told.
+   */
+  combine(row: RowRef): void {
+    const code = this.#given.get(this.names[row.operatorId - 1] ?? "");
+    if (code?.combine === undefined) return;
+    try {
+      const operands = unpackOperands(row.value(), "merge row").map((operand) =>
+        copyBytes(operand),
+      );
+      if (operands.length < 2) return;
+      const combined: unknown = code.combine(copyBytes(row.key()), operands);
+      const packed = isBytes(combined) ? packOperands([combined]) : undefined;
+      if (packed === undefined || packed.length > row.valueEnd - row.valueStart) return;
+      row.valueBytes = packed;
+      row.valueStart = 0;
+      row.valueEnd = packed.length;
+    } catch {
+      // As if it could not.
+    }
   }
 
   /** Throws `UnsupportedError` when the operator is not at hand, and `MergeError` when it fails. */

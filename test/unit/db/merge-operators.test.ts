@@ -1,6 +1,7 @@
 /** Merge operators of a database: named at the open, remembered, required by writers and missed by readers only where they are needed. */
 import { describe, expect, test, vi } from "vitest";
 import { encodeUtf8 } from "../../../src/common/bytes.js";
+import { RowRef } from "../../../src/common/row.js";
 import {
   bytesAppend,
   bytesMax,
@@ -11,6 +12,7 @@ import {
   uint64Add,
 } from "../../../src/index.js";
 import { MergeOperators } from "../../../src/merge/merge-operators.js";
+import { packOperands } from "../../../src/merge/packed-operands.js";
 import { MemoryObjectStore } from "../../../src/testing/index.js";
 import { newPlace, requestsOf } from "./support.js";
 
@@ -188,5 +190,69 @@ describe("what an operator does wrong is the failure of its key", () => {
         unsupported(`operator ${id}`),
       );
     }
+  });
+});
+
+describe("operands of a batch become one when they are flushed, where the operator can combine them", () => {
+  const x = encodeUtf8("x");
+  const y = encodeUtf8("y");
+  const apart = packOperands([x, y]);
+  const combined = (combine: MergeOperator["combine"] | undefined, value = apart) => {
+    const row = new RowRef();
+    row.keyBytes = row.valueBytes = Uint8Array.of(1, ...value);
+    row.keyEnd = row.valueStart = 1;
+    row.valueEnd = 1 + value.length;
+    row.operatorId = 1;
+    const mine = { merge, ...(combine && { combine }) };
+    new MergeOperators(["mine"], new Map([["mine", mine]])).combine(row);
+    return row.value().slice();
+  };
+
+  test("and stay as they are where it cannot, throws, or answers what is no operand or longer", () => {
+    expect(combined(() => encodeUtf8("xy"))).toEqual(packOperands([encodeUtf8("xy")]));
+    for (const answer of [undefined, "xy", null, Promise.resolve(x), new Uint8Array(4)]) {
+      expect(combined(() => answer as unknown as Uint8Array)).toEqual(apart);
+    }
+    expect(combined(undefined)).toEqual(apart);
+    const thrown = (): never => {
+      throw new Error("no");
+    };
+    expect(combined(thrown)).toEqual(apart);
+    expect(combined(() => x, Uint8Array.of(9, 1))).toEqual(Uint8Array.of(9, 1));
+  });
+
+  test("one operand is never combined, and none is changed by an operator", () => {
+    expect(combined(() => encodeUtf8("wrong"), packOperands([x]))).toEqual(packOperands([x]));
+    const hostile: MergeOperator["combine"] = (key, operands) => {
+      for (const array of [key, ...operands]) array.fill(0);
+      return undefined;
+    };
+    expect(combined(hostile)).toEqual(apart);
+  });
+
+  test("reads are the same, before, after, and in a transaction", async () => {
+    const seen: number[] = [];
+    const log: MergeOperator = {
+      ...bytesAppend,
+      merge(key, value, operands) {
+        seen.push(operands.length);
+        return bytesAppend.merge(key, value, operands);
+      },
+    };
+    const db = await Db.open(at(new MemoryObjectStore()), { mergeOperators: { log } });
+    await db.write(db.batch().merge("k", "a").merge("k", "b").merge("k", "c"));
+    expect(await db.get("k")).toEqual(encodeUtf8("abc"));
+    await db.flush({ to: "l0" });
+    await db.merge("k", "d");
+    expect(await db.get("k")).toEqual(encodeUtf8("abcd"));
+    expect(seen).toEqual([3, 2]);
+    const transaction = db.begin();
+    await db.merge("k", "e");
+    expect(await transaction.get("k")).toEqual(encodeUtf8("abcd"));
+    transaction.put("j", "own");
+    const rows = await transaction.scan().nextMany(9);
+    expect(rows.map(({ value }) => value)).toEqual([encodeUtf8("own"), encodeUtf8("abcd")]);
+    transaction.rollback();
+    await db.close();
   });
 });

@@ -130,8 +130,9 @@ export abstract class Reads {
 
   #view(options: ReadOptions | undefined, isScan = false): ReadView {
     const snapshot = options?.snapshot;
-    const own = isScan ? this.scanView() : this.readView();
-    const read = snapshot === undefined ? own : this.snapshotView(snapshot);
+    let read: ReadView;
+    if (snapshot !== undefined) read = this.snapshotView(snapshot);
+    else read = isScan ? this.scanView() : this.readView();
     read.requireOpen();
     throwIfAborted(options?.signal);
     return read;

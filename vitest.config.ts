@@ -1,7 +1,10 @@
+import { availableParallelism } from "node:os";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 const config: ViteUserConfig = defineConfig({
   test: {
+    // By default one less than there are cores, which is one of two, and half as fast.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         test: {

@@ -115,6 +115,15 @@ export function isBelowUpper(
   return order < 0 || (order === 0 && bounds.upperInclusive);
 }
 
+/** Where a seek to `key` has to begin in this direction: a key outside the bounds counts as the nearest one inside. */
+export function clampSeek(bounds: KeyBounds, reverse: boolean, key: Uint8Array): Uint8Array {
+  const { lower, upper } = bounds;
+  if (reverse) {
+    return upper === undefined || isBelowUpper(bounds, key, 0, key.length) ? key : upper;
+  }
+  return lower === undefined || isAboveLower(bounds, key, 0, key.length) ? key : lower;
+}
+
 /** True when a key in [first, last] can be inside the bounds. */
 export function overlaps(bounds: KeyBounds, first: Uint8Array, last: Uint8Array): boolean {
   return isAboveLower(bounds, last, 0, last.length) && isBelowUpper(bounds, first, 0, first.length);

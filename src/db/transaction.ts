@@ -39,20 +39,24 @@ export interface CommitOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What is to be committed. */
+export interface CommitWork {
+  /** The seq that the transaction reads at. */
+  readonly seq: number;
+  readonly footprint: Footprint;
+  readonly batch: WriteBatch;
+  readonly durable: boolean;
+  readonly signal: AbortSignal | undefined;
+  onCommitted(): void;
+}
+
 /** What a transaction asks of its database. */
 export interface TransactionHost {
   now(): number;
   /** When a value that is written at `createdAt` expires, as rows have it. */
   expiryOf(lifetime: number, createdAt: number): number;
   /** Checks and writes in one tick, or rejects; `onCommitted` is called in that tick. */
-  commit(work: {
-    readonly seq: number;
-    readonly footprint: Footprint;
-    readonly batch: WriteBatch;
-    readonly durable: boolean;
-    readonly signal: AbortSignal | undefined;
-    onCommitted(): void;
-  }): Promise<WriteResult>;
+  commit(work: CommitWork): Promise<WriteResult>;
   /** It has ended, in whatever way. */
   end(transaction: Transaction): void;
 }

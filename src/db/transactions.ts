@@ -24,8 +24,7 @@ import {
   type TransactionOptions,
 } from "./run-transaction.js";
 import type { Pin, Snapshots } from "./snapshots.js";
-import { Transaction, type TransactionHost } from "./transaction.js";
-import type { WriteBatch } from "./write-batch.js";
+import { type CommitWork, Transaction, type TransactionHost } from "./transaction.js";
 import type { WritePipeline, WriteResult } from "./write-pipeline.js";
 
 export interface TransactionsOptions {
@@ -110,14 +109,7 @@ export class Transactions implements TransactionHost {
     return expiryOf(lifetime === 0 ? this.#options.defaultTtlMs : lifetime, createdAt);
   }
 
-  async commit(work: {
-    readonly seq: number;
-    readonly footprint: Footprint;
-    readonly batch: WriteBatch;
-    readonly durable: boolean;
-    readonly signal: AbortSignal | undefined;
-    onCommitted(): void;
-  }): Promise<WriteResult> {
+  async commit(work: CommitWork): Promise<WriteResult> {
     const { seq, footprint, batch, durable, signal, onCommitted } = work;
     if (batch.count === 0) {
       onCommitted();

@@ -7,7 +7,7 @@
  * Keys outside the bounds and rows that have expired are not folded: nobody sees them, and a failing operator there is nobody's failure.
  */
 import { allocateBytes, type Bytes, compareRanges, emptyBytes } from "../common/bytes.js";
-import { isAboveLower, isBelowUpper, isEmpty } from "../common/key-range.js";
+import { clampSeek, isAboveLower, isBelowUpper, isEmpty } from "../common/key-range.js";
 import { RowKind, RowRef } from "../common/row.js";
 import {
   type ApplyOperator,
@@ -81,13 +81,7 @@ export class ResolvingIterator implements RowIterator {
 
   /** A key outside the bounds counts as the nearest one inside. */
   seek(key: Uint8Array): void {
-    const { bounds, reverse } = this.#options;
-    const { lower, upper } = bounds;
-    let target = key;
-    if (!reverse && lower !== undefined && !isAboveLower(bounds, key, 0, key.length))
-      target = lower;
-    if (reverse && upper !== undefined && !isBelowUpper(bounds, key, 0, key.length)) target = upper;
-    this.#rows.seek(target);
+    this.#rows.seek(clampSeek(this.#options.bounds, this.#options.reverse, key));
     this.#ended = false;
     this.#failure = undefined;
     this.#versions = [];

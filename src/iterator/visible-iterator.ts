@@ -7,7 +7,13 @@
  * then held for the next step.
  */
 import { allocateBytes, type Bytes } from "../common/bytes.js";
-import { isAboveLower, isBelowUpper, isEmpty, type KeyBounds } from "../common/key-range.js";
+import {
+  clampSeek,
+  isAboveLower,
+  isBelowUpper,
+  isEmpty,
+  type KeyBounds,
+} from "../common/key-range.js";
 import { RowRef } from "../common/row.js";
 import { type RowIterator, Step } from "./row-iterator.js";
 import { isVisible } from "./visible-row.js";
@@ -72,15 +78,7 @@ export class VisibleIterator implements RowIterator {
 
   /** A key outside the bounds counts as the nearest one inside. */
   seek(key: Uint8Array): void {
-    const { lower, upper } = this.#bounds;
-    let target = key;
-    if (!this.#reverse && lower !== undefined && !isAboveLower(this.#bounds, key, 0, key.length)) {
-      target = lower;
-    }
-    if (this.#reverse && upper !== undefined && !isBelowUpper(this.#bounds, key, 0, key.length)) {
-      target = upper;
-    }
-    this.#rows.seek(target);
+    this.#rows.seek(clampSeek(this.#bounds, this.#reverse, key));
     this.#ended = false;
     this.#failure = undefined;
     this.#inside = false;

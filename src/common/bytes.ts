@@ -96,7 +96,11 @@ export function decodeUtf8(bytes: Uint8Array): string {
 /** A lone surrogate would be replaced silently, and two different strings would become one key. */
 const loneSurrogate = /\p{Surrogate}/u;
 
-function isByteArray(input: unknown): input is Uint8Array {
+export function hasLoneSurrogate(text: string): boolean {
+  return loneSurrogate.test(text);
+}
+
+export function isByteArray(input: unknown): input is Uint8Array {
   if (input instanceof Uint8Array) return true;
   // By tag: arrays of another realm (a vm context, a test runner) are welcome.
   return (
@@ -111,7 +115,7 @@ function toBytes(input: unknown, what: string, bytesMax: number): Uint8Array {
     if (input.length > bytesMax) throw tooLong(what, `${input.length} characters`, bytesMax);
     const bytes = encoder.encode(input);
     if (bytes.length > bytesMax) throw tooLong(what, `${bytes.length} bytes`, bytesMax);
-    if (loneSurrogate.test(input)) {
+    if (hasLoneSurrogate(input)) {
       throw new InvalidArgumentError(
         `The ${what} is a string with a lone surrogate, which UTF-8 cannot hold. Pass a Uint8Array instead.`,
       );

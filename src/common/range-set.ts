@@ -1,6 +1,6 @@
 /** `RangeSet`: the keys of any number of ranges, which may overlap, as few ranges that do not. */
 import { compareBytes, compareRanges } from "./bytes.js";
-import { isBelowUpper, isEmpty, type KeyBounds, overlaps } from "./key-range.js";
+import { isBelowUpper, isEmpty, type KeyBounds } from "./key-range.js";
 
 export class RangeSet {
   /** By their lower bounds, and disjoint. */
@@ -28,11 +28,6 @@ export class RangeSet {
       else low = middle + 1;
     }
     return low > 0 && isBelowUpper(ranges[low - 1]!, bytes, start, end);
-  }
-
-  /** One of them that may hold a key in [first, last]. */
-  overlapping(first: Uint8Array, last: Uint8Array): KeyBounds | undefined {
-    return this.ranges.find((range) => overlaps(range, first, last));
   }
 }
 

@@ -1,4 +1,4 @@
-/** `DbState`: the one mutable cell of a handle. It holds one immutable view; five named places replace it. */
+/** `DbState`: the one mutable cell of a handle. It holds one immutable view; four named places replace it. */
 import type { L0Entry, Manifest } from "../format/manifest.js";
 import { MemTable } from "../memtable/mem-table.js";
 import type { DbView } from "../read/db-view.js";

@@ -35,7 +35,7 @@ interface Folding {
   readonly value: Uint8Array;
   /** 0: there are no operands. */
   readonly operatorId: number;
-  readonly operands: readonly Uint8Array[];
+  readonly operands: Uint8Array[];
   readonly lifetime: number;
 }
 
@@ -82,7 +82,9 @@ function addMerge(
   if (before === undefined) return { ...none, kind: RowKind.merge };
   if (isOver(before, options)) return { ...none, kind: RowKind.delete };
   if (before.operatorId === 0 || before.operatorId === operatorId) {
-    return { ...before, operatorId, operands: [...before.operands, ...added], lifetime };
+    // They are of this folding alone: a copy for each merge would be quadratic in the merges of one key.
+    for (const operand of added) before.operands.push(operand);
+    return { ...before, operatorId, lifetime };
   }
   if (before.kind === RowKind.merge) {
     const { names } = options.operators;

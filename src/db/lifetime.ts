@@ -39,12 +39,6 @@ export function toLifetime(options: LifetimeOptions): number {
   return -expiresAt;
 }
 
-/** The options that say it. */
-export function toLifetimeOptions(lifetime: number): LifetimeOptions | undefined {
-  if (lifetime === 0) return undefined;
-  return lifetime < 0 ? { expiresAt: -lifetime } : { ttlMs: lifetime };
-}
-
 /** Throws `InvalidArgumentError` for what is neither a ttl nor undefined. */
 export function requireTtl(ttlMs: unknown, name: string): void {
   if (ttlMs === undefined || ttlMs === Number.POSITIVE_INFINITY) return;

@@ -1,5 +1,5 @@
 /** Where a database is: a URL, or a store with a path, checked and turned into a store. */
-import { describeType } from "../common/bytes.js";
+import { describeType, hasLoneSurrogate } from "../common/bytes.js";
 import { InvalidArgumentError } from "../common/errors.js";
 import { checkOptions } from "../common/options.js";
 import { FileObjectStore } from "../object-store/file.js";
@@ -132,7 +132,7 @@ function requireCanonical(path: string, text: string): void {
   if (path === "") refuse("needs a path below its root");
   if (path.includes("\0")) refuse("has a NUL character");
   if (path.includes("\\")) refuse("has a backslash; separate segments with /");
-  if (/\p{Surrogate}/u.test(path)) refuse("has a lone surrogate, which UTF-8 cannot hold");
+  if (hasLoneSurrogate(path)) refuse("has a lone surrogate, which UTF-8 cannot hold");
   for (const segment of path.split("/")) {
     if (segment === "") refuse("has an empty segment");
     if (segment === "." || segment === "..") refuse(`has the segment "${segment}"`);

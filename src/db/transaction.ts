@@ -18,7 +18,7 @@ import { checkOptions, requireBoolean, requireSignal } from "../common/options.j
 import { type Entry, RowKind } from "../common/row.js";
 import { showKey } from "../common/show-key.js";
 import { Footprint } from "./footprint.js";
-import { type LifetimeOptions, lifetimeNames, toLifetime, toLifetimeOptions } from "./lifetime.js";
+import { type LifetimeOptions, lifetimeNames, toLifetime } from "./lifetime.js";
 import { OwnWrites } from "./own-writes.js";
 import type { ReadOptions } from "./read-options.js";
 import { ReadSet } from "./read-set.js";
@@ -172,8 +172,7 @@ export class Transaction extends Reads implements Disposable, AsyncDisposable {
       const batch = new WriteBatch();
       const keys = [...this.#reads.keys()];
       for (const { kind, key, value, lifetime, isMarked } of this.#own.values()) {
-        if (kind === RowKind.put) batch.put(key, value, toLifetimeOptions(lifetime));
-        else batch.delete(key);
+        batch.addRow(kind, key, value, lifetime, 0);
         if (isMarked) keys.push(key);
       }
       const footprint = new Footprint(keys, this.#reads.ranges());

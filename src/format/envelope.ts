@@ -24,8 +24,8 @@ export const EnvelopeKind = { manifest: 0x4d, run: 0x52, wal: 0x57, compactions:
 export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];
 
 export const envelopeVersion = 1;
-const headerBytes = 28;
-const overheadBytes = headerBytes + 4;
+export const envelopeHeaderBytes = 28;
+const overheadBytes = envelopeHeaderBytes + 4;
 
 /** Frames the payload, given in parts, in one copy, in memory from `allocate`. */
 export function sealEnvelope(
@@ -41,7 +41,7 @@ export function sealEnvelope(
   object.set([0x4d, 0x52, 0x4e, kind, envelopeVersion, 0, 0, 0]);
   object.set(ulidToBytes(databaseId), 8);
   writeU32(object, 24, length);
-  let offset = headerBytes;
+  let offset = envelopeHeaderBytes;
   for (const part of parts) {
     object.set(part, offset);
     offset += part.length;
@@ -81,7 +81,7 @@ export function openEnvelope(
   if (length !== bytes.length - overheadBytes) {
     corrupt(`${length} bytes of payload expected, ${bytes.length - overheadBytes} found`, 24);
   }
-  const end = headerBytes + length;
+  const end = envelopeHeaderBytes + length;
   const expected = readU32(bytes, end);
   const found = checksum(bytes.subarray(0, end));
   if (expected !== found) {
@@ -100,7 +100,7 @@ export function openEnvelope(
   }
   return {
     databaseId: found16,
-    payload: bytes.subarray(headerBytes, end),
-    payloadOffset: headerBytes,
+    payload: bytes.subarray(envelopeHeaderBytes, end),
+    payloadOffset: envelopeHeaderBytes,
   };
 }

@@ -17,7 +17,7 @@ import { ByteWriter } from "../common/byte-writer.js";
 import type { Bytes } from "../common/bytes.js";
 import { CorruptionError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
-import { EnvelopeKind, openEnvelope, sealEnvelope } from "./envelope.js";
+import { EnvelopeKind, envelopeHeaderBytes, openEnvelope, sealEnvelope } from "./envelope.js";
 import { readRecordHeader } from "./wal-record.js";
 
 const fenceFlag = 1;
@@ -141,7 +141,7 @@ export function decodeWalObject(
 }
 
 /** The bytes from the beginning of an object that `peekFirstSeq` needs. */
-export const peekBytes: number = 28 + 1 + 8 + 8 + 16 + 8;
+export const peekBytes: number = envelopeHeaderBytes + 1 + 8 + 8 + 16 + 8;
 
 /**
  * The first seq that the beginning of an object names; 0 in a fence. Nothing is checked: it is good for choosing which object to

@@ -1,5 +1,5 @@
 /** `GivenOperators`: the merge operators that a handle is opened with, checked; and whether they are all that the database needs. */
-import { describeType } from "../common/bytes.js";
+import { describeType, hasLoneSurrogate } from "../common/bytes.js";
 import { InvalidArgumentError } from "../common/errors.js";
 import { requireFunction } from "../common/options.js";
 import type { MergeOperator } from "./merge-operator.js";
@@ -8,7 +8,6 @@ import type { MergeOperator } from "./merge-operator.js";
 export type GivenOperators = ReadonlyMap<string, MergeOperator>;
 
 const nameLengthMax = 256;
-const loneSurrogate = /\p{Surrogate}/u;
 
 /** The option of the `moraine` command, which has no code: every database opens with it, and reading what needs an operator is the error. */
 export const anyOperators: { readonly [name: string]: MergeOperator } = Object.freeze({});
@@ -43,7 +42,7 @@ export function requireAllGiven(names: readonly string[], given: GivenOperators)
 }
 
 function requireName(name: string): void {
-  if (name.length < 1 || name.length > nameLengthMax || loneSurrogate.test(name)) {
+  if (name.length < 1 || name.length > nameLengthMax || hasLoneSurrogate(name)) {
     throw new InvalidArgumentError(
       `The name of a merge operator has 1 to ${nameLengthMax} characters and no lone surrogate, not ${JSON.stringify(name.slice(0, 20))} (${name.length}).`,
     );

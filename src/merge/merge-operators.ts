@@ -2,7 +2,7 @@
  * `MergeOperators`: the merge operators of a database, each with the name that its manifest has for it, and with its code where the
  * handle was opened with that.
  */
-import { copyBytes, describeType, valueBytesMax } from "../common/bytes.js";
+import { copyBytes, describeType, isByteArray, valueBytesMax } from "../common/bytes.js";
 import { InvalidArgumentError, MergeError, UnsupportedError } from "../common/errors.js";
 import { suggestion } from "../common/options.js";
 import type { RowRef } from "../common/row.js";
@@ -54,7 +54,7 @@ export class MergeOperators {
       );
       if (operands.length < 2) return;
       const combined: unknown = code.combine(copyBytes(row.key()), operands);
-      const packed = isBytes(combined) ? packOperands([combined]) : undefined;
+      const packed = isByteArray(combined) ? packOperands([combined]) : undefined;
       if (packed === undefined || packed.length > row.valueEnd - row.valueStart) return;
       row.valueBytes = packed;
       row.valueStart = 0;
@@ -89,7 +89,7 @@ export class MergeOperators {
       return fail(`it threw: ${messageOf(cause)}`, cause);
     }
     if (merged === undefined) return undefined;
-    if (!isBytes(merged)) return fail(`it answered ${describeType(merged)}, not a Uint8Array.`);
+    if (!isByteArray(merged)) return fail(`it answered ${describeType(merged)}, not a Uint8Array.`);
     if (merged.length <= valueBytesMax) return merged;
     return fail(
       `the value would have ${merged.length} bytes; at most ${valueBytesMax} are allowed.`,
@@ -126,11 +126,4 @@ function notGiven(name: string): string {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function isBytes(value: unknown): value is Uint8Array {
-  return (
-    value instanceof Uint8Array ||
-    (ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === "[object Uint8Array]")
-  );
 }

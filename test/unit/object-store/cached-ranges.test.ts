@@ -329,7 +329,7 @@ test("however many read at once, nothing is fetched twice at once, and the answe
       const releasing = setInterval(() => store.release(), 1);
       const expected = new MemoryObjectStore();
       await expected.put(key, bytesOf(size));
-      await Promise.all(
+      const all = Promise.all(
         reads.map(async ({ offset, length, isAborted }, i) => {
           const options = length % 7 === 0 ? undefined : { range: { offset, length } };
           if (i % 3 === 0) await new Promise((resolve) => setTimeout(resolve, i % 5));
@@ -344,7 +344,7 @@ test("however many read at once, nothing is fetched twice at once, and the answe
           expect(Buffer.compare((await reading)!.bytes, wanted)).toBe(0);
         }),
       );
-      clearInterval(releasing);
+      await all.finally(() => clearInterval(releasing));
       expect(store.twiceAtOnce).toBe(0);
       await cache.idle();
     }),

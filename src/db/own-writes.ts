@@ -2,6 +2,7 @@
 import { compareBytes, copyBytes } from "../common/bytes.js";
 import { KeyMap } from "../common/key-map.js";
 import type { RowRef } from "../common/row.js";
+import type { TombstoneSource } from "../common/tombstone-source.js";
 import { operationBytesMax } from "../format/wal-record.js";
 import type { RowIterator } from "../iterator/row-iterator.js";
 import type { RowSource } from "../iterator/row-source.js";
@@ -28,6 +29,10 @@ export class OwnWrites implements RowSource {
 
   get rowCount(): number {
     return this.#writes.size;
+  }
+
+  get rangeDeletes(): TombstoneSource | undefined {
+    return undefined;
   }
 
   /** Copies key and value. False where all writes would take more than `bytesMax` in a batch; then nothing is added. */
@@ -83,6 +88,7 @@ export class OwnWrites implements RowSource {
     const writes = this.#inOrder();
     return {
       rowCount: writes.length,
+      rangeDeletes: undefined,
       get: (key, seqMax, row) => this.get(key, seqMax, row),
       iterator: (reverse) => new OwnWritesIterator(writes, this.#seq, reverse),
     };

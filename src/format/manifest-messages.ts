@@ -15,6 +15,7 @@ import type {
   RetiredObjects,
   SortedRun,
   SstInfo,
+  TombstoneSpan,
   WalEpoch,
   WalLocation,
   WalPosition,
@@ -41,6 +42,24 @@ const walEpoch = new MessageType<WalEpoch>("WalEpoch", {
   putsInFlight: [2, uint32],
 });
 
+const tombstoneSpan = new MessageType<TombstoneSpan>(
+  "TombstoneSpan",
+  {
+    start: [1, bytes],
+    end: [2, bytes],
+    endless: [3, bool],
+    count: [4, uint64],
+    minSeq: [5, uint64],
+    maxSeq: [6, uint64],
+  },
+  (span) =>
+    span.count === 0 ||
+    span.minSeq > span.maxSeq ||
+    (span.endless ? span.end.length > 0 : compareBytes(span.start, span.end) >= 0)
+      ? "a span of range deletes contradicts itself"
+      : undefined,
+);
+
 const sstInfo = new MessageType<SstInfo>(
   "SstInfo",
   {
@@ -55,8 +74,12 @@ const sstInfo = new MessageType<SstInfo>(
     rowCount: [9, uint64],
     deleteCount: [10, uint64],
     maxExpiresAt: [11, uint64],
+    rangeDeletesOffset: [12, uint64],
+    rangeDeletes: [13, repeated(tombstoneSpan)],
   },
   (sst) =>
+    sst.rangeDeletesOffset > sst.metaOffset ||
+    (sst.rangeDeletesOffset === 0) !== (sst.rangeDeletes.length === 0) ||
     sst.metaOffset > sst.topOffset ||
     sst.topOffset > sst.size ||
     sst.minSeq > sst.maxSeq ||

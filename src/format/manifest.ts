@@ -48,6 +48,8 @@ export interface Manifest {
 export const Feature = {
   /** Rows of kind merge, whose values are packed operands: there may be some once the manifest names a merge operator. */
   mergeRows: 1,
+  /** An SST that some manifest names has range deletes. */
+  rangeDeletes: 2,
 } as const;
 
 export interface WalPosition {
@@ -72,9 +74,10 @@ export interface SstInfo {
   readonly topOffset: number;
   readonly firstKey: Bytes;
   readonly lastKey: Bytes;
+  /** The lowest and highest seq of its rows and range deletes. */
   readonly minSeq: number;
   readonly maxSeq: number;
-  /** How many rows of any kind. */
+  /** How many rows of any kind; 0 where it has nothing but range deletes. */
   readonly rowCount: number;
   /** How many of them are deletes. */
   readonly deleteCount: number;
@@ -83,7 +86,30 @@ export interface SstInfo {
    * this SST: like one of nothing but deletes, it is only needed while something older lies beneath it.
    */
   readonly maxExpiresAt: number;
+  /** Where the section of range deletes begins, which ends at `metaOffset`; 0 when there is none. */
+  readonly rangeDeletesOffset: number;
+  /** What the range deletes cover, in key order: no key outside of these spans is covered. Empty when there are none. */
+  readonly rangeDeletes: readonly TombstoneSpan[];
 }
+
+/** A part of the keys in which range deletes of an SST lie. At most `tombstoneSpansMax` of an SST, so that a manifest stays small. */
+export interface TombstoneSpan {
+  readonly start: Bytes;
+  /** The first key behind it, unless it is endless; then empty. */
+  readonly end: Bytes;
+  readonly endless: boolean;
+  /** How many range deletes lie in it. Of a single one, all is said here. */
+  readonly count: number;
+  /**
+   * Each key of the span is covered by a range delete of this seq or a higher one, so that it hides SSTs of lower seqs whole; 0 where not every
+   * key of it is covered.
+   */
+  readonly minSeq: number;
+  /** The highest seq of its range deletes. */
+  readonly maxSeq: number;
+}
+
+export const tombstoneSpansMax = 16;
 
 /** What a flush or a load adds to L0: SSTs in key order that do not overlap. A flush adds one. */
 export interface L0Entry {

@@ -243,6 +243,8 @@ export class SstBuilder {
         rowCount,
         deleteCount,
         maxExpiresAt,
+        rangeDeletesOffset: 0,
+        rangeDeletes: [],
       },
     };
   }

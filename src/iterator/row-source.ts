@@ -3,11 +3,15 @@
  * transaction.
  */
 import type { RowRef } from "../common/row.js";
+import type { TombstoneSource } from "../common/tombstone-source.js";
 import type { RowIterator } from "./row-iterator.js";
 
 export interface RowSource {
   /** How many rows of any kind; a read passes by a source that has none. */
   readonly rowCount: number;
+
+  /** Range deletes, which hide rows of this source and of others; undefined where there are none. */
+  readonly rangeDeletes: TombstoneSource | undefined;
 
   /**
    * Sets `row` to the newest version of `key` with seq <= `seqMax`, whatever its kind, and answers true; answers false

@@ -2,6 +2,7 @@
 import { assert } from "../common/assert.js";
 import { ByteReader } from "../common/byte-reader.js";
 import { RowKind, type RowRef } from "../common/row.js";
+import type { TombstoneSource } from "../common/tombstone-source.js";
 import {
   newOperationRef,
   operationBytesMax,
@@ -40,6 +41,10 @@ export class MemTable implements RowSource {
   /** Memory that the table takes, about. */
   get bytes(): number {
     return this.#rows.rowCount === 0 ? 0 : this.#rows.arena.allocated + this.#rows.columnBytes;
+  }
+
+  get rangeDeletes(): TombstoneSource | undefined {
+    return undefined;
   }
 
   get frozen(): boolean {

@@ -126,6 +126,8 @@ export function verifySst(bytes: Uint8Array, options: VerifySstOptions): SstInfo
     rowCount: said.rowCount,
     deleteCount: said.deleteCount,
     maxExpiresAt: said.maxExpiresAt,
+    rangeDeletesOffset: 0,
+    rangeDeletes: [],
   };
 }
 

@@ -8,11 +8,14 @@ import { expect, test } from "vitest";
 import { samples } from "./envelope-samples.js";
 
 const folder = new URL("./golden/", import.meta.url);
+/** Fields that are younger than the files are left out where they say nothing. */
 const asJson = (value: unknown): unknown =>
   JSON.parse(
-    JSON.stringify(value, (_, field) =>
-      field instanceof Uint8Array ? Buffer.from(field).toString("hex") : field,
-    ),
+    JSON.stringify(value, (name, field) => {
+      if (name === "rangeDeletesOffset" && field === 0) return undefined;
+      if (name === "rangeDeletes" && field.length === 0) return undefined;
+      return field instanceof Uint8Array ? Buffer.from(field).toString("hex") : field;
+    }),
   );
 
 if (process.env["MORAINE_WRITE_GOLDEN"] === "1") {

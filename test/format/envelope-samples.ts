@@ -36,6 +36,7 @@ const sst = (id: string, seq: number): SstInfo => ({
   ...{ id, size: 5_000_000_000, metaOffset: 4_999_000_000, topOffset: 4_999_900_000 },
   ...{ firstKey: encodeUtf8("a"), lastKey: Uint8Array.of(255, 0), minSeq: seq, maxSeq: seq + 9 },
   ...{ rowCount: 10, deleteCount: 2, maxExpiresAt: 1_800_000_000_000 },
+  ...{ rangeDeletesOffset: 0, rangeDeletes: [] },
 });
 
 export const manifest: Manifest = {

@@ -34,7 +34,13 @@ function describe(bytes: Uint8Array): unknown {
     value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value;
   const withHex = (object: object) =>
     Object.fromEntries(Object.entries(object).map(([name, value]) => [name, hex(value)]));
-  return { info: withHex(info), rows: rows.map(withHex) };
+  const { rangeDeletesOffset, rangeDeletes, ...known } = info;
+  // Left out where there are none, as before there could be any.
+  const younger = rangeDeletes.length > 0 && {
+    rangeDeletesOffset,
+    rangeDeletes: rangeDeletes.map(withHex),
+  };
+  return { info: withHex({ ...known, ...younger }), rows: rows.map(withHex) };
 }
 
 function kindsOfRows(): PlainRow[] {

@@ -1,12 +1,13 @@
 /** Random manifests, runs and load entries, with values of every length on the wire. */
 import * as fc from "fast-check";
-import { type Bytes, compareBytes } from "../../../src/common/bytes.js";
+import { type Bytes, compareBytes, emptyBytes, equalBytes } from "../../../src/common/bytes.js";
 import { type Ulid, ulidFromBytes } from "../../../src/common/ids.js";
 import {
   type L0Entry,
   type Manifest,
   RetiredKind,
   type SstInfo,
+  type TombstoneSpan,
   WalLocation,
 } from "../../../src/format/manifest.js";
 
@@ -26,19 +27,49 @@ const text = fc.oneof(
 );
 const few = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(of, { maxLength: 4 });
 
+/** Spans one after another, some of them endless; their place in the object is what `sstInfo` adds. */
+const tombstoneSpans: fc.Arbitrary<TombstoneSpan[]> = fc
+  .record({
+    keys: fc.uniqueArray(bytes, { maxLength: 7, comparator: equalBytes }),
+    isEndless: fc.boolean(),
+    counts: fc.array(
+      fc.record({ count: uint64.filter((count) => count > 0), seqs: fc.tuple(uint64, uint64) }),
+      { minLength: 4, maxLength: 4 },
+    ),
+  })
+  .map(({ keys, isEndless, counts }) => {
+    keys.sort(compareBytes);
+    const spans: TombstoneSpan[] = [];
+    for (let i = 0; i + 1 < keys.length || (isEndless && i < keys.length); i += 2) {
+      const { count, seqs } = counts[i / 2]!;
+      spans.push({
+        ...{ start: keys[i]!, end: keys[i + 1] ?? emptyBytes, endless: i + 1 === keys.length },
+        ...{ count, minSeq: Math.min(...seqs), maxSeq: Math.max(...seqs) },
+      });
+    }
+    return spans;
+  });
+
 export const sstInfo: fc.Arbitrary<SstInfo> = fc
   .record({
     id: ulid,
-    offsets: fc.tuple(uint64, uint64, uint64).map((all) => all.sort((a, b) => a - b)),
+    offsets: fc.tuple(uint64, uint64, uint64, uint64).map((all) => all.sort((a, b) => a - b)),
     keys: fc.tuple(bytes, bytes).map((all) => all.sort(compareBytes)),
     seqs: fc.tuple(uint64, uint64).map((all) => all.sort((a, b) => a - b)),
     counts: fc.record({ rowCount: uint64, deleteCount: uint64, maxExpiresAt: uint64 }),
+    spans: tombstoneSpans,
   })
-  .map(({ id, offsets: [metaOffset, topOffset, size], keys, seqs, counts }) => ({
-    ...{ id, size: size!, metaOffset: metaOffset!, topOffset: topOffset! },
-    ...{ firstKey: keys[0]!, lastKey: keys[1]!, minSeq: seqs[0]!, maxSeq: seqs[1]! },
-    ...counts,
-  }));
+  .map(({ id, offsets, keys, seqs, counts, spans }) => {
+    const [rangeDeletesOffset, metaOffset, topOffset, size] = offsets;
+    const hasSection = spans.length > 0 && rangeDeletesOffset! > 0;
+    return {
+      ...{ id, size: size!, metaOffset: metaOffset!, topOffset: topOffset! },
+      ...{ firstKey: keys[0]!, lastKey: keys[1]!, minSeq: seqs[0]!, maxSeq: seqs[1]! },
+      ...counts,
+      rangeDeletesOffset: hasSection ? rangeDeletesOffset! : 0,
+      rangeDeletes: hasSection ? spans : [],
+    };
+  });
 
 const l0Entry: fc.Arbitrary<L0Entry> = fc.record({ ssts: few(sstInfo), seq: uint64 });
 

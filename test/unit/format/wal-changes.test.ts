@@ -74,6 +74,8 @@ const sst = (index: number): object => ({
   rowCount: 3,
   deleteCount: 0,
   maxExpiresAt: 0,
+  rangeDeletesOffset: 0,
+  rangeDeletes: [],
 });
 
 test("every batch and every entry of a load is given once, and from each position on", () => {

@@ -14,6 +14,7 @@ const sst: SstInfo = {
   ...{ id: sstId, size: 100, metaOffset: 50, topOffset: 60 },
   ...{ firstKey: new Uint8Array([1]), lastKey: new Uint8Array([2]) },
   ...{ minSeq: 1, maxSeq: 3, rowCount: 3, deleteCount: 0, maxExpiresAt: 0 },
+  ...{ rangeDeletesOffset: 0, rangeDeletes: [] },
 };
 
 test("a table that a compaction has taken out of L0 since is not named again", () => {

@@ -23,12 +23,18 @@ export class IndexBlock {
   readonly #columns: number[] = [];
   readonly #columnCount: number;
 
-  /** Throws `CorruptionError` when the payload is not an index block of at least one entry. */
-  constructor(payload: Uint8Array, columnCount: number, object: string, blockOffset: number) {
+  /** Throws `CorruptionError` when the payload is not an index block, of at least one entry unless it `canBeEmpty`. */
+  constructor(
+    payload: Uint8Array,
+    columnCount: number,
+    object: string,
+    blockOffset: number,
+    canBeEmpty = false,
+  ) {
     this.#columnCount = columnCount;
     const restartCount = payload.length < 4 ? 0 : readU32(payload, payload.length - 4);
     const entriesEnd = payload.length - 4 - restartCount * 4;
-    if (restartCount === 0 || entriesEnd < 0) {
+    if ((restartCount === 0 && !(canBeEmpty && entriesEnd === 0)) || entriesEnd < 0) {
       throw new CorruptionError(object, "an index block is too short", { offset: blockOffset });
     }
     const reader = new ByteReader(payload, object, blockOffset, 0, entriesEnd);

@@ -1,5 +1,6 @@
 /**
- * `SstBuilder`: rows in storage order in, the bytes of an SST out. No I/O; the same rows give the same bytes.
+ * `SstBuilder`: rows in storage order in, the bytes of an SST out, and range deletes with them. No I/O; the same rows give the same
+ * bytes.
  *
  * A data block is closed before a row that would take it over `blockBytes`, so that a huge row stands alone and small rows
  * never share its block. A partition of index and filter is closed with the block whose entry takes it over its size.
@@ -14,6 +15,7 @@ import {
 } from "../common/bytes.js";
 import { InternalError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
+import type { RangeTombstone } from "../common/range-tombstone.js";
 import { RowKind, type RowRef } from "../common/row.js";
 import { BlockAppender, chunkBytesMax } from "./block-appender.js";
 import { BlockBuilder } from "./block-builder.js";
@@ -24,12 +26,21 @@ import { createFilterBuilder, noFilter } from "./filter-builder.js";
 import type { FilterName } from "./filter-name.js";
 import { IndexBlockBuilder } from "./index-block-builder.js";
 import { hashKey } from "./key-hash.js";
-import type { SstInfo } from "./manifest.js";
+import type { SstInfo, TombstoneSpan } from "./manifest.js";
 import { PrefixCursor } from "./prefix-cursor.js";
 import { hashPrefix, type PrefixExtractor } from "./prefix-extractor.js";
 import { shortestSeparator } from "./separator.js";
-import { FilterKind, type Section, SectionId, type SstProperties } from "./sst.js";
+import {
+  FilterKind,
+  requiredSectionFlag,
+  type Section,
+  SectionId,
+  type SstProperties,
+  sstHeaderBytes,
+} from "./sst.js";
+import { appendPartitions, type BuiltPartition } from "./sst-partitions-builder.js";
 import { encodeFooter, encodeHeader, encodeProperties } from "./sst-tail-builder.js";
+import { TombstoneBuilder } from "./tombstone-builder.js";
 
 export interface SstBuilderOptions {
   id: Ulid;
@@ -60,14 +71,6 @@ export interface BuiltSst {
   readonly info: SstInfo;
 }
 
-interface Partition {
-  readonly separator: Bytes;
-  readonly index: Bytes;
-  readonly filter: Bytes;
-  readonly blockCount: number;
-  readonly rowCount: number;
-}
-
 export class SstBuilder {
   readonly #id: Ulid;
   readonly #databaseId: Ulid;
@@ -82,7 +85,8 @@ export class SstBuilder {
   /** Undefined: the filters hold no prefixes, or not all. */
   #prefixes: PrefixCursor | undefined;
   readonly #index = new IndexBlockBuilder();
-  readonly #partitions: Partition[] = [];
+  readonly #partitions: BuiltPartition[] = [];
+  readonly #rangeDeletes = new TombstoneBuilder();
 
   /** The object so far, without the block that is being built. */
   readonly #blocks: BlockAppender;
@@ -128,7 +132,7 @@ export class SstBuilder {
     return this.#rowCount;
   }
 
-  /** Bytes of the data so far, with the block that is being built; indexes and filters come on top. */
+  /** Bytes of the data so far, with the block that is being built; range deletes, indexes and filters come on top. */
   get bytesWritten(): number {
     return this.#blocks.offset + (this.#block.rowCount === 0 ? 0 : this.#block.byteLength);
   }
@@ -186,54 +190,56 @@ export class SstBuilder {
     this.#remember(row, shared, keyLength);
   }
 
-  /** The whole SST, of at least one row. The builder cannot be used again. */
+  /** Adds a range delete of a seq above 0, in any order: its rows may come before or after. Keeps its arrays until `finish`. */
+  addRangeDelete(tombstone: RangeTombstone): void {
+    this.#rangeDeletes.add(tombstone);
+  }
+
+  /** The whole SST, of at least one row or range delete. The builder cannot be used again. */
   finish(): BuiltSst {
-    assert(this.#rowCount > 0 && !this.#finished, "an SST has rows and is finished once");
+    const hasRangeDeletes = this.#rangeDeletes.count > 0;
+    const hasRows = this.#rowCount > 0;
+    assert((hasRows || hasRangeDeletes) && !this.#finished, "an SST has rows and is finished once");
     this.#finished = true;
-    const lastKey = copyBytes(this.#lastKey, 0, this.#lastKeyLength);
-    this.#closeBlock(lastKey);
+    const blocks = this.#blocks;
+    const sections: Section[] = [];
+    let sectionStart = sstHeaderBytes;
+    const endSection = (id: number): void => {
+      sections.push({ id, offset: sectionStart, length: blocks.offset - sectionStart });
+      sectionStart = blocks.offset;
+    };
+    let lastKey: Bytes = copyBytes(this.#lastKey, 0, this.#lastKeyLength);
+    if (hasRows) this.#closeBlock(lastKey);
+    endSection(SectionId.data);
+    const rangeDeletesOffset = hasRangeDeletes ? blocks.offset : 0;
+    let rangeDeletes: readonly TombstoneSpan[] = [];
+    if (hasRangeDeletes) {
+      rangeDeletes = this.#rangeDeletes.finish(blocks, this.#compression);
+      endSection(SectionId.rangeTombstones | requiredSectionFlag);
+    }
+    if (!hasRows) {
+      lastKey = rangeDeletes[0]!.start;
+      this.#firstKey = lastKey;
+    }
     if (this.#bytesMax(lastKey) <= this.#unfilteredBytesMax) this.#filter = undefined;
     if (this.#index.count > 0) this.#closePartition(lastKey);
-    const sections: Section[] = [];
-    let sectionStart = 8;
-    const endSection = (id: number): void => {
-      sections.push({ id, offset: sectionStart, length: this.#blocks.offset - sectionStart });
-      sectionStart = this.#blocks.offset;
-    };
-    endSection(SectionId.data);
-    const metaOffset = this.#blocks.offset;
-    const top = new IndexBlockBuilder();
-    for (const { separator, index, filter, blockCount, rowCount } of this.#partitions) {
-      const indexOffset = this.#blocks.offset;
-      this.#blocks.appendBlock(index);
-      const filterOffset = this.#blocks.offset;
-      this.#blocks.appendBlock(this.#filter === undefined ? noFilter() : filter);
-      const indexLength = filterOffset - indexOffset;
-      const filterLength = this.#blocks.offset - filterOffset;
-      top.add(separator, [
-        indexOffset,
-        indexLength,
-        filterOffset,
-        filterLength,
-        blockCount,
-        rowCount,
-      ]);
-    }
+    const metaOffset = blocks.offset;
+    const top = appendPartitions(blocks, this.#partitions, this.#filter !== undefined);
     endSection(SectionId.partitions);
-    const topOffset = this.#blocks.offset;
-    this.#blocks.appendBlock(top.finish());
+    const topOffset = blocks.offset;
+    blocks.appendBlock(top);
     endSection(SectionId.topIndex);
     const properties = this.#properties(lastKey, sections[0]!.length);
-    this.#blocks.appendBlock(encodeProperties(properties));
+    blocks.appendBlock(encodeProperties(properties));
     endSection(SectionId.properties);
-    this.#blocks.append(encodeFooter({ databaseId: this.#databaseId, sstId: this.#id, sections }));
-    this.#blocks.finish();
+    blocks.append(encodeFooter({ databaseId: this.#databaseId, sstId: this.#id, sections }));
+    blocks.finish();
     const { firstKey, minSeq, maxSeq, rowCount, deleteCount, maxExpiresAt } = properties;
     return {
-      chunks: this.#blocks.chunks,
+      chunks: blocks.chunks,
       info: {
         id: this.#id,
-        size: this.#blocks.offset,
+        size: blocks.offset,
         metaOffset,
         topOffset,
         firstKey,
@@ -243,8 +249,8 @@ export class SstBuilder {
         rowCount,
         deleteCount,
         maxExpiresAt,
-        rangeDeletesOffset: 0,
-        rangeDeletes: [],
+        rangeDeletesOffset,
+        rangeDeletes,
       },
     };
   }
@@ -322,11 +328,11 @@ export class SstBuilder {
       rowCount: this.#rowCount,
       deleteCount: this.#deleteCount,
       mergeCount: this.#mergeCount,
-      minSeq: this.#minSeq,
-      maxSeq: this.#maxSeq,
+      minSeq: Math.min(this.#minSeq, this.#rangeDeletes.minSeq),
+      maxSeq: Math.max(this.#maxSeq, this.#rangeDeletes.maxSeq),
       firstKey: this.#firstKey,
       lastKey,
-      minCreatedAt: this.#minCreatedAt,
+      minCreatedAt: this.#rowCount === 0 ? 0 : this.#minCreatedAt,
       maxCreatedAt: this.#maxCreatedAt,
       maxExpiresAt: this.#everyValueExpires ? this.#maxExpiresAt : 0,
       dataBytes,
@@ -334,6 +340,7 @@ export class SstBuilder {
       filterKind: this.#filter?.kind ?? FilterKind.none,
       prefixExtractor:
         this.#filter === undefined || this.#prefixes === undefined ? "" : this.#prefixExtractor,
+      rangeDeleteCount: this.#rangeDeletes.count,
     };
   }
 

@@ -18,6 +18,8 @@ import {
   sstMagic,
 } from "./sst.js";
 
+const rangeDeletesSectionId: number = SectionId.rangeTombstones | requiredSectionFlag;
+
 /** Checks the eight bytes that an SST begins with. */
 export function checkHeader(bytes: Uint8Array, object: string): void {
   const reader = new ByteReader(bytes, object);
@@ -73,7 +75,7 @@ function readSections(table: ByteReader, tableOffset: number, object: string): S
     const section = { id: table.u16(), offset: table.u64(), length: table.u64() };
     if (section.offset !== offset) table.fail("the sections do not follow each other");
     offset += section.length;
-    if ((section.id & requiredSectionFlag) !== 0) {
+    if ((section.id & requiredSectionFlag) !== 0 && section.id !== rangeDeletesSectionId) {
       throw new UnsupportedError(
         `Object "${object}" has section ${section.id}, which this version of Moraine must not skip. Use a newer version.`,
       );
@@ -86,7 +88,22 @@ function readSections(table: ByteReader, tableOffset: number, object: string): S
       table.fail(`there is not exactly one section ${id}`);
     }
   }
+  checkRangeDeletes(table, sections);
   return sections;
+}
+
+/** A manifest says where the section begins and, with `metaOffset`, where it ends. */
+function checkRangeDeletes(table: ByteReader, sections: readonly Section[]): void {
+  const found = sections.flatMap(({ id }, i) => (id === rangeDeletesSectionId ? [i] : []));
+  if (found.length === 0) return;
+  if (found.length > 1 || sections[found[0]! + 1]?.id !== SectionId.partitions) {
+    table.fail("the section of range deletes is not the one before the partitions");
+  }
+}
+
+/** Where the range deletes are; undefined where there are none. */
+export function rangeDeletesSection(footer: SstFooter): Section | undefined {
+  return footer.sections.find((section) => section.id === rangeDeletesSectionId);
 }
 
 export function sectionOf(footer: SstFooter, id: number): Section {
@@ -125,5 +142,6 @@ export function readProperties(
     blockCount: number(PropertyId.blockCount),
     filterKind: number(PropertyId.filterKind),
     prefixExtractor: decodeUtf8(key(PropertyId.prefixExtractor)),
+    rangeDeleteCount: number(PropertyId.rangeDeleteCount),
   };
 }

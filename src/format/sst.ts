@@ -5,6 +5,8 @@
  *   | header             |  "MRNS" | u16 format version | u16 zero
  *   +--------------------+
  *   | data blocks        |  rows in storage order                     block-builder.ts, block.ts
+ *   +--------------------+  <- rangeDeletesOffset
+ *   | range deletes      |  one block; only where there are some        tombstone-block.ts
  *   +--------------------+  <- metaOffset
  *   | index 0 | filter 0 |  one pair for each partition               index-block.ts, blocked-bloom-filter.ts
  *   | index 1 | filter 1 |
@@ -19,7 +21,7 @@
  *   | footer             |  database id (16) | SST id (16) | u32 section table length | u32 crc | u16 format version | "MRNS"
  *   +--------------------+
  *
- * Every block (data, index, filter, top index, properties) ends with a codec id and a checksum: block-trailer.ts. The
+ * Every block (data, range deletes, index, filter, top index, properties) ends with a codec id and a checksum: block-trailer.ts. The
  * sections follow each other without a gap. The footer's crc is that of the section table and of the footer without its
  * crc; the shape of the footer stays the same in every format version, so that an unknown version is told from damage.
  */
@@ -38,7 +40,7 @@ export const SectionId = {
   partitions: 2,
   topIndex: 3,
   properties: 4,
-  /** Reserved; written as required, because a reader that skips it would answer what was deleted. */
+  /** Written as required, because a reader that skips it would answer what was deleted. Absent without range deletes. */
   rangeTombstones: 5,
   /** Reserved; written as required. */
   blobReferences: 6,
@@ -62,6 +64,7 @@ export const PropertyId = {
   blockCount: 12,
   filterKind: 13,
   prefixExtractor: 14,
+  rangeDeleteCount: 15,
 } as const;
 
 export const FilterKind = { none: 0, blockedBloom: 1, ribbon: 2 } as const;
@@ -88,13 +91,14 @@ export interface Section {
   readonly length: number;
 }
 
-/** Totals over all rows. Times are ms since 1970. */
+/** Totals over all rows, and seqs over range deletes, too. Times are ms since 1970; 0 without rows. */
 export interface SstProperties {
   readonly rowCount: number;
   readonly deleteCount: number;
   readonly mergeCount: number;
   readonly minSeq: number;
   readonly maxSeq: number;
+  /** The first and last key are those of rows; without rows, both are where the first range delete begins. */
   readonly firstKey: Bytes;
   readonly lastKey: Bytes;
   readonly minCreatedAt: number;
@@ -108,6 +112,7 @@ export interface SstProperties {
   readonly filterKind: number;
   /** The name of the extractor whose prefixes are in the filters; empty when none are. */
   readonly prefixExtractor: string;
+  readonly rangeDeleteCount: number;
 }
 
 export interface SstFooter {

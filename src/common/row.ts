@@ -1,9 +1,13 @@
-/** A row: one version of one key, and the kinds of row that storage knows. */
+/** A row: one version of one key, and the kinds of row and of operation that storage knows. */
 import { type Bytes, compareRanges, emptyBytes } from "./bytes.js";
 
 /** These numbers are stored in WAL objects and SSTs. Never change or reuse one. */
 export const RowKind = { put: 1, delete: 2, merge: 3 } as const;
 export type RowKind = (typeof RowKind)[keyof typeof RowKind];
+
+/** What the log holds: a row, or a range delete, which is none and so in no RowRef. Stored as well: no row ever is of kind 4. */
+export const OperationKind = { ...RowKind, rangeDelete: 4 } as const;
+export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
 
 /** The greatest seq there can be. */
 export const seqMax: number = Number.MAX_SAFE_INTEGER;

@@ -18,7 +18,7 @@ export function applyObject(
       const { start, end, recordCount } = part;
       state.active.applyRecords(object.bytes, start, end, recordCount, seq, path);
     } else if (part.lastSeq > seq) {
-      if (state.active.rowCount > 0) state.freeze();
+      if (!state.active.isEmpty) state.freeze();
       state.addLoad(part.loaded);
     }
   }

@@ -287,7 +287,7 @@ export class DbReader extends Reads {
     const { state, follower } = this.#parts;
     // A writer may have moved the WAL to where this reader does not look.
     this.#parts.requireReadable(manifest);
-    if (state.active.rowCount > 0 && state.active.lastSeq <= manifest.lastL0Seq) state.freeze();
+    if (!state.active.isEmpty && state.active.lastSeq <= manifest.lastL0Seq) state.freeze();
     const retired = state.view.tables.filter(
       (table) => table !== state.active && table.lastSeq <= manifest.lastL0Seq,
     );

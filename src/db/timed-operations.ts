@@ -2,7 +2,7 @@
 
 import { ByteReader } from "../common/byte-reader.js";
 import { allocateBytes } from "../common/bytes.js";
-import { RowKind } from "../common/row.js";
+import { OperationKind } from "../common/row.js";
 import {
   copyOperation,
   expiryBytesMax,
@@ -42,8 +42,9 @@ export function timeOperations(
       readOperation(reader, operation);
       const own = lifetimes?.[index++] ?? 0;
       const expiresAt = own === 0 ? fallbackExpiry : expiryOf(own, createdAt);
-      const isDelete = operation.kind === RowKind.delete;
-      at = copyOperation(target, at, piece, operation, isDelete ? 0 : expiresAt);
+      const { kind } = operation;
+      const isTimed = kind === OperationKind.put || kind === OperationKind.merge;
+      at = copyOperation(target, at, piece, operation, isTimed ? expiresAt : 0);
     }
   }
   return target.subarray(0, at);

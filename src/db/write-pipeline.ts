@@ -7,7 +7,7 @@ import { withSignal } from "../common/abort.js";
 import { concatBytes, copyBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
 import type { MoraineError } from "../common/errors.js";
-import { RowKind } from "../common/row.js";
+import { OperationKind } from "../common/row.js";
 import type { Flusher } from "../flush/flusher.js";
 import { encodeLoadRecord } from "../format/load-record.js";
 import type { SstInfo } from "../format/manifest.js";
@@ -96,9 +96,9 @@ export class WritePipeline {
     return this.#waiting.length;
   }
 
-  /** One put, delete or merge. Key and value are copied before the call returns. */
+  /** One put, delete, merge or range delete, whose value is its end. Key and value are copied before the call returns. */
   writeOne(
-    kind: RowKind,
+    kind: OperationKind,
     key: Uint8Array,
     value: Uint8Array,
     request: WriteRequest,
@@ -148,7 +148,7 @@ export class WritePipeline {
 
   /** Freezes the active MemTable if it holds anything. */
   freeze(): void {
-    if (this.#state.active.rowCount === 0) return;
+    if (this.#state.active.isEmpty) return;
     this.#objectsAtFreeze = this.#walObjectCount();
     this.#flusher.enqueue(this.#state.freeze());
   }
@@ -224,7 +224,7 @@ export class WritePipeline {
   }
 
   #applyOne(
-    kind: RowKind,
+    kind: OperationKind,
     key: Uint8Array,
     value: Uint8Array,
     request: WriteRequest,
@@ -234,7 +234,8 @@ export class WritePipeline {
     const seq = this.#lastSeq + 1;
     const createdAt = Math.floor(this.#clock.now());
     const lifetime = request.lifetime === 0 ? this.#defaultTtlMs : request.lifetime;
-    const expiresAt = lifetime === 0 || kind === RowKind.delete ? 0 : expiryOf(lifetime, createdAt);
+    const isTimed = kind === OperationKind.put || kind === OperationKind.merge;
+    const expiresAt = lifetime !== 0 && isTimed ? expiryOf(lifetime, createdAt) : 0;
     // It throws when there is no memory for it, and then the seq has not been given.
     const record = this.#state.active.applyOne(
       seq,

@@ -1,7 +1,7 @@
 /** What a WAL object changes: its batches with their operations, and the L0 entries of its loads, in seq order. */
 import { ByteReader } from "../common/byte-reader.js";
 import { type Bytes, copyBytes, emptyBytes } from "../common/bytes.js";
-import { RowKind } from "../common/row.js";
+import { OperationKind } from "../common/row.js";
 import { decodeLoadRecord } from "./load-record.js";
 import type { L0Entry } from "./manifest.js";
 import type { WalObject } from "./wal-object.js";
@@ -14,9 +14,9 @@ import {
 } from "./wal-record.js";
 
 export interface StoredOperation {
-  readonly kind: RowKind;
+  readonly kind: OperationKind;
   readonly key: Bytes;
-  /** Empty for deletes; of merges as it is stored. */
+  /** Empty for deletes; of merges and range deletes as it is stored. */
   readonly value: Bytes;
   /** ms since 1970; 0: never. */
   readonly expiresAt: number;
@@ -80,7 +80,7 @@ function readBatch(
     const { kind, keyStart, keyLength, valueLength, expiresAt, operatorId } = ref;
     const keyEnd = keyStart + keyLength;
     const key = body.subarray(keyStart, keyEnd);
-    const hasValue = kind !== RowKind.delete;
+    const hasValue = kind !== OperationKind.delete;
     const value = hasValue ? body.subarray(keyEnd, keyEnd + valueLength) : emptyBytes;
     operations.push({ kind, key, value, expiresAt, operatorId });
   }

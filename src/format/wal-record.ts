@@ -8,13 +8,13 @@
  *   u64     creation time, ms since 1970
  *   u32     count of operations; of a load, of the L0 entries that it adds, each with a seq of its own
  *   of a load: the entries (load-record.ts)
- *   of a batch: operations, one for each key:
- *     u8      kind (low 4 bits: 1 put, 2 delete, 3 merge) | 0x10 when it expires
+ *   of a batch: operations, one for each key, and range deletes at their place among them:
+ *     u8      kind (low 4 bits: 1 put, 2 delete, 3 merge, 4 range delete) | 0x10 when it expires, which 2 and 4 never do
  *     varint  key length
  *     varint  expiry, ms since 1970        only when it expires
  *     varint  operator id                  only for merges
  *     varint  value length                 not for deletes
- *     key, value
+ *     key, value                           of a range delete: range-delete-operation.ts
  */
 import type { ByteReader } from "../common/byte-reader.js";
 import {
@@ -26,7 +26,8 @@ import {
 } from "../common/byte-writer.js";
 import { keyBytesMax } from "../common/bytes.js";
 import { UnsupportedError } from "../common/errors.js";
-import { RowKind } from "../common/row.js";
+import { OperationKind } from "../common/row.js";
+import { checkRangeDelete } from "./range-delete-operation.js";
 
 export const recordHeaderBytes = 25;
 /** Stored. Never change or reuse one. */
@@ -62,7 +63,7 @@ export function operationBytesMax(key: Uint8Array, value: Uint8Array | undefined
 export function writeOperation(
   target: Uint8Array,
   offset: number,
-  kind: RowKind,
+  kind: OperationKind,
   key: Uint8Array,
   value: Uint8Array,
   expiresAt: number,
@@ -71,10 +72,10 @@ export function writeOperation(
   target[offset] = kind | (expiresAt > 0 ? expiresFlag : 0);
   let at = writeVarint(target, offset + 1, key.length);
   if (expiresAt > 0) at = writeVarint(target, at, expiresAt);
-  if (kind === RowKind.merge) at = writeVarint(target, at, operatorId);
-  if (kind !== RowKind.delete) at = writeVarint(target, at, value.length);
+  if (kind === OperationKind.merge) at = writeVarint(target, at, operatorId);
+  if (kind !== OperationKind.delete) at = writeVarint(target, at, value.length);
   at = writeBytes(target, at, key);
-  return kind === RowKind.delete ? at : writeBytes(target, at, value);
+  return kind === OperationKind.delete ? at : writeBytes(target, at, value);
 }
 
 /** Writes an operation that was read from `source` again, with another expiry; gives the offset after it. */
@@ -89,8 +90,8 @@ export function copyOperation(
   target[offset] = kind | (expiresAt > 0 ? expiresFlag : 0);
   let at = writeVarint(target, offset + 1, keyLength);
   if (expiresAt > 0) at = writeVarint(target, at, expiresAt);
-  if (kind === RowKind.merge) at = writeVarint(target, at, operation.operatorId);
-  if (kind !== RowKind.delete) at = writeVarint(target, at, valueLength);
+  if (kind === OperationKind.merge) at = writeVarint(target, at, operation.operatorId);
+  if (kind !== OperationKind.delete) at = writeVarint(target, at, valueLength);
   const end = keyStart + keyLength + valueLength;
   if (end - keyStart > loopBytesMax) {
     target.set(source.subarray(keyStart, end), at);
@@ -115,7 +116,7 @@ function writeBytes(target: Uint8Array, offset: number, source: Uint8Array): num
 /** Appends one operation to a growing writer. @internal For tests. */
 export function appendOperation(
   writer: ByteWriter,
-  kind: RowKind,
+  kind: OperationKind,
   key: Uint8Array,
   value: Uint8Array,
   expiresAt: number,
@@ -168,7 +169,7 @@ export function readRecordHeader(reader: ByteReader): RecordHeader {
 
 /** One operation as it stands in its buffer; reused from call to call. */
 export interface OperationRef {
-  kind: RowKind;
+  kind: OperationKind;
   keyStart: number;
   keyLength: number;
   valueLength: number;
@@ -178,7 +179,7 @@ export interface OperationRef {
 
 export function newOperationRef(): OperationRef {
   return {
-    kind: RowKind.put,
+    kind: OperationKind.put,
     keyStart: 0,
     keyLength: 0,
     valueLength: 0,
@@ -192,7 +193,7 @@ export function readOperation(reader: ByteReader, operation: OperationRef): void
   const tag = reader.u8();
   // Flags that are not known make a kind that is not.
   const kind = tag & ~expiresFlag;
-  if (kind !== RowKind.put && kind !== RowKind.delete && kind !== RowKind.merge) {
+  if (!isOperationKind(kind)) {
     throw new UnsupportedError(
       `A WAL record holds an operation of kind ${kind}, which this version of Moraine does not know. Use a later version.`,
     );
@@ -200,11 +201,16 @@ export function readOperation(reader: ByteReader, operation: OperationRef): void
   operation.kind = kind;
   operation.keyLength = reader.varint();
   operation.expiresAt = (tag & expiresFlag) !== 0 ? reader.varint() : 0;
-  operation.operatorId = kind === RowKind.merge ? reader.varint() : 0;
-  operation.valueLength = kind === RowKind.delete ? 0 : reader.varint();
+  operation.operatorId = kind === OperationKind.merge ? reader.varint() : 0;
+  operation.valueLength = kind === OperationKind.delete ? 0 : reader.varint();
   if (operation.keyLength > keyBytesMax) reader.fail(`a key of ${operation.keyLength} bytes`);
   if (operation.operatorId > operatorIdMax) reader.fail(`operator id ${operation.operatorId}`);
   operation.keyStart = reader.offset;
   reader.skip(operation.keyLength);
   reader.skip(operation.valueLength);
+  if (kind === OperationKind.rangeDelete) checkRangeDelete(reader, operation);
+}
+
+function isOperationKind(kind: number): kind is OperationKind {
+  return kind >= OperationKind.put && kind <= OperationKind.rangeDelete;
 }

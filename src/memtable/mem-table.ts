@@ -1,8 +1,8 @@
 /** `MemTable`: recent batches, kept as the WAL records that they are, searchable and scannable at any seq. */
 import { assert } from "../common/assert.js";
 import { ByteReader } from "../common/byte-reader.js";
-import { RowKind, type RowRef } from "../common/row.js";
-import type { TombstoneSource } from "../common/tombstone-source.js";
+import { OperationKind, type RowRef } from "../common/row.js";
+import { readRangeEnd } from "../format/range-delete-operation.js";
 import {
   newOperationRef,
   operationBytesMax,
@@ -16,6 +16,7 @@ import {
 import { mergeRows } from "../iterator/merge-iterator.js";
 import type { RowIterator } from "../iterator/row-iterator.js";
 import type { RowSource } from "../iterator/row-source.js";
+import { RangeDeletes } from "./range-deletes.js";
 import { RowTable } from "./row-table.js";
 import { SegmentIterator } from "./segment-iterator.js";
 
@@ -32,19 +33,28 @@ export class MemTable implements RowSource {
   lastSeq = 0;
   readonly #rows = new RowTable();
   readonly #operation = newOperationRef();
+  #rangeDeletes: RangeDeletes | undefined;
   #frozen = false;
 
   get rowCount(): number {
     return this.#rows.rowCount;
   }
 
-  /** Memory that the table takes, about. */
-  get bytes(): number {
-    return this.#rows.rowCount === 0 ? 0 : this.#rows.arena.allocated + this.#rows.columnBytes;
+  /** True when there is nothing to keep: neither rows nor range deletes. */
+  get isEmpty(): boolean {
+    return this.#rows.rowCount === 0 && this.#rangeDeletes === undefined;
   }
 
-  get rangeDeletes(): TombstoneSource | undefined {
-    return undefined;
+  /** Memory that the table takes, about. */
+  get bytes(): number {
+    if (this.isEmpty) return 0;
+    const { arena, columnBytes } = this.#rows;
+    return arena.allocated + columnBytes + (this.#rangeDeletes?.memoryBytes ?? 0);
+  }
+
+  /** Made with the first one. */
+  get rangeDeletes(): RangeDeletes | undefined {
+    return this.#rangeDeletes;
   }
 
   get frozen(): boolean {
@@ -57,11 +67,11 @@ export class MemTable implements RowSource {
     this.#frozen = true;
   }
 
-  /** Adds a batch of one operation. */
+  /** Adds a batch of one operation; the value of a range delete is its end (range-delete-operation.ts). */
   applyOne(
     seq: number,
     createdAt: number,
-    kind: RowKind,
+    kind: OperationKind,
     key: Uint8Array,
     value: Uint8Array,
     expiresAt: number,
@@ -75,8 +85,13 @@ export class MemTable implements RowSource {
     const operationBytes = end - operations;
     writeRecordHeader(chunk, start, { operationBytes, seq, createdAt, operationCount: 1 });
     arena.commit(end - start);
-    const valueLength = kind === RowKind.delete ? 0 : value.length;
+    const valueLength = kind === OperationKind.delete ? 0 : value.length;
     const keyStart = end - valueLength - key.length;
+    if (kind === OperationKind.rangeDelete) {
+      this.#addRangeDelete(chunk, keyStart, key.length, valueLength, seq);
+      this.#applied(seq);
+      return { chunk, start, end };
+    }
     this.#rows.add(
       arena.chunkIndex,
       keyStart,
@@ -94,7 +109,7 @@ export class MemTable implements RowSource {
 
   /**
    * Adds a batch given as pieces of encoded operations, which are copied. The record has one operation for each key: those that a later
-   * one replaces are left out.
+   * one replaces are left out. What range deletes cover has been left out before (drop-covered.ts).
    */
   applyBatch(
     seq: number,
@@ -127,7 +142,7 @@ export class MemTable implements RowSource {
     const replaced = this.#rows.replacedCount - replacedCount;
     let end = at;
     if (replaced > 0) {
-      end = this.#closeGaps(chunk, operationsStart, at, firstRow);
+      end = this.#closeGaps(chunk, operationsStart, at, firstRow, seq);
       writeRecordHeader(chunk, start, {
         operationBytes: end - operationsStart,
         seq,
@@ -212,12 +227,18 @@ export class MemTable implements RowSource {
     const operation = this.#operation;
     for (let i = 0; i < count; i++) {
       readOperation(reader, operation);
+      const { kind, keyStart, keyLength, valueLength } = operation;
+      if (kind === OperationKind.rangeDelete) {
+        const bytes = this.#rows.arena.chunks[chunk]!;
+        this.#addRangeDelete(bytes, keyStart, keyLength, valueLength, seq);
+        continue;
+      }
       this.#rows.add(
         chunk,
-        operation.keyStart,
-        operation.keyLength,
-        operation.valueLength,
-        operation.kind,
+        keyStart,
+        keyLength,
+        valueLength,
+        kind,
         seq,
         createdAt,
         operation.expiresAt,
@@ -226,16 +247,38 @@ export class MemTable implements RowSource {
     }
   }
 
+  /** The record stays where it is: start and end are views of it. */
+  #addRangeDelete(
+    bytes: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    valueLength: number,
+    seq: number,
+  ): void {
+    const keyEnd = keyStart + keyLength;
+    const start = bytes.subarray(keyStart, keyEnd);
+    const end = readRangeEnd(bytes, keyEnd, keyEnd + valueLength);
+    this.#rangeDeletes ??= new RangeDeletes();
+    this.#rangeDeletes.add({ start, end, seq });
+  }
+
   /** Moves the operations of a batch together over those that were replaced; gives their new end. Nobody has seen them yet. */
-  #closeGaps(chunk: Uint8Array, start: number, end: number, firstRow: number): number {
+  #closeGaps(chunk: Uint8Array, start: number, end: number, firstRow: number, seq: number): number {
+    const operation = this.#operation;
     const reader = new ByteReader(chunk, "batch", 0, start, end);
+    // Their views are of where they were.
+    this.#rangeDeletes?.takeBack(seq);
     let at = start;
-    for (let row = firstRow; reader.offset < end; row++) {
+    let row = firstRow;
+    while (reader.offset < end) {
       const from = reader.offset;
-      readOperation(reader, this.#operation);
-      if (this.#rows.isReplaced(row)) continue;
+      readOperation(reader, operation);
+      const { kind, keyStart, keyLength, valueLength } = operation;
+      const isRow = kind !== OperationKind.rangeDelete;
+      if (isRow && this.#rows.isReplaced(row++)) continue;
       chunk.copyWithin(at, from, reader.offset);
-      this.#rows.moveDown(row, from - at);
+      if (isRow) this.#rows.moveDown(row - 1, from - at);
+      else this.#addRangeDelete(chunk, keyStart - (from - at), keyLength, valueLength, seq);
       at += reader.offset - from;
     }
     return at;

@@ -38,7 +38,7 @@ export class ReplayedRows {
   }
 
   #freeze(): void {
-    if (this.active.rowCount === 0) return;
+    if (this.active.isEmpty) return;
     this.active.freeze();
     this.queue.push(this.active);
     this.active = new MemTable();

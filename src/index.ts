@@ -31,6 +31,7 @@ export type {
   Change,
   ChangeOperation,
   DeleteChange,
+  DeleteRangeChange,
   LoadChange,
   MergeChange,
   PutChange,
@@ -42,6 +43,7 @@ export {
   type CheckpointOptions,
   type CloseOptions,
   Db,
+  type DeleteOptions,
   type FlushOptions,
   type LoadOptions,
   type WriteOptions,
@@ -51,6 +53,7 @@ export type { LifetimeOptions } from "./db/lifetime.js";
 export type { LoadEntries, LoadEntry, LoadProgress, LoadResult } from "./db/load.js";
 export type { Location } from "./db/location.js";
 export type { OpenOptions, ReaderOptions } from "./db/open-options.js";
+export type { RangeToDelete } from "./db/range-to-delete.js";
 export type { ReadOptions, ScanOptions } from "./db/read-options.js";
 export type { BeginOptions, TransactionOptions } from "./db/run-transaction.js";
 export {
@@ -68,6 +71,7 @@ export type { WalOption } from "./db/wal-place.js";
 export type { WarmOptions } from "./db/warm.js";
 export type {
   DeleteOperation,
+  DeleteRangeOperation,
   MergeOperation,
   MergeOptions,
   PutOperation,

@@ -2,9 +2,10 @@
 import { type Bytes, copyBytes } from "../common/bytes.js";
 import { CorruptionError } from "../common/errors.js";
 import { allKeys } from "../common/key-range.js";
-import { RowKind } from "../common/row.js";
+import { OperationKind } from "../common/row.js";
 import { showKey } from "../common/show-key.js";
 import type { L0Entry } from "../format/manifest.js";
+import { readRangeEnd } from "../format/range-delete-operation.js";
 import type { StoredChange, StoredOperation } from "../format/wal-changes.js";
 import { Step } from "../iterator/row-iterator.js";
 import { unpackOperands } from "../merge/packed-operands.js";
@@ -21,6 +22,15 @@ export interface PutChange {
 export interface DeleteChange {
   readonly type: "delete";
   readonly key: Bytes;
+}
+
+/** All keys from `gte`, up to but without `lt`. It comes before the operations that follow it in the batch, and counts for none of them. */
+export interface DeleteRangeChange {
+  readonly type: "deleteRange";
+  /** Empty: from the first key. */
+  readonly gte: Bytes;
+  /** undefined: to the last key. */
+  readonly lt?: Bytes | undefined;
 }
 
 /** Operands for the key's value, whatever it was. */
@@ -48,7 +58,12 @@ export interface LoadChange {
   rows(): AsyncGenerator<PutChange, undefined, undefined>;
 }
 
-export type ChangeOperation = PutChange | DeleteChange | MergeChange | LoadChange;
+export type ChangeOperation =
+  | PutChange
+  | DeleteChange
+  | DeleteRangeChange
+  | MergeChange
+  | LoadChange;
 
 /** A batch that is durable, or a part of a load. */
 export interface Change {
@@ -56,7 +71,10 @@ export interface Change {
   readonly seq: number;
   /** ms since 1970 */
   readonly createdAt: number;
-  /** One for each key that the batch has written, in the order of the batch; or one of type `"load"`. Their arrays may share a buffer. */
+  /**
+   * One for each key that the batch has written, and its range deletes, in the order of the batch, without what a later range delete of the
+   * same batch covers; or one of type `"load"`. Their arrays may share a buffer.
+   */
   readonly operations: readonly ChangeOperation[];
 }
 
@@ -71,8 +89,14 @@ export function toChange(stored: StoredChange, readView: () => ReadView): Change
 
 function toOperation(operation: StoredOperation, readView: () => ReadView): ChangeOperation {
   const { kind, key, value, expiresAt } = operation;
-  if (kind === RowKind.delete) return { type: "delete", key };
-  if (kind === RowKind.put) return toPut(key, value, expiresAt);
+  if (kind === OperationKind.delete) return { type: "delete", key };
+  if (kind === OperationKind.put) return toPut(key, value, expiresAt);
+  if (kind === OperationKind.rangeDelete) {
+    const lt = readRangeEnd(value, 0, value.length);
+    return lt === undefined
+      ? { type: "deleteRange", gte: key }
+      : { type: "deleteRange", gte: key, lt };
+  }
   // The claim that put the log into the chain has named them.
   const operator = readView().view.manifest.pinned.mergeOperators[operation.operatorId - 1];
   const object = `merge row of key ${showKey(key)}`;

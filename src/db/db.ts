@@ -20,14 +20,18 @@ import {
   requireOneOf,
   requireSignal,
 } from "../common/options.js";
-import { RowKind } from "../common/row.js";
+import type { HalfOpenRange } from "../common/range-tombstone.js";
+import { OperationKind } from "../common/row.js";
+import { encodeRangeEnd } from "../format/range-delete-operation.js";
 import type { WarmResult } from "../read/warm.js";
 import type { ChangeFeed } from "./change-feed.js";
 import type { ChangesOptions } from "./change-feeds.js";
+import { dropCovered } from "./drop-covered.js";
 import { type LifetimeOptions, lifetimeNames, toLifetime } from "./lifetime.js";
 import type { LoadEntries, LoadProgress, LoadResult } from "./load.js";
 import type { Location } from "./location.js";
 import type { OpenOptions } from "./open-options.js";
+import { prefixToDelete, type RangeToDelete, rangeToDelete } from "./range-to-delete.js";
 import { Reads, type ReadView } from "./reads.js";
 import type { BeginOptions, TransactionOptions } from "./run-transaction.js";
 import type { Snapshot } from "./snapshot.js";
@@ -51,6 +55,9 @@ export interface WriteOptions extends LifetimeOptions {
   /** Before the write has its seq, leaves no trace of it; after that only the waiting ends. */
   signal?: AbortSignal | undefined;
 }
+
+/** `durable` and `signal` of `WriteOptions`: deletes do not expire. */
+export type DeleteOptions = Omit<WriteOptions, keyof LifetimeOptions>;
 
 export interface FlushOptions {
   /** `"wal"` (the default): everything written so far is durable. `"l0"`: and is in SSTs. */
@@ -111,14 +118,37 @@ export class Db extends Reads {
   /** Resolves when the value is durable, or with `durable: false` when it is visible. */
   put(key: KeyLike, value: ValueLike, options?: WriteOptions): Promise<WriteResult> {
     return this.#write(options, "put", writeOptionNames, (request) =>
-      this.#writer.pipeline.writeOne(RowKind.put, toKeyBytes(key), toValueBytes(value), request),
+      this.#writer.pipeline.writeOne(
+        OperationKind.put,
+        toKeyBytes(key),
+        toValueBytes(value),
+        request,
+      ),
     );
   }
 
   /** Deletes the key; whether it was there is not looked up. */
-  delete(key: KeyLike, options?: Omit<WriteOptions, keyof LifetimeOptions>): Promise<WriteResult> {
+  delete(key: KeyLike, options?: DeleteOptions): Promise<WriteResult> {
     return this.#write(options, "delete", deleteOptionNames, (request) =>
-      this.#writer.pipeline.writeOne(RowKind.delete, toKeyBytes(key), emptyBytes, request),
+      this.#writer.pipeline.writeOne(OperationKind.delete, toKeyBytes(key), emptyBytes, request),
+    );
+  }
+
+  /**
+   * Deletes every key of the range that is written before, whatever their number, at the cost of one write; writes after it stay. Bounds
+   * are those of `scan`. An empty range writes nothing, like an empty batch. `InvalidArgumentError` for a range without any bound: every
+   * key is `{ all: true }`.
+   */
+  deleteRange(range: RangeToDelete, options?: DeleteOptions): Promise<WriteResult> {
+    return this.#write(options, "deleteRange", deleteOptionNames, (request) =>
+      this.#deleteRange(rangeToDelete(range), request),
+    );
+  }
+
+  /** `deleteRange` of the keys that begin with `prefix`, which is not empty. */
+  deletePrefix(prefix: KeyLike, options?: DeleteOptions): Promise<WriteResult> {
+    return this.#write(options, "deletePrefix", deleteOptionNames, (request) =>
+      this.#deleteRange(prefixToDelete(prefix), request),
     );
   }
 
@@ -135,13 +165,14 @@ export class Db extends Reads {
       const { pipeline, mergeOperators } = this.#writer;
       const bytes = toKeyBytes(key);
       const { packed, operatorId } = toOperand(mergeOperators, operand, options?.operator);
-      return pipeline.writeOne(RowKind.merge, bytes, packed, request, operatorId);
+      return pipeline.writeOne(OperationKind.merge, bytes, packed, request, operatorId);
     });
   }
 
   /**
-   * Writes all operations of the batch, or none; of several puts and deletes of one key the last counts, and merges keep their order. An
-   * empty batch takes no seq and is durable at once. `MergeError` when an operator fails that the batch needs to have a value.
+   * Writes all operations of the batch, or none; of several puts and deletes of one key the last counts, merges keep their order, and a
+   * range delete counts for what comes before it. An empty batch takes no seq and is durable at once. `MergeError` when an operator fails
+   * that the batch needs to have a value.
    */
   write(
     batch: WriteBatch | readonly WriteOperation[],
@@ -151,9 +182,9 @@ export class Db extends Reads {
       const { mergeOperators } = this.#writer;
       const given = toWriteBatch(batch, mergeOperators);
       if (given.count === 0) return Promise.resolve(this.#writer.emptyWrite());
-      const encoded = given.hasMergesOf(mergeOperators)
-        ? this.#writer.foldBatch(given, request.lifetime)
-        : given;
+      const hasMerges = given.hasMergesOf(mergeOperators);
+      const left = given.hasRangeDeletes ? dropCovered(given, mergeOperators) : given;
+      const encoded = hasMerges ? this.#writer.foldBatch(left, request.lifetime) : left;
       const { count, lifetimes } = encoded;
       return this.#writer.pipeline.writeBatch(encoded.operations(), count, request, lifetimes);
     });
@@ -286,6 +317,13 @@ export class Db extends Reads {
 
   protected override snapshotView(snapshot: unknown): ReadView {
     return this.#writer.snapshots.viewOf(snapshot);
+  }
+
+  #deleteRange(range: HalfOpenRange | undefined, request: WriteRequest): Promise<WriteResult> {
+    if (range === undefined) return Promise.resolve(this.#writer.emptyWrite());
+    const { pipeline } = this.#writer;
+    const end = encodeRangeEnd(range.end);
+    return pipeline.writeOne(OperationKind.rangeDelete, range.start, end, request);
   }
 
   /**

@@ -4,11 +4,13 @@
  * A put or delete replaces what comes before it. Merges stay together where nothing is known of the value beneath them, as operands of one
  * row; where the batch itself has put or deleted the key before, the operator makes them a put or a delete. The expiry is that of the last
  * operation. An earlier one that has expired already counts as a delete.
+ *
+ * Range deletes stay as they are. What they cover has been left out before (drop-covered.ts), so they lie beneath all that is folded.
  */
 import { ByteReader } from "../common/byte-reader.js";
 import { copyBytes, emptyBytes } from "../common/bytes.js";
 import { InvalidArgumentError } from "../common/errors.js";
-import { RowKind } from "../common/row.js";
+import { OperationKind } from "../common/row.js";
 import { showKey } from "../common/show-key.js";
 import { newOperationRef, readOperation } from "../format/wal-record.js";
 import type { MergeOperators } from "../merge/merge-operators.js";
@@ -30,8 +32,8 @@ export interface FoldOptions {
 interface Folding {
   readonly key: Uint8Array;
   /** Of what lies beneath the operands; merge: nothing is known of it. */
-  readonly kind: RowKind;
-  /** Of a put. */
+  readonly kind: OperationKind;
+  /** Of a put, or of a range delete. */
   readonly value: Uint8Array;
   /** 0: there are no operands. */
   readonly operatorId: number;
@@ -44,7 +46,8 @@ interface Folding {
  * `InvalidArgumentError` where operators cannot be told apart in one row.
  */
 export function foldBatch(batch: WriteBatch, options: FoldOptions): WriteBatch {
-  const foldings = new Map<string, Folding>();
+  /** By key; a range delete by its index. */
+  const foldings = new Map<string | number, Folding>();
   const operation = newOperationRef();
   const { lifetimes } = batch;
   let index = 0;
@@ -56,10 +59,15 @@ export function foldBatch(batch: WriteBatch, options: FoldOptions): WriteBatch {
       const valueStart = keyStart + keyLength;
       const key = piece.subarray(keyStart, valueStart);
       const value = piece.subarray(valueStart, valueStart + valueLength);
-      const lifetime = lifetimes?.[index++] ?? 0;
+      const at = index++;
+      const lifetime = lifetimes?.[at] ?? 0;
+      if (kind === OperationKind.rangeDelete) {
+        foldings.set(at, { key, kind, value, operatorId: 0, operands: [], lifetime });
+        continue;
+      }
       const name = decoder.decode(key);
       const next: Folding =
-        kind === RowKind.merge
+        kind === OperationKind.merge
           ? addMerge(foldings.get(name), { key, value, operatorId, lifetime }, options)
           : { ...{ key, kind, value, operatorId: 0, operands: [], lifetime } };
       foldings.delete(name);
@@ -79,14 +87,14 @@ function addMerge(
   const { key, operatorId, lifetime } = merge;
   const added = unpackOperands(merge.value, "batch");
   const none = { key, value: emptyBytes, operatorId, operands: added, lifetime };
-  if (before === undefined) return { ...none, kind: RowKind.merge };
-  if (isOver(before, options)) return { ...none, kind: RowKind.delete };
+  if (before === undefined) return { ...none, kind: OperationKind.merge };
+  if (isOver(before, options)) return { ...none, kind: OperationKind.delete };
   if (before.operatorId === 0 || before.operatorId === operatorId) {
     // They are of this folding alone: a copy for each merge would be quadratic in the merges of one key.
     for (const operand of added) before.operands.push(operand);
     return { ...before, operatorId, lifetime };
   }
-  if (before.kind === RowKind.merge) {
+  if (before.kind === OperationKind.merge) {
     const { names } = options.operators;
     throw new InvalidArgumentError(
       `The batch merges with "${names[before.operatorId - 1]}" and "${names[operatorId - 1]}" into key ${showKey(key)}, whose value is not known yet. Write them in two batches.`,
@@ -100,24 +108,24 @@ function addMerge(
 function resolve(
   folding: Folding,
   operators: MergeOperators,
-): { kind: RowKind; value: Uint8Array } {
+): { kind: OperationKind; value: Uint8Array } {
   const { key, kind, value, operatorId, operands } = folding;
   if (operatorId === 0) return { kind, value };
-  const base = kind === RowKind.put ? copyBytes(value) : undefined;
+  const base = kind === OperationKind.put ? copyBytes(value) : undefined;
   const own = operands.map((operand) => copyBytes(operand));
   const result = operators.apply(operatorId, key, base, own);
-  if (result === undefined) return { kind: RowKind.delete, value: emptyBytes };
-  return { kind: RowKind.put, value: result };
+  if (result === undefined) return { kind: OperationKind.delete, value: emptyBytes };
+  return { kind: OperationKind.put, value: result };
 }
 
 function addTo(batch: WriteBatch, folding: Folding, operators: MergeOperators): void {
   const { key, lifetime, operatorId } = folding;
-  if (folding.kind === RowKind.merge) {
-    batch.addRow(RowKind.merge, key, packOperands(folding.operands), lifetime, operatorId);
+  if (folding.kind === OperationKind.merge) {
+    batch.addRow(OperationKind.merge, key, packOperands(folding.operands), lifetime, operatorId);
     return;
   }
   const { kind, value } = resolve(folding, operators);
-  batch.addRow(kind, key, value, kind === RowKind.delete ? 0 : lifetime, 0);
+  batch.addRow(kind, key, value, kind === OperationKind.delete ? 0 : lifetime, 0);
 }
 
 function isOver(folding: Folding, options: FoldOptions): boolean {

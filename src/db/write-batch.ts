@@ -9,11 +9,14 @@ import {
 } from "../common/bytes.js";
 import { InvalidArgumentError } from "../common/errors.js";
 import { checkOptions } from "../common/options.js";
-import { RowKind } from "../common/row.js";
+import type { HalfOpenRange } from "../common/range-tombstone.js";
+import { OperationKind } from "../common/row.js";
+import { encodeRangeEnd } from "../format/range-delete-operation.js";
 import { expiryBytesMax, operationBytesMax, writeOperation } from "../format/wal-record.js";
 import type { MergeOperators } from "../merge/merge-operators.js";
 import { packOperands } from "../merge/packed-operands.js";
 import { type LifetimeOptions, lifetimeNames, toLifetime } from "./lifetime.js";
+import { prefixToDelete, type RangeToDelete, rangeToDelete } from "./range-to-delete.js";
 
 /** The most bytes of operations in a batch: it has to fit in one WAL object. */
 export const batchBytesMax: number = 1024 * 1024 * 1024;
@@ -40,7 +43,12 @@ export interface MergeOperation extends MergeOptions {
   operand: ValueLike;
 }
 
-export type WriteOperation = PutOperation | DeleteOperation | MergeOperation;
+export interface DeleteRangeOperation {
+  type: "deleteRange";
+  range: RangeToDelete;
+}
+
+export type WriteOperation = PutOperation | DeleteOperation | MergeOperation | DeleteRangeOperation;
 
 /** Chunks double up to this size, so that a batch of any size takes about as much memory as it has bytes. */
 const chunkBytesMax = 1024 * 1024;
@@ -56,6 +64,7 @@ export class WriteBatch {
   #lifetimes: number[] | undefined;
   #lifetimeCount = 0;
   #hasMerges = false;
+  #hasRangeDeletes = false;
   /** Of the database that made it; undefined: it takes no merges. */
   readonly #operators: MergeOperators | undefined;
 
@@ -76,15 +85,16 @@ export class WriteBatch {
 
   /** A later put or delete of the key in the same batch replaces it. A ttl counts from each time that the batch is written. */
   put(key: KeyLike, value: ValueLike, options?: LifetimeOptions): this {
-    if (options === undefined) return this.#add(RowKind.put, toKeyBytes(key), toValueBytes(value));
+    if (options === undefined)
+      return this.#add(OperationKind.put, toKeyBytes(key), toValueBytes(value));
     checkOptions(options, lifetimeNames, "put");
     const lifetime = toLifetime(options);
-    this.#add(RowKind.put, toKeyBytes(key), toValueBytes(value));
+    this.#add(OperationKind.put, toKeyBytes(key), toValueBytes(value));
     return this.#setLifetime(lifetime);
   }
 
   delete(key: KeyLike): this {
-    return this.#add(RowKind.delete, toKeyBytes(key), emptyBytes);
+    return this.#add(OperationKind.delete, toKeyBytes(key), emptyBytes);
   }
 
   /**
@@ -97,18 +107,32 @@ export class WriteBatch {
     const bytes = toKeyBytes(key);
     const { packed, operatorId } = toOperand(this.#operators, operand, options?.operator);
     const lifetime = options === undefined ? 0 : toLifetime(options);
-    return this.addRow(RowKind.merge, bytes, packed, lifetime, operatorId);
+    return this.addRow(OperationKind.merge, bytes, packed, lifetime, operatorId);
   }
 
-  /** For the engine: a row as it is stored. */
+  /**
+   * Deletes every key of the range, as far as it is written before: earlier batches, and what comes before it in this one. An empty range
+   * adds nothing. `InvalidArgumentError` for a range without any bound: every key is `{ all: true }`.
+   */
+  deleteRange(range: RangeToDelete): this {
+    return this.#addRangeDelete(rangeToDelete(range));
+  }
+
+  /** `deleteRange` of the keys that begin with `prefix`, which is not empty. */
+  deletePrefix(prefix: KeyLike): this {
+    return this.#addRangeDelete(prefixToDelete(prefix));
+  }
+
+  /** For the engine: a row or a range delete as it is stored. */
   addRow(
-    kind: RowKind,
+    kind: OperationKind,
     key: Uint8Array,
     value: Uint8Array,
     lifetime: number,
     operatorId: number,
   ): this {
-    if (kind === RowKind.merge) this.#hasMerges = true;
+    if (kind === OperationKind.merge) this.#hasMerges = true;
+    else if (kind === OperationKind.rangeDelete) this.#hasRangeDeletes = true;
     return this.#add(kind, key, value, operatorId).#setLifetime(lifetime);
   }
 
@@ -122,6 +146,11 @@ export class WriteBatch {
     return this.#hasMerges;
   }
 
+  /** For the engine: true when some operation is a range delete, so that `dropCovered` has something to do. */
+  get hasRangeDeletes(): boolean {
+    return this.#hasRangeDeletes;
+  }
+
   /** The encoded operations, in pieces: views that are valid until the batch changes. For the engine. */
   operations(): readonly Uint8Array[] {
     return this.#full.length === 0 ? [this.#open.view()] : [...this.#full, this.#open.view()];
@@ -130,6 +159,12 @@ export class WriteBatch {
   /** The lifetimes (lifetime.ts) of the operations, of the first ones at least; undefined where none says anything. For the engine. */
   get lifetimes(): readonly number[] | undefined {
     return this.#lifetimes;
+  }
+
+  #addRangeDelete(range: HalfOpenRange | undefined): this {
+    if (range === undefined) return this;
+    this.#hasRangeDeletes = true;
+    return this.#add(OperationKind.rangeDelete, range.start, encodeRangeEnd(range.end));
   }
 
   /** Of the operation that was added last. */
@@ -142,7 +177,7 @@ export class WriteBatch {
     return this;
   }
 
-  #add(kind: RowKind, key: Uint8Array, value: Uint8Array, operatorId = 0): this {
+  #add(kind: OperationKind, key: Uint8Array, value: Uint8Array, operatorId = 0): this {
     const bytesMax = operationBytesMax(key, value);
     if (this.byteLength + bytesMax > batchBytesMax) {
       throw new InvalidArgumentError(
@@ -200,8 +235,11 @@ function addOperation(batch: WriteBatch, operation: Partial<WriteOperation> | un
     checkOptions(operation, mergeNames, "A merge");
     const { key, operand, operator, ttlMs, expiresAt } = operation as MergeOperation;
     batch.merge(key, operand, { operator, ttlMs, expiresAt });
+  } else if (operation?.type === "deleteRange") {
+    checkOptions(operation, ["type", "range"], "A deleteRange");
+    batch.deleteRange(operation.range as RangeToDelete);
   } else {
-    throw new InvalidArgumentError('"type" must be "put", "delete" or "merge".');
+    throw new InvalidArgumentError('"type" must be "put", "delete", "deleteRange" or "merge".');
   }
 }
 

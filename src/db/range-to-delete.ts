@@ -1,0 +1,59 @@
+/** What `deleteRange` and `deletePrefix` take, checked and brought to the form in which it is stored. */
+import type { KeyLike } from "../common/bytes.js";
+import { InvalidArgumentError } from "../common/errors.js";
+import {
+  allKeys,
+  type KeyRange,
+  keyRangeNames,
+  requireRangeObject,
+  toKeyBounds,
+} from "../common/key-range.js";
+import { checkOptions } from "../common/options.js";
+import { type HalfOpenRange, toHalfOpen } from "../common/range-tombstone.js";
+
+/** A range with a bound at least, or every key, which has to be said: a bound that is undefined by mistake must not delete all. */
+export type RangeToDelete = KeyRange | { all: true };
+
+const rangeNames = [...keyRangeNames, "all"];
+
+/** undefined: no key can be in it. Its arrays are private copies. Throws `InvalidArgumentError`. */
+export function rangeToDelete(range: RangeToDelete): HalfOpenRange | undefined {
+  requireRangeObject(range);
+  checkOptions(range, rangeNames, "A range to delete");
+  const given: KeyRange & { all?: unknown } = range;
+  const { all, prefix, ...bounds } = given;
+  const hasBounds = prefix !== undefined || Object.values(bounds).some((one) => one !== undefined);
+  if (all !== undefined) {
+    if (all !== true) {
+      throw new InvalidArgumentError(
+        '"all" must be true. For a part of the keys give bounds instead.',
+      );
+    }
+    if (hasBounds) {
+      throw new InvalidArgumentError('A range to delete takes bounds or "all", not both.');
+    }
+    return toHalfOpen(allKeys);
+  }
+  if (!hasBounds) {
+    throw new InvalidArgumentError(
+      "The range to delete has no bound. To delete every key pass { all: true }.",
+    );
+  }
+  if (prefix !== undefined) requirePrefix(prefix);
+  return toHalfOpen(toKeyBounds(range as KeyRange));
+}
+
+/** Its arrays are private copies. Throws `InvalidArgumentError`. */
+export function prefixToDelete(prefix: KeyLike): HalfOpenRange | undefined {
+  requirePrefix(prefix);
+  return toHalfOpen(toKeyBounds({ prefix }));
+}
+
+/** What is no prefix at all `toKeyBounds` refuses. */
+function requirePrefix(prefix: KeyLike | null | undefined): void {
+  if (prefix?.length === 0) {
+    throw new InvalidArgumentError(
+      "The prefix to delete is empty. To delete every key use deleteRange({ all: true }).",
+    );
+  }
+}

@@ -23,8 +23,11 @@ import { ScanWindows, type ScanWindowsOptions } from "./scan-windows.js";
 import type { Table } from "./table.js";
 import type { TableStore } from "./table-store.js";
 
+/** What gives iterators their tables: a `TableStore`, or tables that are held for one read. */
+export type TableSource = Pick<TableStore, "open" | "getIfOpen" | "background">;
+
 export interface SstIteratorOptions {
-  tables: TableStore;
+  tables: TableSource;
   info: SstInfo;
   bounds: KeyBounds;
   /** The prefix that all keys inside the bounds have; filters may say that none has it. */
@@ -45,7 +48,7 @@ type Place = (typeof Place)[keyof typeof Place];
 
 export class SstIterator implements RowIterator {
   readonly row: RowRef;
-  readonly #tables: TableStore;
+  readonly #tables: TableSource;
   readonly #info: SstInfo;
   readonly #bounds: KeyBounds;
   readonly #prefix: PrefixProbe | undefined;
@@ -83,7 +86,9 @@ export class SstIterator implements RowIterator {
     this.#reverse = options.reverse ?? false;
     this.#fillCache = options.fillCache ?? true;
     const { bounds, info } = options;
-    this.#isDone = isEmpty(bounds) || !overlaps(bounds, info.firstKey, info.lastKey);
+    // Without rows, the SST has nothing but range deletes.
+    const hasRows = info.rowCount > 0 && overlaps(bounds, info.firstKey, info.lastKey);
+    this.#isDone = isEmpty(bounds) || !hasRows;
     this.#startAt(this.#reverse ? bounds.upper : bounds.lower);
   }
 

@@ -1,22 +1,33 @@
 /**
  * `TableStore`: opens SSTs, with one request each, and keeps the open ones as long as the cache has room. Concurrent opens of one SST
- * share the request. The bound is on what is kept: whoever holds a `Table` may go on using it.
+ * share the request. The bound is on what is kept: whoever holds a `Table` may go on using it. Range deletes are read apart from tables:
+ * range-delete-store.ts.
  */
 import { withSignal } from "../common/abort.js";
+import type { Bytes } from "../common/bytes.js";
 import { ClosedError, CorruptionError } from "../common/errors.js";
+import type { FragmentedTombstones } from "../common/fragmented-tombstones.js";
 import type { Ulid } from "../common/ids.js";
 import { BlockTrailer } from "../format/block-trailer.js";
 import { IndexBlock } from "../format/index-block.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { PrefixExtractor } from "../format/prefix-extractor.js";
 import { SectionId, topColumnCount } from "../format/sst.js";
-import { checkHeader, readFooter, readProperties, sectionOf } from "../format/sst-tail.js";
+import {
+  checkHeader,
+  rangeDeletesSection,
+  readFooter,
+  readProperties,
+  sectionOf,
+} from "../format/sst-tail.js";
 import type { DiskCache } from "../object-store/disk-cache.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { BlockCache, IndexEntry, SstBlocks } from "./block-cache.js";
+import { propertiesMatch } from "./properties-match.js";
+import { RangeDeleteStore } from "./range-delete-store.js";
 import { SstReader } from "./sst-reader.js";
-import { propertiesMatch, Table } from "./table.js";
+import { Table } from "./table.js";
 
 export interface TableStoreOptions {
   store: ObjectStore;
@@ -62,6 +73,7 @@ export class TableStore {
   readonly #tailBytesMax: number;
   readonly #tables = new Map<Ulid, OpenTable>();
   readonly #opening = new Map<Ulid, Promise<Table>>();
+  readonly #rangeDeletes: RangeDeleteStore;
 
   constructor(options: TableStoreOptions) {
     this.#reader = new SstReader(options.store);
@@ -73,6 +85,11 @@ export class TableStore {
     this.#onDamage = options.onDamage;
     this.#smallSstBytes = options.smallSstBytes ?? 64 * 1024;
     this.#tailBytesMax = options.tailBytesMax ?? 1.5 * 1024 * 1024;
+    this.#rangeDeletes = new RangeDeleteStore({
+      ...{ reader: this.#reader, cache: this.cache, background: this.background },
+      onDamage: this.#onDamage,
+      inMemory: (info) => this.#rangeDeletesInMemory(info),
+    });
   }
 
   /** How many tables are kept open. */
@@ -112,6 +129,22 @@ export class TableStore {
     return withSignal(opening, signal);
   }
 
+  /**
+   * The range deletes of an SST, where that takes no request: they are in memory, or the manifest says all of them, which may be that there
+   * are none. Otherwise undefined.
+   */
+  rangeDeletesOf(info: SstInfo): FragmentedTombstones | undefined {
+    return this.#rangeDeletes.getIfKnown(info);
+  }
+
+  /**
+   * The same with one GET where they are not in memory: of their section, or of all of a small SST. Throws `CorruptionError` when they are
+   * missing, damaged or not what `info` says. An abort ends only the waiting. What the cache has no room for is not kept.
+   */
+  loadRangeDeletes(info: SstInfo, signal?: AbortSignal): Promise<FragmentedTombstones> {
+    return this.#rangeDeletes.load(info, signal);
+  }
+
   /** A table that is not kept open, unless it is already: nothing leaves the cache for it. */
   async openAside(info: SstInfo, signal?: AbortSignal): Promise<Table> {
     const known = this.peek(info) ?? this.#opening.get(info.id);
@@ -148,6 +181,14 @@ export class TableStore {
   close(reason: Error = new ClosedError("The tables are closed.")): void {
     this.#reader.close(reason);
     for (const id of [...this.#tables.keys()]) this.#drop(id);
+    this.#rangeDeletes.close();
+  }
+
+  /** Whoever reads range deletes of a small SST needs its rows next, and both come with one request. */
+  #rangeDeletesInMemory(info: SstInfo): Promise<Bytes> | undefined {
+    if (info.rowCount === 0 || this.#openOffset(info) > 0) return undefined;
+    const { rangeDeletesOffset: offset, metaOffset } = info;
+    return this.open(info).then((table) => table.tailBytes(offset, metaOffset - offset));
   }
 
   #keep(table: Table): Table {
@@ -213,6 +254,7 @@ export class TableStore {
     const topSection = sectionOf(footer, SectionId.topIndex);
     const propertiesSection = sectionOf(footer, SectionId.properties);
     if (
+      (rangeDeletesSection(footer)?.offset ?? 0) !== info.rangeDeletesOffset ||
       sectionOf(footer, SectionId.partitions).offset !== info.metaOffset ||
       topSection.offset !== info.topOffset
     ) {
@@ -225,7 +267,13 @@ export class TableStore {
     };
     const properties = readProperties(open(propertiesSection), object, propertiesSection.offset);
     if (!propertiesMatch(info, properties)) fail("its properties are not what the manifest says");
-    const top = new IndexBlock(open(topSection), topColumnCount, object, topSection.offset);
+    const top = new IndexBlock(
+      open(topSection),
+      topColumnCount,
+      object,
+      topSection.offset,
+      info.rowCount === 0,
+    );
     const blocks = this.cache.blocksOf(this.databaseId, info.id);
     const table = new Table(this.#reader, blocks, {
       ...{ info, properties, trailer, top, tail: { offset, bytes } },

@@ -5,7 +5,7 @@
  * index and filter are loaded when they are needed: until then the places of their blocks are not known.
  */
 import { withSignal } from "../common/abort.js";
-import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
+import { type Bytes, copyBytes } from "../common/bytes.js";
 import { CorruptionError } from "../common/errors.js";
 import type { KeyBounds } from "../common/key-range.js";
 import type { RowRef } from "../common/row.js";
@@ -102,9 +102,15 @@ export class Table implements BlockSource {
     return this.#residentBlocks !== undefined;
   }
 
-  /** Bytes of a row in its block, about. */
+  /** Bytes of a row in its block, about; at least 1, also without rows. */
   get rowBytes(): number {
-    return Math.max(1, this.properties.dataBytes / this.properties.rowCount);
+    return Math.max(1, this.properties.dataBytes / Math.max(1, this.properties.rowCount));
+  }
+
+  /** Bytes of the object that were read when it was opened, as a view. */
+  tailBytes(offset: number, length: number): Bytes {
+    const start = offset - this.#tail.offset;
+    return this.#tail.bytes.subarray(start, start + length);
   }
 
   /** False when no row has this key. `keyHash` is `hashKey(key)`. Throws `CorruptionError`. @internal For tests. */
@@ -369,17 +375,4 @@ export class Table implements BlockSource {
   #known(p: number): Partition {
     return this.#partitions.get(p)!;
   }
-}
-
-/** True when what a manifest says about an SST is what the SST says about itself. */
-export function propertiesMatch(info: SstInfo, properties: SstProperties): boolean {
-  return (
-    info.rowCount === properties.rowCount &&
-    info.deleteCount === properties.deleteCount &&
-    info.minSeq === properties.minSeq &&
-    info.maxSeq === properties.maxSeq &&
-    info.maxExpiresAt === properties.maxExpiresAt &&
-    compareBytes(info.firstKey, properties.firstKey) === 0 &&
-    compareBytes(info.lastKey, properties.lastKey) === 0
-  );
 }

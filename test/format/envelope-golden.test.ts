@@ -13,7 +13,7 @@ const asJson = (value: unknown): unknown =>
   JSON.parse(
     JSON.stringify(value, (name, field) => {
       if (name === "rangeDeletesOffset" && field === 0) return undefined;
-      if (name === "rangeDeletes" && field.length === 0) return undefined;
+      if (name === "rangeDeletes" && field?.length === 0) return undefined;
       return field instanceof Uint8Array ? Buffer.from(field).toString("hex") : field;
     }),
   );

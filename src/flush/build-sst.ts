@@ -1,4 +1,4 @@
-/** A frozen MemTable to the bytes of one SST, in slices that leave the event loop free in between. */
+/** A frozen MemTable, its rows and its range deletes, to the bytes of one SST, in slices that leave the event loop free in between. */
 import { bodyPool } from "../common/byte-pool.js";
 import type { Clock } from "../common/clock.js";
 import { RowKind, type RowRef } from "../common/row.js";
@@ -55,6 +55,12 @@ async function build(
     if (row.kind === RowKind.merge) combine?.(row);
     builder.add(row);
     if (!slice.isOverAfter(row.valueEnd - row.valueStart)) continue;
+    await slice.giveTurn();
+    signal.throwIfAborted();
+  }
+  for (const tombstone of table.rangeDeletes?.all() ?? []) {
+    builder.addRangeDelete(tombstone);
+    if (!slice.isOverAfter(tombstone.start.length)) continue;
     await slice.giveTurn();
     signal.throwIfAborted();
   }

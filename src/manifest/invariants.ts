@@ -1,6 +1,6 @@
 /** What must hold of every manifest and of every step from one to the next; checked before a commit is sent. */
 import { assert } from "../common/assert.js";
-import { Feature, type Manifest } from "../format/manifest.js";
+import { Feature, type Manifest, type SstInfo } from "../format/manifest.js";
 import { comparePositions } from "./transitions.js";
 
 /** Throws `InternalError` when `next` may not follow `previous`. */
@@ -41,12 +41,14 @@ export function checkManifest(manifest: Manifest): void {
   }
   assert(epoch <= manifest.writerEpoch, "no log is newer than the writer's epoch");
   let lastSeq = 0;
+  const knowsRangeDeletes = manifest.requiredFeatures.includes(Feature.rangeDeletes);
   const ids = new Set<string>();
   for (const entry of manifest.l0) {
     assert(entry.ssts.length > 0, "an L0 entry names an SST");
     for (const sst of entry.ssts) {
       assert(!ids.has(sst.id), "an SST is named once");
       ids.add(sst.id);
+      checkSst(sst, knowsRangeDeletes);
     }
     const minSeq = entry.seq > 0 ? entry.seq : Math.min(...entry.ssts.map((sst) => sst.minSeq));
     const maxSeq = entry.seq > 0 ? entry.seq : Math.max(...entry.ssts.map((sst) => sst.maxSeq));
@@ -54,7 +56,14 @@ export function checkManifest(manifest: Manifest): void {
     assert(maxSeq <= manifest.lastL0Seq, "L0 holds no seq above its last");
     lastSeq = maxSeq;
   }
+  for (const run of manifest.runs) for (const sst of run.ssts) checkSst(sst, knowsRangeDeletes);
   for (const checkpoint of manifest.checkpoints) {
     assert(checkpoint.manifestNumber <= manifest.number, "a checkpoint names what exists");
   }
+}
+
+function checkSst(sst: SstInfo, knowsRangeDeletes: boolean): void {
+  const hasRangeDeletes = sst.rangeDeletes.length > 0;
+  assert(sst.rowCount > 0 || hasRangeDeletes, "an SST has rows or range deletes");
+  assert(!hasRangeDeletes || knowsRangeDeletes, "range deletes are a required feature");
 }

@@ -67,7 +67,10 @@ export function claimWriter(options: {
     const log = { epoch, putsInFlight: options.putsInFlight };
     const walChain =
       pinned.walLocation === WalLocation.none ? manifest.walChain : [...manifest.walChain, log];
-    const requiredFeatures = requiredBy(pinned, manifest.requiredFeatures);
+    const { requiredFeatures: before } = manifest;
+    // A version that knows no merges would take operands for damage, or fold nothing: it is refused the database.
+    const requiredFeatures =
+      pinned.mergeOperators.length > 0 ? withFeature(before, Feature.mergeRows) : before;
     return { ...manifest, writerEpoch: epoch, pinned, walChain, requiredFeatures };
   };
 }
@@ -78,10 +81,17 @@ function nameOperators(pinned: PinnedSettings, names: readonly string[]): Pinned
   return { ...pinned, mergeOperators: [...pinned.mergeOperators, ...added] };
 }
 
-/** A version that knows no merges would take operands for damage, or fold nothing: it is refused the database. */
-function requiredBy(pinned: PinnedSettings, features: readonly number[]): readonly number[] {
-  if (pinned.mergeOperators.length === 0 || features.includes(Feature.mergeRows)) return features;
-  return [...features, Feature.mergeRows];
+function withFeature(features: readonly number[], feature: number): readonly number[] {
+  return features.includes(feature) ? features : [...features, feature];
+}
+
+/** A version that knows no range deletes would answer what they deleted. */
+function requiredByEntries(
+  entries: readonly L0Entry[],
+  features: readonly number[],
+): readonly number[] {
+  const hasSome = entries.some(({ ssts }) => ssts.some((sst) => sst.rangeDeletes.length > 0));
+  return hasSome ? withFeature(features, Feature.rangeDeletes) : features;
 }
 
 export interface RetiredBatch {
@@ -107,6 +117,7 @@ export function retireBatch(batch: RetiredBatch): Transition {
     if (entries.length === 0 && !walMoves && !floorRises) return manifest;
     return {
       ...manifest,
+      requiredFeatures: requiredByEntries(entries, manifest.requiredFeatures),
       l0: [...manifest.l0, ...entries],
       lastL0Seq: Math.max(manifest.lastL0Seq, batch.lastL0Seq),
       lastSeq: Math.max(manifest.lastSeq, batch.lastSeq),

@@ -6,7 +6,7 @@ export const RowKind = { put: 1, delete: 2, merge: 3 } as const;
 export type RowKind = (typeof RowKind)[keyof typeof RowKind];
 
 /** What the log holds: a row, or a range delete, which is none and so in no RowRef. Stored as well: no row ever is of kind 4. */
-export const OperationKind = { ...RowKind, rangeDelete: 4 } as const;
+export const OperationKind = { put: 1, delete: 2, merge: 3, rangeDelete: 4 } as const;
 export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
 
 /** The greatest seq there can be. */

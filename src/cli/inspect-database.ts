@@ -8,6 +8,7 @@ import { openWalPlace, type WalPlace } from "../db/wal-place.js";
 import { wrapStore } from "../db/wrap-store.js";
 import { type Manifest, WalLocation } from "../format/manifest.js";
 import { encodeManifest } from "../format/manifest-codec.js";
+import { rangeDeleteCount } from "../format/tombstone-spans.js";
 import { findNewest } from "../manifest/find-newest.js";
 import { ManifestStore } from "../manifest/manifest-store.js";
 import type { ObjectStore } from "../object-store/object-store.js";
@@ -27,6 +28,7 @@ export interface Inspection {
 interface Totals {
   readonly rowCount: number;
   readonly deleteCount: number;
+  readonly rangeDeleteCount: number;
   readonly sstCount: number;
   readonly sstBytes: number;
   readonly walObjectCount: number;
@@ -91,6 +93,7 @@ function totalsOf(manifest: Manifest, wal: readonly WalLogInspection[]): Totals 
     rowCount: sum(l0.map((sst) => sst.rowCount)) + sum(manifest.runs.map((run) => run.rowCount)),
     // Runs whose list is in an object of its own do not say how many deletes they hold.
     deleteCount: sum([...l0, ...inRuns].map((sst) => sst.deleteCount)),
+    rangeDeleteCount: sum([...l0, ...inRuns].map(rangeDeleteCount)),
     sstCount: l0.length + sum(manifest.runs.map((run) => run.sstCount)),
     sstBytes: sum(l0.map((sst) => sst.size)) + sum(manifest.runs.map((run) => run.size)),
     walObjectCount: sum(wal.map((log) => log.objectCount)),

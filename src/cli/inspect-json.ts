@@ -5,8 +5,10 @@ import {
   RetiredKind,
   type SortedRun,
   type SstInfo,
+  type TombstoneSpan,
   WalLocation,
 } from "../format/manifest.js";
+import { rangeDeleteCount } from "../format/tombstone-spans.js";
 import { jsonBytes } from "./encoding.js";
 import type { Inspection } from "./inspect-database.js";
 
@@ -53,8 +55,18 @@ function manifestJson(manifest: Manifest, bytes: number): Record<string, unknown
 const l0Json = (entry: L0Entry): object => ({ seq: entry.seq, ssts: entry.ssts.map(sstJson) });
 
 function sstJson(sst: SstInfo): Record<string, unknown> {
-  const { firstKey, lastKey, ...numbers } = sst;
-  return { ...numbers, ...jsonBytes("firstKey", firstKey), ...jsonBytes("lastKey", lastKey) };
+  const { firstKey, lastKey, rangeDeletes, ...numbers } = sst;
+  return {
+    ...numbers,
+    ...jsonBytes("firstKey", firstKey),
+    ...jsonBytes("lastKey", lastKey),
+    rangeDeleteCount: rangeDeleteCount(sst),
+    rangeDeletes: rangeDeletes.map(spanJson),
+  };
+}
+
+function spanJson({ start, end, endless, ...numbers }: TombstoneSpan): Record<string, unknown> {
+  return { ...jsonBytes("start", start), ...(endless ? {} : jsonBytes("end", end)), ...numbers };
 }
 
 function runJson(run: SortedRun): Record<string, unknown> {

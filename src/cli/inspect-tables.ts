@@ -1,6 +1,7 @@
 /** An inspection as tables for a terminal. */
 import Table from "cli-table3";
 import type { SstInfo } from "../format/manifest.js";
+import { rangeDeleteCount } from "../format/tombstone-spans.js";
 import { showBytes } from "./encoding.js";
 import type { Inspection } from "./inspect-database.js";
 import { retiredKindName } from "./inspect-json.js";
@@ -15,7 +16,7 @@ export function toTables(inspection: Inspection): string {
     overview(inspection),
     table(
       "L0, oldest first",
-      ["SST", "rows", "deletes", "bytes", "seqs", "first key", "last key"],
+      ["SST", "rows", "deletes", "range deletes", "bytes", "seqs", "first key", "last key"],
       manifest.l0.flatMap((entry) => entry.ssts.map((sst) => sstRow(sst, entry.seq))),
     ),
     table(
@@ -93,8 +94,8 @@ function overview({ manifest, manifestBytes, wal, totals }: Inspection): string 
 function sstRow(sst: SstInfo, loadSeq: number): string[] {
   const seqs = loadSeq > 0 ? `${loadSeq} (load)` : `${sst.minSeq} to ${sst.maxSeq}`;
   return [
-    ...[sst.id, count(sst.rowCount), count(sst.deleteCount), count(sst.size), seqs],
-    ...[key(sst.firstKey), key(sst.lastKey)],
+    ...[sst.id, count(sst.rowCount), count(sst.deleteCount), count(rangeDeleteCount(sst))],
+    ...[count(sst.size), seqs, key(sst.firstKey), key(sst.lastKey)],
   ];
 }
 

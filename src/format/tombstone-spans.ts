@@ -1,7 +1,7 @@
-/** `summarizeTombstones`: what a manifest says about the range deletes of an SST, so that most reads need no more of them. */
+/** What a manifest says about the range deletes of an SST, so that most reads need no more of them. */
 import { copyBytes, emptyBytes } from "../common/bytes.js";
 import type { FragmentedTombstones } from "../common/fragmented-tombstones.js";
-import { type TombstoneSpan, tombstoneSpansMax } from "./manifest.js";
+import { type SstInfo, type TombstoneSpan, tombstoneSpansMax } from "./manifest.js";
 
 /** Fragments one after another that are all covered, from `first` up to but without `end`. */
 interface Run {
@@ -27,6 +27,11 @@ export function summarizeTombstones(tombstones: FragmentedTombstones): Tombstone
     spans.push(joined(tombstones, runs.slice(from, to)));
   }
   return spans;
+}
+
+/** How many range deletes an SST has. */
+export function rangeDeleteCount({ rangeDeletes }: SstInfo): number {
+  return rangeDeletes.reduce((sum, { count }) => sum + count, 0);
 }
 
 function joined(tombstones: FragmentedTombstones, runs: readonly Run[]): TombstoneSpan {

@@ -1,17 +1,16 @@
 /** `verifySst`: reads a whole SST and checks every byte of it, and everything that its parts say about each other. */
-import { compareBytes, compareRanges, copyBytes, equalBytes } from "../common/bytes.js";
+import { compareBytes, equalBytes } from "../common/bytes.js";
 import { CorruptionError } from "../common/errors.js";
+import type { FragmentedTombstones } from "../common/fragmented-tombstones.js";
 import type { Ulid } from "../common/ids.js";
-import { RowKind, type RowRef } from "../common/row.js";
+import type { RowRef } from "../common/row.js";
 import { Block } from "./block.js";
-import { BlockCursor } from "./block-cursor.js";
 import { BlockTrailer } from "./block-trailer.js";
-import type { KeyFilter } from "./filter.js";
 import { IndexBlock } from "./index-block.js";
-import { hashKey } from "./key-hash.js";
 import type { SstInfo } from "./manifest.js";
-import { hashPrefix, type PrefixExtractor, prefixLength } from "./prefix-extractor.js";
+import type { PrefixExtractor } from "./prefix-extractor.js";
 import { readFilter } from "./read-filter.js";
+import { RowChecker } from "./row-checker.js";
 import {
   IndexColumn,
   indexColumnCount,
@@ -20,7 +19,15 @@ import {
   TopColumn,
   topColumnCount,
 } from "./sst.js";
-import { checkHeader, readFooter, readProperties, sectionOf } from "./sst-tail.js";
+import {
+  checkHeader,
+  rangeDeletesSection,
+  readFooter,
+  readProperties,
+  sectionOf,
+} from "./sst-tail.js";
+import { decodeTombstones } from "./tombstone-block.js";
+import { summarizeTombstones } from "./tombstone-spans.js";
 
 export interface VerifySstOptions {
   /** The object's key, for messages. */
@@ -32,6 +39,8 @@ export interface VerifySstOptions {
   prefixExtractor?: PrefixExtractor | undefined;
   /** Called for each row in storage order; the row is valid during the call only. */
   onRow?: ((row: RowRef) => void) | undefined;
+  /** Called when there are range deletes. */
+  onRangeDeletes?: ((rangeDeletes: FragmentedTombstones) => void) | undefined;
 }
 
 /**
@@ -54,22 +63,24 @@ export function verifySst(bytes: Uint8Array, options: VerifySstOptions): SstInfo
   const trailer = new BlockTrailer(footer.sstId);
   const open = (offset: number, length: number): Uint8Array =>
     trailer.open(bytes, offset, offset + length, offset, object);
+  const rangeSection = rangeDeletesSection(footer);
   const [data, partitions, topSection, propertiesSection] = [
     sectionOf(footer, SectionId.data),
     sectionOf(footer, SectionId.partitions),
     sectionOf(footer, SectionId.topIndex),
     sectionOf(footer, SectionId.properties),
   ];
+  const said = readProperties(
+    open(propertiesSection.offset, propertiesSection.length),
+    object,
+    propertiesSection.offset,
+  );
   const top = new IndexBlock(
     open(topSection.offset, topSection.length),
     topColumnCount,
     object,
     topSection.offset,
-  );
-  const said = readProperties(
-    open(propertiesSection.offset, propertiesSection.length),
-    object,
-    propertiesSection.offset,
+    said.rowCount === 0 && rangeSection !== undefined,
   );
   const rows = new RowChecker(
     object,
@@ -110,10 +121,14 @@ export function verifySst(bytes: Uint8Array, options: VerifySstOptions): SstInfo
     }
     if (compareBytes(index.key(index.count - 1), top.key(p)) !== 0) fail("a wrong separator");
   }
-  if (metaOffset !== topSection.offset || dataOffset !== partitions.offset) {
+  if (metaOffset !== topSection.offset || dataOffset !== data.offset + data.length) {
     fail("the blocks do not reach to the end of their section");
   }
-  checkTotals(rows, said, blockCount, data.length, fail);
+  const rangeDeletes =
+    rangeSection &&
+    decodeTombstones(open(rangeSection.offset, rangeSection.length), object, rangeSection.offset);
+  if (rangeDeletes !== undefined) options.onRangeDeletes?.(rangeDeletes);
+  checkTotals({ rows, rangeDeletes, blockCount, dataBytes: data.length }, said, fail);
   return {
     id: footer.sstId,
     size: bytes.length,
@@ -126,131 +141,47 @@ export function verifySst(bytes: Uint8Array, options: VerifySstOptions): SstInfo
     rowCount: said.rowCount,
     deleteCount: said.deleteCount,
     maxExpiresAt: said.maxExpiresAt,
-    rangeDeletesOffset: 0,
-    rangeDeletes: [],
+    rangeDeletesOffset: rangeSection?.offset ?? 0,
+    rangeDeletes: rangeDeletes === undefined ? [] : summarizeTombstones(rangeDeletes),
   };
 }
 
+interface Totals {
+  readonly rows: RowChecker;
+  readonly rangeDeletes: FragmentedTombstones | undefined;
+  readonly blockCount: number;
+  readonly dataBytes: number;
+}
+
 function checkTotals(
-  rows: RowChecker,
+  { rows, rangeDeletes, blockCount, dataBytes }: Totals,
   said: SstProperties,
-  blockCount: number,
-  dataBytes: number,
   fail: (detail: string) => void,
 ): void {
+  const { rowCount } = rows;
+  const seqs = [...(rangeDeletes?.columns.seqs ?? [])];
   const found = {
-    rowCount: rows.rowCount,
+    rowCount,
     deleteCount: rows.deleteCount,
     mergeCount: rows.mergeCount,
-    minSeq: rows.minSeq,
-    maxSeq: rows.maxSeq,
-    minCreatedAt: rows.minCreatedAt,
+    minSeq: seqs.reduce((min, seq) => Math.min(min, seq), rows.minSeq),
+    maxSeq: seqs.reduce((max, seq) => Math.max(max, seq), rows.maxSeq),
+    minCreatedAt: rowCount === 0 ? 0 : rows.minCreatedAt,
     maxCreatedAt: rows.maxCreatedAt,
     maxExpiresAt: rows.everyValueExpires ? rows.maxExpiresAt : 0,
     dataBytes,
     blockCount,
+    rangeDeleteCount: seqs.length,
   };
   for (const [name, value] of Object.entries(found)) {
     const expected = said[name as keyof typeof found];
     if (value !== expected) fail(`the property ${name} is ${expected}, but ${value} was found`);
   }
-  if (!equalBytes(rows.firstKey, said.firstKey) || !equalBytes(rows.lastKey, said.lastKey)) {
-    fail("the first or last key is not what the properties say");
-  }
-}
-
-/** Checks the order of the rows, and counts them. */
-class RowChecker {
-  rowCount = 0;
-  deleteCount = 0;
-  mergeCount = 0;
-  minSeq: number = Number.MAX_SAFE_INTEGER;
-  maxSeq = 0;
-  minCreatedAt: number = Number.MAX_SAFE_INTEGER;
-  maxCreatedAt = 0;
-  maxExpiresAt = 0;
-  everyValueExpires = true;
-  firstKey: Uint8Array = new Uint8Array(0);
-  lastKey: Uint8Array = new Uint8Array(0);
-  readonly #object: string;
-  readonly #prefixExtractor: PrefixExtractor | undefined;
-  readonly #onRow: ((row: RowRef) => void) | undefined;
-  readonly #cursor = new BlockCursor();
-  #lastSeq = 0;
-  /** The separator of the block before: the keys of this one are at or above it. */
-  #separator: Uint8Array | undefined;
-
-  constructor(
-    object: string,
-    prefixExtractor: PrefixExtractor | undefined,
-    onRow: ((row: RowRef) => void) | undefined,
+  const start = rowCount === 0 ? rangeDeletes?.boundary(0) : undefined;
+  if (
+    !equalBytes(start ?? rows.firstKey, said.firstKey) ||
+    !equalBytes(start ?? rows.lastKey, said.lastKey)
   ) {
-    this.#object = object;
-    this.#prefixExtractor = prefixExtractor;
-    this.#onRow = onRow;
-  }
-
-  checkBlock(block: Block, filter: KeyFilter, separator: Uint8Array): void {
-    const { row } = this.#cursor;
-    this.#cursor.reset(block);
-    let restartIndex = 0;
-    let at = block.rowsStart;
-    while (this.#cursor.next()) {
-      const isRestart = restartIndex < block.restartCount && block.restart(restartIndex) === at;
-      if (isRestart) {
-        restartIndex++;
-        if (block.bytes[at] !== 0) this.#fail("a restart shares bytes with the row before it");
-      }
-      at = row.valueEnd;
-      this.#checkRow(row);
-      if (!filter.mayContain(hashKey(row.keyBytes, row.keyStart, row.keyEnd))) {
-        this.#fail("a filter denies a key of its partition");
-      }
-      this.#checkPrefix(row, filter);
-    }
-    if (restartIndex !== block.restartCount) this.#fail("a restart points to no row");
-    if (compareBytes(this.lastKey, separator) > 0) this.#fail("a separator is below its block");
-    this.#separator = copyBytes(separator);
-  }
-
-  #checkPrefix({ keyBytes, keyStart, keyEnd }: RowRef, filter: KeyFilter): void {
-    if (this.#prefixExtractor === undefined) return;
-    const length = prefixLength(this.#prefixExtractor, keyBytes, keyStart, keyEnd);
-    if (length >= 0 && !filter.mayContain(hashPrefix(keyBytes, keyStart, keyStart + length))) {
-      this.#fail("a filter denies a prefix of its partition");
-    }
-  }
-
-  #checkRow(row: RowRef): void {
-    const { lastKey } = this;
-    const { keyBytes, keyStart, keyEnd } = row;
-    const order = compareRanges(keyBytes, keyStart, keyEnd, lastKey, 0, lastKey.length);
-    if (this.rowCount === 0) this.firstKey = copyBytes(keyBytes, keyStart, keyEnd);
-    else if (order < 0 || (order === 0 && row.seq >= this.#lastSeq)) {
-      this.#fail("rows are out of order");
-    }
-    const separator = this.#separator;
-    if (
-      separator !== undefined &&
-      compareRanges(keyBytes, keyStart, keyEnd, separator, 0, separator.length) < 0
-    ) {
-      this.#fail("a key is below the separator before its block");
-    }
-    this.rowCount++;
-    if (row.kind === RowKind.delete) this.deleteCount++;
-    if (row.kind === RowKind.merge) this.mergeCount++;
-    this.minSeq = Math.min(this.minSeq, row.seq);
-    this.maxSeq = Math.max(this.maxSeq, row.seq);
-    this.minCreatedAt = Math.min(this.minCreatedAt, row.createdAt);
-    this.maxCreatedAt = Math.max(this.maxCreatedAt, row.createdAt);
-    this.maxExpiresAt = Math.max(this.maxExpiresAt, row.expiresAt);
-    if (row.expiresAt === 0 && row.kind !== RowKind.delete) this.everyValueExpires = false;
-    if (order !== 0 || this.rowCount === 1) this.lastKey = copyBytes(keyBytes, keyStart, keyEnd);
-    this.#lastSeq = row.seq;
-    this.#onRow?.(row);
-  }
-
-  #fail(detail: string): never {
-    throw new CorruptionError(this.#object, detail);
+    fail("the first or last key is not what the properties say");
   }
 }

@@ -2,6 +2,7 @@
 import { compareBytes } from "../common/bytes.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { SstProperties } from "../format/sst.js";
+import { rangeDeleteCount } from "../format/tombstone-spans.js";
 
 /** True when what a manifest says about an SST is what the SST says about itself. */
 export function propertiesMatch(info: SstInfo, properties: SstProperties): boolean {
@@ -15,8 +16,4 @@ export function propertiesMatch(info: SstInfo, properties: SstProperties): boole
     compareBytes(info.firstKey, properties.firstKey) === 0 &&
     compareBytes(info.lastKey, properties.lastKey) === 0
   );
-}
-
-function rangeDeleteCount({ rangeDeletes }: SstInfo): number {
-  return rangeDeletes.reduce((sum, { count }) => sum + count, 0);
 }

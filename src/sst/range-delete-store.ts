@@ -11,6 +11,7 @@ import type { Ulid } from "../common/ids.js";
 import { BlockTrailer } from "../format/block-trailer.js";
 import type { SstInfo } from "../format/manifest.js";
 import { decodeTombstones } from "../format/tombstone-block.js";
+import { rangeDeleteCount } from "../format/tombstone-spans.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { BlockCache, IndexEntry } from "./block-cache.js";
 import type { SstReader } from "./sst-reader.js";
@@ -123,15 +124,10 @@ function decode(info: SstInfo, bytes: Bytes): FragmentedTombstones {
   const offset = info.rangeDeletesOffset;
   const payload = new BlockTrailer(info.id).open(bytes, 0, bytes.length, offset, object);
   const tombstones = decodeTombstones(payload, object, offset);
-  let count = 0;
-  let maxSeq = 0;
-  for (const span of info.rangeDeletes) {
-    count += span.count;
-    maxSeq = Math.max(maxSeq, span.maxSeq);
-  }
+  const maxSeq = Math.max(...info.rangeDeletes.map((span) => span.maxSeq));
   const { seqs } = tombstones.columns;
   if (
-    tombstones.count !== count ||
+    tombstones.count !== rangeDeleteCount(info) ||
     tombstones.maxSeq !== maxSeq ||
     seqs.some((seq) => seq < info.minSeq)
   ) {

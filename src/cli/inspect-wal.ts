@@ -1,5 +1,7 @@
 /** What `moraine inspect` says of the write-ahead log: objects listed for each log of the chain, and read when asked for. */
+import { OperationKind } from "../common/row.js";
 import type { Manifest } from "../format/manifest.js";
+import { storedChanges } from "../format/wal-changes.js";
 import type { WalObject } from "../format/wal-object.js";
 import { walParts } from "../format/wal-parts.js";
 import { firstWalId } from "../manifest/transitions.js";
@@ -29,6 +31,8 @@ interface WalLogContent {
   readonly loadCount: number;
   /** SSTs that they name. */
   readonly loadSstCount: number;
+  /** Range deletes among the operations of batches. */
+  readonly rangeDeleteCount: number;
   /** 0 when there are none. */
   readonly firstSeq: number;
   readonly lastSeq: number;
@@ -89,7 +93,7 @@ async function readLog(
   ids: readonly number[],
 ): Promise<WalLogContent> {
   let [groupCount, recordCount, firstSeq, lastSeq] = [0, 0, 0, 0];
-  let [loadCount, loadSstCount] = [0, 0];
+  let [loadCount, loadSstCount, rangeDeleteCount] = [0, 0, 0];
   let fence: WalLogContent["fence"];
   let missingId: number | undefined;
   let next = fromId;
@@ -111,7 +115,13 @@ async function readLog(
       }
       groupCount++;
       recordCount += object.recordCount;
-      for (const { loaded } of walParts(object, ObjectPaths.wal(object.epoch, object.id))) {
+      const path = ObjectPaths.wal(object.epoch, object.id);
+      for (const { operations } of storedChanges(object, path, 0)) {
+        rangeDeleteCount += operations.filter(
+          ({ kind }) => kind === OperationKind.rangeDelete,
+        ).length;
+      }
+      for (const { loaded } of walParts(object, path)) {
         if (loaded === undefined) continue;
         loadCount++;
         for (const { ssts } of loaded) loadSstCount += ssts.length;
@@ -123,7 +133,7 @@ async function readLog(
   }
   const ignoredCount = ids.filter((id) => id >= next).length;
   return {
-    ...{ groupCount, recordCount, loadCount, loadSstCount },
+    ...{ groupCount, recordCount, loadCount, loadSstCount, rangeDeleteCount },
     ...{ firstSeq, lastSeq, fence, missingId, ignoredCount },
   };
 }

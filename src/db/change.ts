@@ -24,7 +24,10 @@ export interface DeleteChange {
   readonly key: Bytes;
 }
 
-/** All keys from `gte`, up to but without `lt`. It comes before the operations that follow it in the batch, and counts for none of them. */
+/**
+ * Deletes all keys from `gte`, up to but without `lt`, as far as they were written before; operations that follow it in the batch are
+ * later. `deleteRange({ gte, lt })` does the same again.
+ */
 export interface DeleteRangeChange {
   readonly type: "deleteRange";
   /** Empty: from the first key. */

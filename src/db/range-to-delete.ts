@@ -1,5 +1,5 @@
 /** What `deleteRange` and `deletePrefix` take, checked and brought to the form in which it is stored. */
-import type { KeyLike } from "../common/bytes.js";
+import { type KeyLike, toKeyBytes } from "../common/bytes.js";
 import { InvalidArgumentError } from "../common/errors.js";
 import {
   allKeys,
@@ -20,9 +20,8 @@ const rangeNames = [...keyRangeNames, "all"];
 export function rangeToDelete(range: RangeToDelete): HalfOpenRange | undefined {
   requireRangeObject(range);
   checkOptions(range, rangeNames, "A range to delete");
-  const given: KeyRange & { all?: unknown } = range;
-  const { all, prefix, ...bounds } = given;
-  const hasBounds = prefix !== undefined || Object.values(bounds).some((one) => one !== undefined);
+  const { all, ...bounds }: Record<string, unknown> = { ...range };
+  const hasBounds = Object.values(bounds).some((bound) => bound !== undefined);
   if (all !== undefined) {
     if (all !== true) {
       throw new InvalidArgumentError(
@@ -39,19 +38,19 @@ export function rangeToDelete(range: RangeToDelete): HalfOpenRange | undefined {
       "The range to delete has no bound. To delete every key pass { all: true }.",
     );
   }
+  const { prefix } = bounds as KeyRange;
   if (prefix !== undefined) requirePrefix(prefix);
-  return toHalfOpen(toKeyBounds(range as KeyRange));
+  return toHalfOpen(toKeyBounds(bounds));
 }
 
-/** Its arrays are private copies. Throws `InvalidArgumentError`. */
+/** Its arrays are private copies. Throws `InvalidArgumentError`, also for undefined: that would be no bound. */
 export function prefixToDelete(prefix: KeyLike): HalfOpenRange | undefined {
   requirePrefix(prefix);
   return toHalfOpen(toKeyBounds({ prefix }));
 }
 
-/** What is no prefix at all `toKeyBounds` refuses. */
-function requirePrefix(prefix: KeyLike | null | undefined): void {
-  if (prefix?.length === 0) {
+function requirePrefix(prefix: KeyLike): void {
+  if (toKeyBytes(prefix, "prefix").length === 0) {
     throw new InvalidArgumentError(
       "The prefix to delete is empty. To delete every key use deleteRange({ all: true }).",
     );

@@ -1,6 +1,7 @@
 /** One object of each kind that is framed by an envelope, with values in every field. */
+import { ByteWriter } from "../../src/common/byte-writer.js";
 import { encodeUtf8 } from "../../src/common/bytes.js";
-import { RowKind } from "../../src/common/row.js";
+import { OperationKind, RowKind } from "../../src/common/row.js";
 import { encodeLoadRecord } from "../../src/format/load-record.js";
 import {
   type Manifest,
@@ -14,6 +15,7 @@ import {
   encodeManifest,
   encodeRun,
 } from "../../src/format/manifest-codec.js";
+import { encodeRangeEnd } from "../../src/format/range-delete-operation.js";
 import {
   decodeWalObject,
   encodeWalFence,
@@ -21,6 +23,7 @@ import {
   type WalObject,
 } from "../../src/format/wal-object.js";
 import { walParts } from "../../src/format/wal-parts.js";
+import { appendOperation } from "../../src/format/wal-record.js";
 import { MemTable } from "../../src/memtable/mem-table.js";
 
 export const databaseId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
@@ -108,6 +111,22 @@ function records(): Uint8Array[] {
   return [put, gone, expires].map(({ chunk, start, end }) => chunk.slice(start, end));
 }
 
+/** A range delete with an end, one of all keys, and a batch in which one follows a put and precedes another. */
+function recordsWithRangeDeletes(): Uint8Array[] {
+  const table = new MemTable();
+  const at = 1_700_000_000_000;
+  const { put, rangeDelete } = OperationKind;
+  const end = encodeRangeEnd(Uint8Array.of(255, 0));
+  const some = table.applyOne(49, at, rangeDelete, encodeUtf8("a"), end, 0);
+  const all = table.applyOne(50, at, rangeDelete, new Uint8Array(0), encodeRangeEnd(undefined), 0);
+  const writer = new ByteWriter();
+  appendOperation(writer, put, encodeUtf8("k"), encodeUtf8("old"), 0, 0);
+  appendOperation(writer, rangeDelete, encodeUtf8("m"), encodeRangeEnd(encodeUtf8("n")), 0, 0);
+  appendOperation(writer, put, encodeUtf8("mm"), encodeUtf8("later"), at + 1, 0);
+  const batch = table.applyBatch(51, at, [writer.view()], 3);
+  return [some, all, batch].map(({ chunk, start, end }) => chunk.slice(start, end));
+}
+
 /** A batch, a load of two entries, the first of two SSTs, and a batch. */
 function recordsWithLoad(): Uint8Array[] {
   const table = new MemTable();
@@ -152,7 +171,12 @@ const wal = (bytes: Uint8Array, database: string, id: number): unknown => {
       value: Uint8Array.from(rows.row.value()),
     });
   }
-  return { ...described(object), count, rows: found };
+  // Copies, because they print as plain arrays; files without any do not say so.
+  const rangeDeletes = table.rangeDeletes?.all().map(({ start, end, seq }) => ({
+    ...{ start: Uint8Array.from(start), end: end === undefined ? "none" : Uint8Array.from(end) },
+    seq,
+  }));
+  return { ...described(object), count, rows: found, rangeDeletes };
 };
 
 /** What is between loads as its count of records: their rows are in the sample without loads. */
@@ -171,7 +195,14 @@ const described = (object: WalObject): object => ({
   acknowledgedId: object.acknowledgedId === 0 ? undefined : object.acknowledgedId,
 });
 
-type SampleName = "manifest" | "wal-group" | "wal-acknowledged" | "wal-load" | "wal-fence" | "run";
+type SampleName =
+  | "manifest"
+  | "wal-group"
+  | "wal-acknowledged"
+  | "wal-load"
+  | "wal-range-delete"
+  | "wal-fence"
+  | "run";
 
 export const samples: Record<SampleName, Sample> = {
   manifest: {
@@ -205,6 +236,14 @@ export const samples: Record<SampleName, Sample> = {
         records: recordsWithLoad(),
       }),
     decode: (bytes, database = databaseId) => walWithLoad(bytes, database),
+  },
+  "wal-range-delete": {
+    encode: () =>
+      encodeWalGroup(databaseId, {
+        ...{ epoch: 5, id: 12, token, firstSeq: 49, lastSeq: 51, recordCount: 3 },
+        records: recordsWithRangeDeletes(),
+      }),
+    decode: (bytes, database = databaseId) => wal(bytes, database, 12),
   },
   "wal-fence": {
     encode: () => encodeWalFence(databaseId, { epoch: 5, id: 10, token, closerEpoch: 6 }),

@@ -89,6 +89,19 @@ it("lists a log on another store when the URL says where it is", async () => {
   await db.close();
 });
 
+it("says how many range deletes the log holds, in batches and alone", async () => {
+  const url = `memory:///cli-inspect-${++names}`;
+  const db = await Db.open(url);
+  await db.deleteRange({ gte: "a", lt: "b" });
+  const batch = db.batch().put("a", "1").delete("c");
+  await db.write(batch.deleteRange({ gte: "x" }).deletePrefix("y").put("z", "2"));
+  const json = JSON.parse((await cli(["inspect", url, "--json", "--wal"])).stdout);
+  expect(json.wal.logs).toMatchObject([
+    { content: { recordCount: 2, rangeDeleteCount: 3, loadCount: 0, lastSeq: 2 } },
+  ]);
+  await db.close({ flush: false });
+});
+
 it("shows how many loads the log holds, and how many SSTs they name", async () => {
   const url = `memory:///cli-inspect-${++names}`;
   const { store, path } = await openLocation(url);

@@ -12,13 +12,15 @@ import { newPlace, openAt, requestsOf, text, turns } from "./support.js";
 
 beforeAll(loadEngine);
 
-/** "3: a=1 -b" for a change of seq 3 that puts "a" and deletes "b", "*c" for a merge; of a load its rows. */
+/** "3: a=1 -b" for a change of seq 3 that puts "a" and deletes "b", "*c" for a merge, "-[d,e)" for a range; of a load its rows. */
 async function show(change: Change): Promise<string> {
   const parts: string[] = [];
   for (const operation of change.operations) {
     if (operation.type === "put") parts.push(`${text(operation.key)}=${text(operation.value)}`);
     else if (operation.type === "delete") parts.push(`-${text(operation.key)}`);
     else if (operation.type === "merge") parts.push(`*${text(operation.key)}`);
+    else if (operation.type === "deleteRange")
+      parts.push(`-[${text(operation.gte)},${text(operation.lt) ?? ""})`);
     else {
       for await (const { key, value } of operation.rows())
         parts.push(`+${text(key)}=${text(value)}`);

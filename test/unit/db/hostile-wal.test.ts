@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { ByteWriter } from "../../../src/common/byte-writer.js";
 import { encodeUtf8 } from "../../../src/common/bytes.js";
-import { RowKind } from "../../../src/common/row.js";
+import { OperationKind } from "../../../src/common/row.js";
 import type { L0Entry, SstInfo } from "../../../src/format/manifest.js";
 import { decodeManifest, encodeLoadEntries } from "../../../src/format/manifest-codec.js";
 import { encodeWalGroup } from "../../../src/format/wal-object.js";
@@ -31,9 +31,16 @@ function record({ type, seq, operationBytes, operationCount, operations }: Recor
   return writer.copy();
 }
 
+function rangeDelete(start: string, value: readonly number[], expiresAt = 0): Uint8Array {
+  const writer = new ByteWriter();
+  const key = encodeUtf8(start);
+  appendOperation(writer, OperationKind.rangeDelete, key, Uint8Array.from(value), expiresAt, 0);
+  return writer.copy();
+}
+
 function put(key: string, value: string): Uint8Array {
   const writer = new ByteWriter();
-  appendOperation(writer, RowKind.put, encodeUtf8(key), encodeUtf8(value), 0, 0);
+  appendOperation(writer, OperationKind.put, encodeUtf8(key), encodeUtf8(value), 0, 0);
   return writer.copy();
 }
 
@@ -219,6 +226,24 @@ const hostile: [string, string, readonly Uint8Array[], object?][] = [
     "corruption",
     [record({ seq: 2, operations: put("k".repeat(65_537), "b") })],
   ],
+  ...(
+    [
+      ["without a value", rangeDelete("m", [])],
+      ["with an unknown flag", rangeDelete("m", [2, 120])],
+      ["with the bytes of an end that it says is not there", rangeDelete("m", [0, 120])],
+      ["that ends where it starts", rangeDelete("m", [1, 109])],
+      ["that ends before it starts", rangeDelete("m", [1, 97])],
+      ["that ends before all keys", rangeDelete("", [1])],
+      ["that expires", rangeDelete("m", [1, 120], 5)],
+      ["with a start that is longer than keys are", rangeDelete("k".repeat(65_536), [0])],
+      ["with an end that is longer than keys are", rangeDelete("", Array(65_537).fill(1))],
+      ["that is cut off", rangeDelete("m", [1, 120]).slice(0, -1)],
+    ] as const
+  ).map(([name, operations]): (typeof hostileLoads)[number] => [
+    `a range delete ${name}`,
+    "corruption",
+    [record({ seq: 2, operations })],
+  ]),
   [
     "a seq that is not in the object's range",
     "corruption",

@@ -1,54 +1,60 @@
 /**
  * `FragmentedTombstones`: range deletes, cut at all their ends into fragments that do not overlap, to be searched by key.
  *
- * Fragment i are the keys from boundary i up to, but without, boundary i + 1; the last one has no end.
+ * Fragment i are the keys from boundary i up to, but without, boundary i + 1; the last one has no end. The newest seq over each
+ * is known from the beginning, and answers nearly every read; a read that is older than it asks a tree, which is built with the
+ * first such read.
  */
-import { compareBytes, compareRanges } from "./bytes.js";
 import type { RangeTombstone } from "./range-tombstone.js";
+import { columnsOf, joinColumns, type TombstoneColumns } from "./tombstone-columns.js";
+import { newestSeqs, TombstoneTree } from "./tombstone-tree.js";
+import { BoundaryWords } from "./tombstone-words.js";
 
-/** Which fragments each tombstone covers. */
-export interface TombstoneColumns {
-  /** All boundaries, each once, in order, one after another. */
-  readonly keys: Uint8Array;
-  /** Where each boundary begins in `keys`, and where the last one ends. */
-  readonly offsets: Uint32Array;
-  /** For each tombstone, its first fragment. */
-  readonly firsts: Uint32Array;
-  /** For each tombstone, the fragment after its last one: the number of fragments where it has no end. */
-  readonly ends: Uint32Array;
-  readonly seqs: Float64Array;
-}
+export type { TombstoneColumns } from "./tombstone-columns.js";
+
+/** `hidesAll` looks at no more fragments than these. */
+const hidesAllFragmentsMax = 64;
+/** What objects and array headers take, about. */
+const overheadBytes = 1500;
 
 /** Never changed. */
 export class FragmentedTombstones {
   readonly columns: TombstoneColumns;
+  readonly fragmentCount: number;
+  /** The lowest seq of all; 0 without any. */
+  readonly minSeq: number;
+  /** The highest seq of all; 0 without any. */
+  readonly maxSeq: number;
+  readonly #words: BoundaryWords;
+  readonly #newestSeqs: Float64Array;
+  #tree: TombstoneTree | undefined;
 
+  /** Keeps the columns; they must be as `TombstoneColumns` says, which is not checked. Seqs are above 0. */
   constructor(columns: TombstoneColumns) {
     this.columns = columns;
+    this.fragmentCount = columns.offsets.length - 1;
+    let min = Number.POSITIVE_INFINITY;
+    let max = 0;
+    for (const seq of columns.seqs) {
+      if (seq < min) min = seq;
+      if (seq > max) max = seq;
+    }
+    this.minSeq = columns.seqs.length === 0 ? 0 : min;
+    this.maxSeq = max;
+    this.#words = new BoundaryWords(columns.keys, columns.offsets);
+    this.#newestSeqs = newestSeqs(columns);
   }
 
-  /** In any order, of any seqs; their ranges are not empty. */
+  /** In any order, of any seqs; their ranges are not empty. Keeps none of their arrays. */
   static of(tombstones: readonly RangeTombstone[]): FragmentedTombstones {
-    const ends = tombstones.flatMap(({ start, end }) =>
-      end === undefined ? [start] : [start, end],
-    );
-    ends.sort(compareBytes);
-    const boundaries = ends.filter((key, i) => i === 0 || compareBytes(ends[i - 1]!, key) !== 0);
-    const offsets = new Uint32Array(boundaries.length + 1);
-    for (const [i, key] of boundaries.entries()) offsets[i + 1] = offsets[i]! + key.length;
-    const keys = new Uint8Array(offsets[boundaries.length]!);
-    for (const [i, key] of boundaries.entries()) keys.set(key, offsets[i]);
-    const indexOf = (key: Uint8Array): number =>
-      boundaries.findIndex((boundary) => compareBytes(boundary, key) === 0);
-    return new FragmentedTombstones({
-      keys,
-      offsets,
-      firsts: Uint32Array.from(tombstones, ({ start }) => indexOf(start)),
-      ends: Uint32Array.from(tombstones, ({ end }) =>
-        end === undefined ? boundaries.length : indexOf(end),
-      ),
-      seqs: Float64Array.from(tombstones, ({ seq }) => seq),
-    });
+    return new FragmentedTombstones(columnsOf(tombstones));
+  }
+
+  /** The tombstones of `a`, then those of `b`. Takes linear time; may be one of the two when the other is empty. */
+  static join(a: FragmentedTombstones, b: FragmentedTombstones): FragmentedTombstones {
+    if (a.count === 0) return b;
+    if (b.count === 0) return a;
+    return new FragmentedTombstones(joinColumns(a.columns, b.columns));
   }
 
   /** How many tombstones there are. */
@@ -56,50 +62,54 @@ export class FragmentedTombstones {
     return this.columns.seqs.length;
   }
 
-  get fragmentCount(): number {
-    return this.columns.offsets.length - 1;
-  }
-
-  /** The highest seq of all; 0 without any. */
-  get maxSeq(): number {
-    return this.columns.seqs.reduce((max, seq) => Math.max(max, seq), 0);
-  }
-
-  /** Memory that it takes, about. */
+  /** Memory that it takes, about; more once a read needed the tree. */
   get memoryBytes(): number {
-    return this.columns.keys.length + this.count * 64;
+    const { keys, offsets, firsts, ends, seqs } = this.columns;
+    const columnBytes =
+      keys.byteLength + offsets.byteLength + firsts.byteLength + ends.byteLength + seqs.byteLength;
+    const indexBytes = this.#words.memoryBytes + this.#newestSeqs.byteLength;
+    return overheadBytes + columnBytes + indexBytes + (this.#tree?.memoryBytes ?? 0);
   }
 
   /** The highest seq, at most `seqMax`, of a tombstone that covers the key `bytes[start, end)`; 0 when none does. */
   coverSeq(bytes: Uint8Array, start: number, end: number, seqMax: number): number {
-    const fragment = this.fragmentOf(bytes, start, end);
-    return fragment < 0 ? 0 : this.fragmentSeq(fragment, seqMax);
+    if (seqMax < this.minSeq) return 0;
+    return this.fragmentSeq(this.fragmentOf(bytes, start, end), seqMax);
   }
 
   /** The fragment that a key is in; -1 below the first boundary. */
   fragmentOf(bytes: Uint8Array, start: number, end: number): number {
-    const { keys, offsets } = this.columns;
-    let low = 0;
-    let high = this.fragmentCount;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (compareRanges(keys, offsets[middle]!, offsets[middle + 1]!, bytes, start, end) <= 0) {
-        low = middle + 1;
-      } else high = middle;
-    }
-    return low - 1;
+    return this.#words.floor(bytes, start, end);
   }
 
   /** The highest seq, at most `seqMax`, of a tombstone that covers the fragment; 0 when none does. */
   fragmentSeq(fragment: number, seqMax: number): number {
-    const { firsts, ends, seqs } = this.columns;
-    let found = 0;
-    for (let i = 0; i < seqs.length; i++) {
-      const seq = seqs[i]!;
-      if (seq > found && seq <= seqMax && firsts[i]! <= fragment && fragment < ends[i]!)
-        found = seq;
+    const newest = this.newestSeq(fragment);
+    if (newest <= seqMax) return newest;
+    if (seqMax < this.minSeq) return 0;
+    this.#tree ??= new TombstoneTree(this.columns);
+    return this.#tree.seqAt(fragment, seqMax);
+  }
+
+  /** The highest seq of a tombstone that covers the fragment; 0 when none does. */
+  newestSeq(fragment: number): number {
+    return fragment >= 0 && fragment < this.fragmentCount ? this.#newestSeqs[fragment]! : 0;
+  }
+
+  /**
+   * True when every key from `first` to `last`, both included, is covered by a tombstone with seq > `seq` and <= `seqMax`. May
+   * answer false, though it is so, where the keys lie in more than 64 fragments.
+   */
+  hidesAll(first: Uint8Array, last: Uint8Array, seqMax: number, seq: number): boolean {
+    if (this.maxSeq <= seq) return false;
+    const from = this.fragmentOf(first, 0, first.length);
+    if (this.fragmentSeq(from, seqMax) <= seq) return false;
+    const to = this.fragmentOf(last, 0, last.length);
+    if (to - from >= hidesAllFragmentsMax) return false;
+    for (let fragment = from + 1; fragment <= to; fragment++) {
+      if (this.fragmentSeq(fragment, seqMax) <= seq) return false;
     }
-    return found;
+    return true;
   }
 
   /** Where a fragment begins, as a view; undefined for the number of fragments: there is no end. */

@@ -28,20 +28,21 @@ export function newestLoadSeq({ loads }: StoredView): number {
 }
 
 /**
- * The SSTs whose key range holds `key` and that have a row with seq <= `seqMax`, newest first. With `loadsAbove`, the seq of a
- * row in memory, only those of loads that are newer than it: all that the manifest names is older.
+ * The SSTs whose key range holds `key` and that have a row with seq <= `seqMax`, newest first. With `loadsAbove`, the seq of what memory
+ * has of the key, only those of loads that are newer than it: all that the manifest names is older. With `hiddenBelow`, the seq of a range
+ * delete that covers the key, only those that have newer rows.
  */
 export function candidatesForKey(
   view: StoredView,
   key: Uint8Array,
   seqMax: number,
-  loadsAbove = 0,
+  { loadsAbove = 0, hiddenBelow = 0 }: { loadsAbove?: number; hiddenBelow?: number } = {},
 ): readonly Candidate[] {
   const { manifest, loads } = view;
   const candidates: Candidate[] = [];
   const consider = (ssts: readonly SstInfo[], entrySeq: number): void => {
     const info = sstHolding(ssts, key);
-    if (info === undefined || (entrySeq === 0 && info.minSeq > seqMax)) return;
+    if (info === undefined || !mayHaveRows(info, entrySeq, seqMax, hiddenBelow)) return;
     candidates.push({ info, entrySeq });
   };
   const considerAll = (entries: readonly L0Entry[]): void => {
@@ -70,8 +71,8 @@ export function sequencesWithin(
   const sequences: Sequence[] = [];
   const consider = (ssts: readonly SstInfo[], entrySeq: number): void => {
     const within = ssts.filter(
-      ({ firstKey, lastKey, minSeq }) =>
-        overlaps(bounds, firstKey, lastKey) && (entrySeq !== 0 || minSeq <= seqMax),
+      (info) =>
+        overlaps(bounds, info.firstKey, info.lastKey) && mayHaveRows(info, entrySeq, seqMax, 0),
     );
     if (within.length > 0) sequences.push({ ssts: within, entrySeq });
   };
@@ -85,6 +86,17 @@ export function sequencesWithin(
     if (overlaps(bounds, run.firstKey, run.lastKey)) consider(sstsOf(run), 0);
   }
   return sequences;
+}
+
+/** True when an SST may have a row that a read at `seqMax` sees and that no range delete of `hiddenBelow` hides. */
+export function mayHaveRows(
+  info: SstInfo,
+  entrySeq: number,
+  seqMax: number,
+  hiddenBelow: number,
+): boolean {
+  if (entrySeq !== 0) return entrySeq >= hiddenBelow;
+  return info.minSeq <= seqMax && info.maxSeq >= hiddenBelow && info.rowCount > 0;
 }
 
 /** The SST whose key range holds `key`, of those of a sequence. */

@@ -1,14 +1,20 @@
-/** `findLaterWrite`: whether the SSTs of a view hold a write of certain keys and ranges with a seq above a given one. */
+/**
+ * `findLaterWrite`: whether the SSTs of a view hold a write of certain keys and ranges with a seq above a given one.
+ *
+ * A later row may be hidden by a range delete, but only by one that is later still, and which covers the same key: it is found instead.
+ */
 import { copyBytes } from "../common/bytes.js";
 import type { KeyBounds } from "../common/key-range.js";
+import type { RangeTombstone } from "../common/range-tombstone.js";
 import { RowRef, seqMax } from "../common/row.js";
-import type { L0Entry, SstInfo } from "../format/manifest.js";
+import type { L0Entry, Manifest, SstInfo } from "../format/manifest.js";
 import { Step } from "../iterator/row-iterator.js";
 import type { TableStore } from "../sst/table-store.js";
 import { type StoredView, sequencesWithin } from "./candidates.js";
 import type { DbView } from "./db-view.js";
 import { getRow } from "./get.js";
 import { SortedRunIterator } from "./sorted-run-iterator.js";
+import { holdersOf, type RangeDeleteReader } from "./stored-range-deletes.js";
 import { windowBytesFor } from "./window-bytes.js";
 
 export interface LaterWrite {
@@ -21,6 +27,8 @@ export interface LaterWriteOptions {
   readonly keys: Iterable<Uint8Array>;
   /** They do not overlap. */
   readonly ranges: readonly KeyBounds[];
+  /** True when one of the keys, or a key of the ranges, is in the range of the tombstone. */
+  readonly meets: (tombstone: RangeTombstone) => boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -28,13 +36,14 @@ export interface LaterWriteOptions {
 const keysAtOnce = 64;
 
 /**
- * Any such write; of MemTables and loads in the view it knows nothing. Asks only SSTs that have rows above `afterSeq`. Rejects as reads do.
+ * Any such write, a row or a range delete; of MemTables and loads in the view it knows nothing. Asks only SSTs that have some above `afterSeq`.
+ * Rejects as reads do.
  */
 export async function findLaterWrite(
   view: StoredView,
   tables: TableStore,
   options: LaterWriteOptions,
-): Promise<LaterWrite | undefined> {
+): Promise<LaterWrite | RangeTombstone | undefined> {
   const { afterSeq, ranges, signal } = options;
   const isLater = ({ maxSeq }: SstInfo): boolean => maxSeq > afterSeq;
   const hasLater = ({ seq, ssts }: L0Entry): boolean => seq === 0 && ssts.some(isLater);
@@ -51,9 +60,34 @@ export async function findLaterWrite(
   };
   if (later.manifest.l0.length === 0 && later.manifest.runs.length === 0) return undefined;
   return (
+    (await findRangeDelete(view.manifest, tables, options)) ??
     (await findOfKeys(later, tables, options)) ??
     (await findInRanges(later, tables, ranges, afterSeq, signal))
   );
+}
+
+async function findRangeDelete(
+  manifest: Manifest,
+  tables: RangeDeleteReader,
+  { afterSeq, meets, signal }: LaterWriteOptions,
+): Promise<RangeTombstone | undefined> {
+  const unread = new Set<SstInfo>();
+  for (const info of holdersOf(manifest).flat()) {
+    for (const { start, end, endless, count, maxSeq: seq } of info.rangeDeletes) {
+      if (seq <= afterSeq) continue;
+      const span = { start, end: endless ? undefined : end, seq };
+      if (!meets(span)) continue;
+      if (count === 1) return span;
+      unread.add(info);
+    }
+  }
+  const loaded = await Promise.all(
+    Array.from(unread, (info) => tables.loadRangeDeletes(info, signal)),
+  );
+  for (const tombstone of loaded.flatMap((one) => [...one.tombstones()])) {
+    if (tombstone.seq > afterSeq && meets(tombstone)) return tombstone;
+  }
+  return undefined;
 }
 
 async function findOfKeys(

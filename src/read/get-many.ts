@@ -10,14 +10,14 @@
 import { type Bytes, compareBytes, copyBytes } from "../common/bytes.js";
 import type { Ulid } from "../common/ids.js";
 import { RowKind, RowRef } from "../common/row.js";
-import type { SstInfo } from "../format/manifest.js";
 import type { GivenOperators } from "../merge/given-operators.js";
 import { Lookup } from "../sst/lookup.js";
-import type { Table } from "../sst/table.js";
 import type { TableStore } from "../sst/table-store.js";
+import { knownCover } from "./cover.js";
 import type { DbView } from "./db-view.js";
 import { fetchRow, resolveRow, tryGetRow } from "./get.js";
 import { fetchMerged, tryGetMerged } from "./get-merged.js";
+import { HeldTables } from "./held-tables.js";
 import { planSlice } from "./key-slice.js";
 
 export interface GetManyOptions {
@@ -106,9 +106,10 @@ async function fetchAll(
 ): Promise<void> {
   const { seqMax, now, signal, tableBytesMax: bytesMax = tableBytesMaxDefault } = options;
   const merging = { ...options, take: copyValue };
-  let opened: OpenTables = new Map();
-  const held = { open: (info: SstInfo) => opened.get(info.id)! };
-  const isHeld = (id: Ulid): boolean => opened.has(id);
+  // Tables of a slice are open before its lookups begin, so that those begin in the same turn and share their requests.
+  const held = new HeldTables(tables, signal);
+  const isHeld = (id: Ulid): boolean => held.has(id);
+  const hiddenBelow = (key: Uint8Array): number => knownCover(view, tables, key, seqMax);
   let next = 0;
   let end = 0;
   let failed = false;
@@ -119,14 +120,13 @@ async function fetchAll(
       const found = await fetchRow(view, held, keys[i]!, seqMax, row, signal);
       if (!found) continue;
       if (row.kind !== RowKind.merge) onValue(i, resolveRow(row, now));
-      else onValue(i, await fetchMerged(view, tables, keys[i]!, merging, signal));
+      else onValue(i, await fetchMerged(view, held, keys[i]!, merging, signal));
     }
   };
   try {
     while (end < keys.length) {
-      const slice = planSlice(view, tables, keys, end, { seqMax, bytesMax, isHeld });
-      opened = openAll(slice.ssts, opened, tables, signal);
-      await Promise.all(opened.values());
+      const slice = planSlice(view, tables, keys, end, { seqMax, bytesMax, isHeld, hiddenBelow });
+      await held.hold(slice.ssts);
       end = slice.end;
       const workers = Math.min(keysInFlightMax, end - next);
       await Promise.all(Array.from({ length: workers }, work));
@@ -134,22 +134,4 @@ async function fetchAll(
   } finally {
     failed = true;
   }
-}
-
-/** Tables that are open or under way, by the ids of their SSTs. */
-type OpenTables = ReadonlyMap<Ulid, Promise<Table>>;
-
-/**
- * Opens what may hold keys of a slice, so that the lookups then begin in the same turn and share their requests. The result keeps the
- * tables open, also where the cache has no room for them; those that the slice before has held too are taken over.
- */
-function openAll(
-  ssts: readonly SstInfo[],
-  before: OpenTables,
-  tables: TableStore,
-  signal: AbortSignal | undefined,
-): OpenTables {
-  const opened = new Map<Ulid, Promise<Table>>();
-  for (const info of ssts) opened.set(info.id, before.get(info.id) ?? tables.open(info, signal));
-  return opened;
 }

@@ -1,9 +1,11 @@
 /** Point reads of keys whose newest version is a merge: the rule is that of scans, over the versions of the one key. */
 import { allKeys } from "../common/key-range.js";
 import type { RowRef } from "../common/row.js";
+import type { SstInfo } from "../format/manifest.js";
 import { type RowIterator, Step } from "../iterator/row-iterator.js";
-import type { TableStore } from "../sst/table-store.js";
+import { coverInMemory, fetchCover, storedCover, unknownCover } from "./cover.js";
 import type { DbView } from "./db-view.js";
+import type { ReadTables } from "./held-tables.js";
 import { KeyVersions } from "./key-versions.js";
 import { type VisibleRowsOptions, visibleRows } from "./visible-rows.js";
 
@@ -16,11 +18,14 @@ export interface GetMergedOptions<T>
 /** What `take` makes of the row, or undefined in it, if no request is needed to know; otherwise undefined. Throws as `fetchMerged` rejects. */
 export function tryGetMerged<T>(
   view: DbView,
-  tables: TableStore,
+  tables: ReadTables,
   key: Uint8Array,
   options: GetMergedOptions<T>,
 ): { readonly taken: T | undefined } | undefined {
-  const rows = openKey(view, tables, key, options);
+  const hiddenBelow =
+    coverInMemory(view, key, options.seqMax) || storedCover(view, tables, key, options.seqMax);
+  if (hiddenBelow === unknownCover) return undefined;
+  const rows = openKey(view, tables, key, options, hiddenBelow);
   try {
     const step = rows.step();
     if (step === Step.pending) return undefined;
@@ -36,12 +41,19 @@ export function tryGetMerged<T>(
  */
 export async function fetchMerged<T>(
   view: DbView,
-  tables: TableStore,
+  tables: ReadTables,
   key: Uint8Array,
   options: GetMergedOptions<T>,
   signal?: AbortSignal,
 ): Promise<T | undefined> {
-  const rows = openKey(view, tables, key, options);
+  const { seqMax } = options;
+  let hiddenBelow = coverInMemory(view, key, seqMax);
+  if (hiddenBelow === 0) {
+    const unread: SstInfo[] = [];
+    const floor = storedCover(view, tables, key, seqMax, unread);
+    hiddenBelow = await fetchCover(floor, unread, tables, key, seqMax, signal);
+  }
+  const rows = openKey(view, tables, key, options, hiddenBelow);
   try {
     for (;;) {
       const step = rows.step();
@@ -56,10 +68,11 @@ export async function fetchMerged<T>(
 
 function openKey<T>(
   view: DbView,
-  tables: TableStore,
+  tables: ReadTables,
   key: Uint8Array,
   { seqMax, now, operators }: GetMergedOptions<T>,
+  hiddenBelow: number,
 ): RowIterator {
-  const rows = new KeyVersions(view, tables, key, seqMax);
+  const rows = new KeyVersions(view, tables, key, { seqMax, hiddenBelow });
   return visibleRows(rows, view, { seqMax, now, operators, bounds: allKeys, reverse: false });
 }

@@ -1,8 +1,8 @@
 /**
  * Point reads: the newest version of one key.
  *
- *  1. Rows in memory, newest table first. They are newer than anything stored, so a hit decides, unless a bulk load came
- *     after it that the manifest does not name yet.
+ *  1. Rows and range deletes in memory, newest table first. They are newer than anything stored, so a hit decides, unless a bulk
+ *     load came after it that the manifest does not name yet.
  *  2. Of the SSTs, those whose key range in the manifest holds the key, newest first, as far as no request is needed.
  *  3. Where one is: all tables that are not open are opened at the same time, then they are asked in order.
  *
@@ -11,55 +11,69 @@
 import { type Bytes, copyBytes } from "../common/bytes.js";
 import type { RowRef } from "../common/row.js";
 import { hashKey } from "../format/key-hash.js";
-import type { SstInfo } from "../format/manifest.js";
+import type { Manifest, SstInfo } from "../format/manifest.js";
 import { isVisible } from "../iterator/visible-row.js";
 import { Lookup } from "../sst/lookup.js";
-import type { TableStore } from "../sst/table-store.js";
-import {
-  type Candidate,
-  candidatesForKey,
-  newestLoadSeq,
-  sstHolding,
-  sstsOf,
-} from "./candidates.js";
+import { candidatesForKey, mayHaveRows, newestLoadSeq, sstHolding, sstsOf } from "./candidates.js";
+import { coverInMemory, fetchCover, storedCover, unknownCover } from "./cover.js";
 import type { DbView } from "./db-view.js";
+import type { ReadTables } from "./held-tables.js";
 
 /**
- * Puts the newest version of `key` with seq <= `seqMax` into `row`, whatever its kind, if no request is needed to know it. The
- * value in `row` is a view that stays valid. `pending` means that `fetchRow` has to be asked. Throws `CorruptionError`.
+ * Puts the newest version of `key` with seq <= `seqMax` into `row`, whatever its kind, if no request is needed to know it; a version that a
+ * range delete hides is a miss. The value in `row` is a view that stays valid. `pending` means that `fetchRow` has to be asked. Throws
+ * `CorruptionError`.
  */
 export function tryGetRow(
   view: DbView,
-  tables: TableStore,
+  tables: ReadTables,
   key: Uint8Array,
   seqMax: number,
   row: RowRef,
 ): Lookup {
   const inMemory = getInMemory(view, key, seqMax, row);
+  const cover = coverInMemory(view, key, seqMax);
+  const isSeen = inMemory && row.seq >= cover;
   const { loads, manifest } = view;
-  const loadsAbove = inMemory ? row.seq : 0;
-  if (inMemory && loadsAbove > newestLoadSeq(view)) return Lookup.hit;
+  const loadsAbove = isSeen ? row.seq : cover;
+  if (loadsAbove > newestLoadSeq(view)) return isSeen ? Lookup.hit : Lookup.miss;
   const keyHash = hashKey(key);
   for (let i = loads.length - 1; i >= 0; i--) {
     const { seq, ssts } = loads[i]!;
     if (seq > seqMax || seq <= loadsAbove) continue;
-    const lookup = tryGetIn(ssts, seq, tables, key, keyHash, seqMax, row);
+    const lookup = tryGetIn(ssts, seq, tables, key, keyHash, seqMax, 0, row);
     if (lookup !== Lookup.miss) return lookup;
   }
-  if (inMemory) {
+  if (loadsAbove > 0) {
+    if (!isSeen) return Lookup.miss;
     // Asking the loads may have changed the row.
     getInMemory(view, key, seqMax, row);
     return Lookup.hit;
   }
-  const { l0, runs } = manifest;
+  const hiddenBelow = storedCover(view, tables, key, seqMax);
+  if (hiddenBelow === unknownCover) return Lookup.pending;
+  const lookup = tryGetStored(manifest, tables, key, keyHash, seqMax, hiddenBelow, row);
+  return lookup === Lookup.hit && row.seq < hiddenBelow ? Lookup.miss : lookup;
+}
+
+function tryGetStored(
+  { l0, runs }: Manifest,
+  tables: ReadTables,
+  key: Uint8Array,
+  keyHash: number,
+  seqMax: number,
+  hiddenBelow: number,
+  row: RowRef,
+): Lookup {
   for (let i = l0.length - 1; i >= 0; i--) {
     const { seq, ssts } = l0[i]!;
     if (seq > seqMax) continue;
-    const lookup = tryGetIn(ssts, seq, tables, key, keyHash, seqMax, row);
+    const lookup = tryGetIn(ssts, seq, tables, key, keyHash, seqMax, hiddenBelow, row);
     if (lookup !== Lookup.miss) return lookup;
   }
   for (const run of runs) {
-    const lookup = tryGetIn(sstsOf(run, key), 0, tables, key, keyHash, seqMax, row);
+    const ssts = sstsOf(run, key);
+    const lookup = tryGetIn(ssts, 0, tables, key, keyHash, seqMax, hiddenBelow, row);
     if (lookup !== Lookup.miss) return lookup;
   }
   return Lookup.miss;
@@ -69,14 +83,15 @@ export function tryGetRow(
 function tryGetIn(
   ssts: readonly SstInfo[],
   entrySeq: number,
-  tables: TableStore,
+  tables: ReadTables,
   key: Uint8Array,
   keyHash: number,
   seqMax: number,
+  hiddenBelow: number,
   row: RowRef,
 ): Lookup {
   const info = sstHolding(ssts, key);
-  if (info === undefined || (entrySeq === 0 && info.minSeq > seqMax)) return Lookup.miss;
+  if (info === undefined || !mayHaveRows(info, entrySeq, seqMax, hiddenBelow)) return Lookup.miss;
   const table = tables.getIfOpen(info);
   if (table === undefined) return Lookup.pending;
   const lookup = table.tryGet(key, keyHash, entrySeq === 0 ? seqMax : newest, row);
@@ -90,29 +105,39 @@ function tryGetIn(
  */
 export async function fetchRow(
   view: DbView,
-  tables: Pick<TableStore, "open">,
+  tables: ReadTables,
   key: Uint8Array,
   seqMax: number,
   row: RowRef,
   signal?: AbortSignal,
 ): Promise<boolean> {
   const inMemory = getInMemory(view, key, seqMax, row);
-  const candidates = candidatesForKey(view, key, seqMax, inMemory ? row.seq : 0);
+  const cover = coverInMemory(view, key, seqMax);
+  const isSeen = inMemory && row.seq >= cover;
+  const loadsAbove = isSeen ? row.seq : cover;
+  const unread: SstInfo[] = [];
+  const floor = loadsAbove > 0 ? 0 : storedCover(view, tables, key, seqMax, unread);
+  const candidates = candidatesForKey(view, key, seqMax, { loadsAbove, hiddenBelow: floor });
   const keyHash = hashKey(key);
-  const opened = await Promise.all(candidates.map(({ info }) => tables.open(info, signal)));
-  for (const [i, candidate] of candidates.entries()) {
-    const found = await opened[i]!.get(key, keyHash, rowSeqMax(candidate, seqMax), row, signal);
-    if (!found) continue;
-    if (candidate.entrySeq !== 0) row.seq = candidate.entrySeq;
-    return true;
+  const covering =
+    unread.length === 0 ? floor : fetchCover(floor, unread, tables, key, seqMax, signal);
+  const opening = Promise.all(candidates.map(({ info }) => tables.open(info, signal)));
+  const [opened, hiddenBelow] = await Promise.all([opening, covering]);
+  for (const [i, { info, entrySeq }] of candidates.entries()) {
+    if (!mayHaveRows(info, entrySeq, seqMax, hiddenBelow)) continue;
+    // Rows whose seq stands in the L0 entry have been let in by it.
+    const rowSeqMax = entrySeq === 0 ? seqMax : newest;
+    if (!(await opened[i]!.get(key, keyHash, rowSeqMax, row, signal))) continue;
+    if (entrySeq !== 0) row.seq = entrySeq;
+    return row.seq >= hiddenBelow;
   }
-  return inMemory && getInMemory(view, key, seqMax, row);
+  return isSeen && getInMemory(view, key, seqMax, row);
 }
 
 /** The answer of `tryGetRow`, or that of `fetchRow` where it takes a request. */
 export async function getRow(
   view: DbView,
-  tables: TableStore,
+  tables: ReadTables,
   key: Uint8Array,
   seqMax: number,
   row: RowRef,
@@ -138,9 +163,4 @@ function getInMemory(view: DbView, key: Uint8Array, seqMax: number, row: RowRef)
     if (table.rowCount > 0 && table.get(key, seqMax, row)) return true;
   }
   return false;
-}
-
-/** Rows whose seq stands in the L0 entry have been let in by it. */
-function rowSeqMax(candidate: Candidate, seqMax: number): number {
-  return candidate.entrySeq === 0 ? seqMax : newest;
 }

@@ -17,6 +17,8 @@ export interface PlanSliceOptions {
   readonly bytesMax: number;
   /** True for SSTs whose tables are held already, beside those that the cache holds. */
   isHeld(id: Ulid): boolean;
+  /** The seq of a range delete that is known to cover the key: SSTs with nothing newer are not asked. */
+  hiddenBelow(key: Uint8Array): number;
 }
 
 /** A part of the index and filter of a very large SST, in memory, about. */
@@ -31,7 +33,7 @@ export function planSlice(
   tables: Pick<TableStore, "memoryToOpen">,
   keys: readonly Uint8Array[],
   from: number,
-  { seqMax, bytesMax, isHeld }: PlanSliceOptions,
+  { seqMax, bytesMax, isHeld, hiddenBelow }: PlanSliceOptions,
 ): KeySlice {
   const ssts: SstInfo[] = [];
   /** For each of them, what is not yet counted of its index and filter. */
@@ -41,7 +43,9 @@ export function planSlice(
   for (; end < keys.length; end++) {
     const countBefore = ssts.length;
     let added = 0;
-    for (const { info } of candidatesForKey(view, keys[end]!, seqMax)) {
+    const key = keys[end]!;
+    const candidates = candidatesForKey(view, key, seqMax, { hiddenBelow: hiddenBelow(key) });
+    for (const { info } of candidates) {
       let left = partsLeft.get(info.id);
       if (left === undefined) {
         const { opened, parts } = tables.memoryToOpen(info);

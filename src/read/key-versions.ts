@@ -13,25 +13,33 @@ import type { RowSource } from "../iterator/row-source.js";
 import { Lookup } from "../sst/lookup.js";
 import { SstIterator } from "../sst/sst-iterator.js";
 import type { Table } from "../sst/table.js";
-import type { TableStore } from "../sst/table-store.js";
 import { type Candidate, candidatesForKey } from "./candidates.js";
 import type { DbView } from "./db-view.js";
+import type { ReadTables } from "./held-tables.js";
 
 /** Where versions may be: rows in memory, or an SST. */
 type Source = RowSource | Candidate;
 
 const isStored = (source: Source): source is Candidate => "info" in source;
 
+export interface KeyVersionsOptions {
+  /** Newer versions do not exist. */
+  readonly seqMax: number;
+  /** The seq of a range delete that covers the key; older versions do not exist. 0: none does. */
+  readonly hiddenBelow: number;
+}
+
 /** Goes forward only, without seeking. `key` must stay as it is. */
 export class KeyVersions implements RowIterator {
   readonly row: RowRef = new RowRef();
-  readonly #tables: TableStore;
+  readonly #tables: ReadTables;
   readonly #key: Uint8Array;
   readonly #keyHash: number;
   /** Newest first; the first is being read. */
   readonly #sources: Source[];
   /** Only lower seqs than the last one given are news: two sources may hold the same rows. */
   #seqMax: number;
+  readonly #hiddenBelow: number;
   /** The newest version of the first source has been given. */
   #isInside = false;
   /** The versions of the first source, when more than the newest is wanted. */
@@ -41,12 +49,14 @@ export class KeyVersions implements RowIterator {
   /** What `fill` has found in the first source; pending: nothing yet. */
   #fetched: Lookup = Lookup.pending;
 
-  constructor(view: DbView, tables: TableStore, key: Uint8Array, seqMax: number) {
+  constructor(view: DbView, tables: ReadTables, key: Uint8Array, options: KeyVersionsOptions) {
+    const { seqMax, hiddenBelow } = options;
     this.#tables = tables;
     this.#key = key;
     this.#keyHash = hashKey(key);
     this.#seqMax = seqMax;
-    this.#sources = sourcesOf(view, key, seqMax);
+    this.#hiddenBelow = hiddenBelow;
+    this.#sources = sourcesOf(view, key, options);
   }
 
   step(): Step {
@@ -146,7 +156,13 @@ export class KeyVersions implements RowIterator {
   }
 
   #given(): Step {
-    this.#seqMax = this.row.seq - 1;
+    if (this.row.seq < this.#hiddenBelow) {
+      // All that follow are older.
+      this.close();
+      return Step.end;
+    }
+    // What a transaction has written stands half a seq above the state that it reads.
+    this.#seqMax = Math.ceil(this.row.seq) - 1;
     return Step.row;
   }
 
@@ -170,16 +186,18 @@ export class KeyVersions implements RowIterator {
 }
 
 /** Loads that the manifest does not name lie among the rows in memory, all that it names beneath them. */
-function sourcesOf(view: DbView, key: Uint8Array, seqMax: number): Source[] {
+function sourcesOf(view: DbView, key: Uint8Array, options: KeyVersionsOptions): Source[] {
+  const { seqMax, hiddenBelow } = options;
   const row = new RowRef();
   const inMemory: { readonly source: RowSource; readonly seq: number }[] = [];
   for (const source of view.tables) {
-    if (source.rowCount > 0 && source.get(key, seqMax, row))
+    if (source.rowCount > 0 && source.get(key, seqMax, row)) {
       inMemory.push({ source, seq: row.seq });
+    }
   }
   const sources: Source[] = [];
   let next = 0;
-  for (const candidate of candidatesForKey(view, key, seqMax)) {
+  for (const candidate of candidatesForKey(view, key, seqMax, { hiddenBelow })) {
     const isLoad = candidate.entrySeq > view.manifest.lastL0Seq;
     while (next < inMemory.length && !(isLoad && inMemory[next]!.seq < candidate.entrySeq)) {
       sources.push(inMemory[next++]!.source);

@@ -1,5 +1,6 @@
 /** Scans: the tree of iterators over everything in a view that can hold a key inside the bounds. */
 import { isEmpty } from "../common/key-range.js";
+import { Feature } from "../format/manifest.js";
 import { probeOfBounds } from "../format/prefix-extractor.js";
 import { emptyIterator } from "../iterator/empty-iterator.js";
 import { mergeRows } from "../iterator/merge-iterator.js";
@@ -7,6 +8,7 @@ import type { RowIterator } from "../iterator/row-iterator.js";
 import type { TableStore } from "../sst/table-store.js";
 import { sequencesWithin } from "./candidates.js";
 import type { DbView } from "./db-view.js";
+import { ScanCover } from "./scan-cover.js";
 import { SortedRunIterator } from "./sorted-run-iterator.js";
 import { type VisibleRowsOptions, visibleRows } from "./visible-rows.js";
 import { windowBytesFor } from "./window-bytes.js";
@@ -25,25 +27,36 @@ export interface ScanRowsOptions extends VisibleRowsOptions {
 export function scanRows(view: DbView, tables: TableStore, options: ScanRowsOptions): RowIterator {
   const { bounds, reverse, seqMax, rowsLeft } = options;
   if (isEmpty(bounds)) return emptyIterator();
+  const cover = mayHoldRangeDeletes(view) ? new ScanCover(view, tables, options) : undefined;
+  const isCovered = cover !== undefined && !cover.isEmpty;
   const sources: RowIterator[] = [];
   // Newest first: at equal (key, seq) the merge gives the earlier source's row first.
   for (const table of view.tables) {
-    if (table.rowCount > 0) sources.push(table.iterator(reverse));
+    if (table.rowCount === 0) continue;
+    const rows = table.iterator(reverse);
+    sources.push(isCovered ? cover.uncoveredInMemory(rows) : rows);
   }
   const extractor = tables.prefixExtractor;
   const prefix = extractor && probeOfBounds(extractor, bounds);
-  const sequences = sequencesWithin(view, bounds, seqMax);
+  const within = sequencesWithin(view, bounds, seqMax);
+  const sequences = isCovered ? cover.remaining(within) : within;
   const windowBytes = windowBytesFor(sequences.length, options.readAheadBytes);
   for (const sequence of sequences) {
-    sources.push(
-      new SortedRunIterator(sequence, tables, {
-        bounds,
-        prefix,
-        reverse,
-        windowBytes,
-        rowsLeft,
-      }),
-    );
+    const rows = new SortedRunIterator(sequence, tables, {
+      bounds,
+      prefix,
+      reverse,
+      windowBytes,
+      rowsLeft,
+    });
+    sources.push(isCovered ? cover.uncovered(rows, sequence) : rows);
   }
   return visibleRows(mergeRows(sources, reverse), view, options);
+}
+
+function mayHoldRangeDeletes({ tables, manifest }: DbView): boolean {
+  return (
+    manifest.requiredFeatures.includes(Feature.rangeDeletes) ||
+    tables.some(({ rangeDeletes }) => rangeDeletes !== undefined)
+  );
 }

@@ -75,7 +75,9 @@ test("a slice counts what is to be opened, and takes keys that add nothing along
   const held = new Set<string>();
   const isHeld = (id: string): boolean => held.has(id);
   const slice = (from: number, bytesMax: number): [number, number] => {
-    const { end, ssts } = planSlice(view, tables, keys, from, { seqMax: 1e9, bytesMax, isHeld });
+    const { end, ssts } = planSlice(view, tables, keys, from, {
+      ...{ seqMax: 1e9, bytesMax, isHeld, hiddenBelow: () => 0 },
+    });
     return [end, ssts.length];
   };
   // A key is let through whatever it takes, and with it those of the same SSTs.
@@ -93,7 +95,10 @@ test("a slice counts what is to be opened, and takes keys that add nothing along
 
 test("where the index is loaded in parts, keys count too, up to all parts", () => {
   const info = (id: string): SstInfo =>
-    ({ id, minSeq: 1, firstKey: encodeUtf8("a"), lastKey: encodeUtf8("z") }) as unknown as SstInfo;
+    ({
+      ...{ id, minSeq: 1, maxSeq: 1, rowCount: 1 },
+      ...{ firstKey: encodeUtf8("a"), lastKey: encodeUtf8("z") },
+    }) as unknown as SstInfo;
   const ssts = [info("large")];
   const manifest = { l0: [{ ssts, seq: 0 }], runs: [] } as unknown as DbView["manifest"];
   const tables = (parts: number): Pick<ViewBuilder["tables"], "memoryToOpen"> => ({
@@ -102,7 +107,7 @@ test("where the index is loaded in parts, keys count too, up to all parts", () =
   const keys = Array.from({ length: 100 }, (_, i) => encodeUtf8(name(i)));
   const end = (parts: number, bytesMax: number): number =>
     planSlice({ loads: [], manifest }, tables(parts), keys, 0, {
-      ...{ seqMax: 9, bytesMax, isHeld: () => false },
+      ...{ seqMax: 9, bytesMax, isHeld: () => false, hiddenBelow: () => 0 },
     }).end;
   expect(end(1e9, 330_000)).toBe(10);
   expect(end(200_000, 330_000)).toBe(100);

@@ -13,6 +13,7 @@ import { KeyVersions } from "../../../src/read/key-versions.js";
 import { scanRows } from "../../../src/read/scan.js";
 import { Lookup } from "../../../src/sst/lookup.js";
 import { drain } from "../../support/array-iterator.js";
+import { layersOf, uncovered } from "./layers.js";
 import { type Layer, type Version, ViewBuilder } from "./view-builder.js";
 
 const nowMs = 100;
@@ -24,35 +25,11 @@ const row = fc.record({
   kind: fc.constantFrom<RowKind>(RowKind.put, RowKind.delete, ...Array(5).fill(RowKind.merge)),
   expiresAt: fc.constantFrom(0, 0, 0, 0, 0, nowMs, nowMs + 1),
 });
-const places = fc
-  .tuple(
-    fc.array(fc.constant("run" as const), { maxLength: 2 }),
-    fc.array(fc.constantFrom("flush" as const, "load" as const), { maxLength: 3 }),
-    fc.array(fc.constantFrom("memory" as const, "pending load" as const), { maxLength: 4 }),
-  )
-  .map((parts) => parts.flat());
-const layersArbitrary = places
-  .chain((all) =>
-    fc.tuple(...all.map((place) => fc.tuple(fc.constant(place), fc.array(row, { maxLength: 25 })))),
-  )
-  .map((all): Layer[] => {
-    let seq = 0;
-    return all.map(([place, rows]) => {
-      if (place !== "load" && place !== "pending load") {
-        return { place, versions: rows.map((one) => ({ ...one, seq: ++seq, value: `v${seq}` })) };
-      }
-      seq++;
-      // A load is puts, one for each key.
-      const distinct = [...new Map(rows.map((one) => [one.key, one])).values()];
-      const put = { kind: RowKind.put, seq, value: `v${seq}` };
-      return { place, versions: distinct.map((one) => ({ ...one, ...put })) };
-    });
-  });
+const layersArbitrary = layersOf(fc.array(row, { maxLength: 25 }), keys);
 
 function model(layers: readonly Layer[], seqMax: number): Map<string, string> {
   const values = new Map<string, { value: string | undefined; seq: number }>();
-  for (const { key, kind, expiresAt, seq, value } of layers.flatMap(({ versions }) => versions)) {
-    if (seq > seqMax) continue;
+  for (const { key, kind, expiresAt, seq, value } of uncovered(layers, seqMax)) {
     const before = values.get(key)?.value;
     const isExpired = expiresAt !== 0 && expiresAt <= nowMs;
     if (isExpired || kind === RowKind.delete) values.set(key, { value: undefined, seq });
@@ -170,7 +147,9 @@ test("versions that two sources hold are given once, newest first, from the seq 
     { place: "memory", versions: merges(8, 9) },
   ]);
   for (let seqMax = 0; seqMax <= 10; seqMax++) {
-    const rows = new KeyVersions(view, builder.tables, encodeUtf8("k"), seqMax);
+    const rows = new KeyVersions(view, builder.tables, encodeUtf8("k"), {
+      ...{ seqMax, hiddenBelow: 0 },
+    });
     const seqs: number[] = [];
     for (let step = rows.step(); step !== Step.end; step = rows.step()) {
       if (step === Step.pending) await rows.fill();

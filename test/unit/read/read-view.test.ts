@@ -9,6 +9,7 @@ import { getMany } from "../../../src/read/get-many.js";
 import { scanRows } from "../../../src/read/scan.js";
 import { Lookup } from "../../../src/sst/lookup.js";
 import { drain, showRow } from "../../support/array-iterator.js";
+import { layersOf, uncovered } from "./layers.js";
 import { type Layer, type Version, ViewBuilder } from "./view-builder.js";
 
 const nowMs = 100;
@@ -22,33 +23,12 @@ const versions = fc.array(
   }),
   { maxLength: 25 },
 );
-const places = fc
-  .tuple(
-    fc.array(fc.constant("run" as const), { maxLength: 2 }),
-    fc.array(fc.constantFrom("flush" as const, "load" as const), { maxLength: 3 }),
-    fc.array(fc.constantFrom("memory" as const, "pending load" as const), { maxLength: 4 }),
-  )
-  .map((parts) => parts.flat());
-const layersArbitrary = places
-  .chain((all) => fc.tuple(...all.map((place) => fc.tuple(fc.constant(place), versions))))
-  .map((all): Layer[] => {
-    let seq = 0;
-    return (all as [Layer["place"], Omit<Version, "seq" | "value">[]][]).map(([place, rows]) => {
-      if (place === "load" || place === "pending load") {
-        seq++;
-        const distinct = [...new Map(rows.map((row) => [row.key, row])).values()];
-        return { place, versions: distinct.map((row) => ({ ...row, seq, value: `v${seq}` })) };
-      }
-      return { place, versions: rows.map((row) => ({ ...row, seq: ++seq, value: `v${seq}` })) };
-    });
-  });
+const layersArbitrary = layersOf(versions, keys);
 
 /** What a read at `seqMax` finds, by key. */
 function model(layers: readonly Layer[], seqMax: number): Map<string, Version> {
   const newest = new Map<string, Version>();
-  for (const version of layers.flatMap((layer) => layer.versions)) {
-    if (version.seq <= seqMax) newest.set(version.key, version);
-  }
+  for (const version of uncovered(layers, seqMax)) newest.set(version.key, version);
   for (const [key, { kind, expiresAt }] of newest) {
     if (kind === RowKind.delete || (expiresAt !== 0 && expiresAt <= nowMs)) newest.delete(key);
   }

@@ -1,8 +1,16 @@
 /** Views for tests: the same rows as MemTables, L0 entries and sorted runs of tiny SSTs in a store that counts. */
 import { ByteWriter } from "../../../src/common/byte-writer.js";
 import { emptyBytes, encodeUtf8 } from "../../../src/common/bytes.js";
-import { compareRows, RowKind, type RowRef } from "../../../src/common/row.js";
-import type { L0Entry, Manifest, SortedRun, SstInfo } from "../../../src/format/manifest.js";
+import type { RangeTombstone } from "../../../src/common/range-tombstone.js";
+import { compareRows, OperationKind, RowKind, type RowRef } from "../../../src/common/row.js";
+import {
+  Feature,
+  type L0Entry,
+  type Manifest,
+  type SortedRun,
+  type SstInfo,
+} from "../../../src/format/manifest.js";
+import { encodeRangeEnd } from "../../../src/format/range-delete-operation.js";
 import { SstBuilder } from "../../../src/format/sst-builder.js";
 import { appendOperation } from "../../../src/format/wal-record.js";
 import { MemTable } from "../../../src/memtable/mem-table.js";
@@ -32,6 +40,15 @@ export interface Layer {
   readonly place: "run" | "flush" | "load" | "memory" | "pending load";
   /** For either load, all of one seq. */
   readonly versions: readonly Version[];
+  /** Not of loads; of the same seqs as the versions are. Their order among these is that of the seqs. */
+  readonly rangeDeletes?: readonly StringTombstone[] | undefined;
+}
+
+/** The keys from `start` up to but without `end`; undefined: there is no end. */
+export interface StringTombstone {
+  readonly start: string;
+  readonly end: string | undefined;
+  readonly seq: number;
 }
 
 const databaseId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
@@ -70,14 +87,15 @@ export class ViewBuilder {
     const loads: L0Entry[] = [];
     const l0: L0Entry[] = [];
     const runs: SortedRun[] = [];
-    for (const { place, versions } of layers) {
-      if (versions.length === 0) continue;
+    for (const layer of layers) {
+      const { place, versions, rangeDeletes = [] } = layer;
+      if (versions.length === 0 && rangeDeletes.length === 0) continue;
       if (place === "memory") {
-        memory.unshift(memTable(versions));
+        memory.unshift(memTable(layer));
         continue;
       }
       const isLoad = place === "load" || place === "pending load";
-      const ssts = await this.#writeSsts(versions, isLoad, place === "flush" ? 1e9 : keysPerSst);
+      const ssts = await this.#writeSsts(layer, isLoad, place === "flush" ? 1e9 : keysPerSst);
       if (place === "run") runs.unshift(sortedRun(ssts));
       else {
         const entries = place === "pending load" ? loads : l0;
@@ -85,16 +103,22 @@ export class ViewBuilder {
       }
     }
     const stored = layers.filter(({ place }) => place !== "memory" && place !== "pending load");
-    const lastL0Seq = Math.max(0, ...stored.flatMap(({ versions }) => versions.map((v) => v.seq)));
+    const storedSeqs = stored.flatMap(({ versions, rangeDeletes = [] }) =>
+      [...versions, ...rangeDeletes].map(({ seq }) => seq),
+    );
+    const lastL0Seq = Math.max(0, ...storedSeqs);
+    const hasRangeDeletes = stored.some(({ rangeDeletes }) => rangeDeletes?.length);
+    const requiredFeatures = hasRangeDeletes ? [Feature.rangeDeletes] : [];
     const hasMerges = layers.some(({ versions }) => versions.some((v) => v.kind === RowKind.merge));
     const pinned = { mergeOperators: hasMerges ? ["append"] : [] };
-    const manifest = { l0, runs, lastL0Seq, pinned } as unknown as Manifest;
+    const named = { l0, runs, lastL0Seq, requiredFeatures, pinned };
+    const manifest = named as unknown as Manifest;
     return { tables: memory, loads, manifest };
   }
 
-  /** One SST per so many keys. */
+  /** One SST per so many keys. Range deletes are cut where the next SST begins. */
   async #writeSsts(
-    versions: readonly Version[],
+    { versions, rangeDeletes = [] }: Layer,
     isLoad: boolean,
     keysPerSst: number,
   ): Promise<SstInfo[]> {
@@ -103,11 +127,16 @@ export class ViewBuilder {
       .sort(compareRows);
     const keys = [...new Set(versions.map((version) => version.key))].sort();
     const infos: SstInfo[] = [];
-    for (let i = 0; i < keys.length; i += keysPerSst) {
+    for (let i = 0; i < Math.max(1, keys.length); i += keysPerSst) {
       const own = new Set(keys.slice(i, i + keysPerSst));
+      const zone = { start: i === 0 ? "" : keys[i]!, end: keys[i + keysPerSst] };
       const id = `01BX5ZZKBKACTAV9WEVGEM${String(1000 + this.#sstCount++)}`;
       const builder = new SstBuilder({ id, databaseId, blockBytes: 64, indexPartitionBytes: 64 });
       for (const row of rows) if (own.has(Buffer.from(row.key()).toString())) builder.add(row);
+      for (const tombstone of rangeDeletes) {
+        const part = cut(tombstone, zone);
+        if (part !== undefined) builder.addRangeDelete(encoded(part));
+      }
       const { chunks, info } = builder.finish();
       await writeSst(this.store, ObjectPaths.sst(id), chunks);
       infos.push(info);
@@ -125,9 +154,29 @@ function storedRow(version: Version): RowRef {
   return row;
 }
 
-function memTable(versions: readonly Version[]): MemTable {
+function cut(
+  { start, end, seq }: StringTombstone,
+  zone: { start: string; end: string | undefined },
+): StringTombstone | undefined {
+  const from = start > zone.start ? start : zone.start;
+  const to = end === undefined || (zone.end !== undefined && zone.end < end) ? zone.end : end;
+  return to !== undefined && to <= from ? undefined : { start: from, end: to, seq };
+}
+
+const encoded = ({ start, end, seq }: StringTombstone): RangeTombstone => ({
+  start: encodeUtf8(start),
+  end: end === undefined ? undefined : encodeUtf8(end),
+  seq,
+});
+
+function memTable({ versions, rangeDeletes = [] }: Layer): MemTable {
   const table = new MemTable();
-  for (const version of versions) {
+  for (const version of [...versions, ...rangeDeletes].sort((a, b) => a.seq - b.seq)) {
+    if ("start" in version) {
+      const { start, end, seq } = encoded(version);
+      table.applyOne(seq, 0, OperationKind.rangeDelete, start, encodeRangeEnd(end), 0);
+      continue;
+    }
     const { kind, seq, expiresAt, operatorId, ...row } = storedRow(version);
     const value = kind === RowKind.delete ? emptyBytes : row.valueBytes;
     const writer = new ByteWriter();

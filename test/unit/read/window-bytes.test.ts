@@ -65,7 +65,12 @@ async function scanAll(
     await writeSst(store, ObjectPaths.sst(id), chunks);
     l0.push({ ssts: [info], seq: 0 });
   }
-  const manifest = { l0, runs: [], pinned: { mergeOperators: [] } } as unknown as Manifest;
+  const manifest = {
+    l0,
+    runs: [],
+    requiredFeatures: [],
+    pinned: { mergeOperators: [] },
+  } as unknown as Manifest;
   const view: DbView = { tables: [], loads: [], manifest };
   const tables = new TableStore({ store, databaseId, cache: new BlockCache(0) });
   const rows = scanRows(view, tables, {

@@ -1,0 +1,82 @@
+/** Which SSTs that a manifest names have range deletes, and what their spans say of a key, without a request. */
+import { compareBytes } from "../common/bytes.js";
+import type { FragmentedTombstones } from "../common/fragmented-tombstones.js";
+import { Feature, type Manifest, type SstInfo, type TombstoneSpan } from "../format/manifest.js";
+import { sstsOf } from "./candidates.js";
+
+/** What reads them; see `TableStore`. */
+export interface RangeDeleteReader {
+  /** Those of an SST, if they are in memory. */
+  rangeDeletesOf(info: SstInfo): FragmentedTombstones | undefined;
+  /** Those of an SST, with one GET where they are not in memory. */
+  loadRangeDeletes(info: SstInfo, signal?: AbortSignal): Promise<FragmentedTombstones>;
+}
+
+/** SSTs with range deletes of one L0 entry or run, by their spans, which do not overlap. */
+type Holders = readonly SstInfo[];
+
+const none: readonly Holders[] = [];
+const known = new WeakMap<Manifest, readonly Holders[]>();
+
+/** Newest first. Worked out once for each manifest; where none has ever had range deletes that takes no look at its SSTs. */
+export function holdersOf(manifest: Manifest): readonly Holders[] {
+  if (!manifest.requiredFeatures.includes(Feature.rangeDeletes)) return none;
+  let holders = known.get(manifest);
+  if (holders === undefined) {
+    const sequences = [
+      ...manifest.l0.map(({ ssts }) => ssts).reverse(),
+      // What is in the run's own object is not known before that is read.
+      ...manifest.runs.map((run) => (run.listBytes === 0 ? sstsOf(run) : [])),
+    ];
+    holders = sequences
+      .map((ssts) => ssts.filter(({ rangeDeletes }) => rangeDeletes.length > 0))
+      .filter((ssts) => ssts.length > 0);
+    known.set(manifest, holders);
+  }
+  return holders;
+}
+
+/** The SST whose spans may hold the key. */
+export function holderOf(ssts: Holders, key: Uint8Array): SstInfo | undefined {
+  let low = 0;
+  let high = ssts.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareBytes(ssts[middle]!.rangeDeletes[0]!.start, key) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return ssts[low - 1];
+}
+
+/** The number of the first span that does not end before the key: the one that holds it, if one does. */
+export function spanAt({ rangeDeletes }: SstInfo, key: Uint8Array): number {
+  let low = 0;
+  let high = rangeDeletes.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const { end, endless } = rangeDeletes[middle]!;
+    if (!endless && compareBytes(end, key) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The span that holds the key. */
+export function spanHolding(info: SstInfo, key: Uint8Array): TombstoneSpan | undefined {
+  const span = info.rangeDeletes[spanAt(info, key)];
+  return span === undefined || compareBytes(span.start, key) > 0 ? undefined : span;
+}
+
+/** The seq of the newest range delete over each key of a span, for a read at `seqMax`; undefined where the span does not say. */
+export function seqOfSpan(
+  { count, minSeq, maxSeq }: TombstoneSpan,
+  seqMax: number,
+): number | undefined {
+  if (count === 1) return maxSeq <= seqMax ? maxSeq : 0;
+  return minSeq === maxSeq && maxSeq <= seqMax ? maxSeq : undefined;
+}
+
+/** The least that it can be. */
+export function floorOfSpan({ minSeq, maxSeq }: TombstoneSpan, seqMax: number): number {
+  return maxSeq <= seqMax ? minSeq : 0;
+}

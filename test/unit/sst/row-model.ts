@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { compareBytes, concatBytes, copyBytes } from "../../../src/common/bytes.js";
 import { isAboveLower, isBelowUpper, type KeyBounds } from "../../../src/common/key-range.js";
+import type { RangeTombstone } from "../../../src/common/range-tombstone.js";
 import { RowKind, RowRef } from "../../../src/common/row.js";
 import type { Compression } from "../../../src/format/compression.js";
 import { hashKey, mixHash } from "../../../src/format/key-hash.js";
@@ -154,9 +155,11 @@ export function probeKeys(rows: PlainRow[]): Uint8Array[] {
 export function buildSst(
   rows: PlainRow[],
   options: Partial<SstBuilderOptions> = {},
+  rangeDeletes: readonly RangeTombstone[] = [],
 ): { bytes: Uint8Array; info: SstInfo } {
   const builder = new SstBuilder({ id: sstId, databaseId, ...options });
   for (const row of rows) builder.add(toRef(row));
+  for (const tombstone of rangeDeletes) builder.addRangeDelete(tombstone);
   const { chunks, info } = builder.finish();
   return { bytes: concatBytes(chunks), info };
 }
@@ -190,8 +193,9 @@ export async function storeSst(
   rows: PlainRow[],
   options: Partial<SstBuilderOptions> = {},
   tableOptions: Partial<TableStoreOptions> = {},
+  rangeDeletes: readonly RangeTombstone[] = [],
 ): Promise<OpenSst> {
-  const { bytes, info } = buildSst(rows, options);
+  const { bytes, info } = buildSst(rows, options, rangeDeletes);
   const store = new CountingStore();
   await store.put(ObjectPaths.sst(sstId), bytes);
   const cache = tableOptions.cache ?? new BlockCache(1 << 20);

@@ -1,0 +1,151 @@
+/** SSTs with range deletes: what is built verifies, and describes itself as the builder did; without rows, too. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { concatBytes } from "../../../src/common/bytes.js";
+import type { FragmentedTombstones } from "../../../src/common/fragmented-tombstones.js";
+import type { RangeTombstone } from "../../../src/common/range-tombstone.js";
+import type { SstInfo } from "../../../src/format/manifest.js";
+import { requiredSectionFlag, SectionId } from "../../../src/format/sst.js";
+import { SstBuilder } from "../../../src/format/sst-builder.js";
+import { readFooter, sectionOf } from "../../../src/format/sst-tail.js";
+import { encodeFooter } from "../../../src/format/sst-tail-builder.js";
+import { verifySst } from "../../../src/format/verify-sst.js";
+import {
+  buildSst,
+  databaseId,
+  type PlainRow,
+  plainRow,
+  sizes,
+  sortedRows,
+  sstId,
+  toPlain,
+  toRef,
+} from "../sst/row-model.js";
+import { asTombstones, rangeDeletes, sortedTombstones } from "./tombstone-model.js";
+
+const object = "sst/x.sst";
+
+function verify(bytes: Uint8Array): { info: SstInfo; rows: PlainRow[]; found: string[] } {
+  const rows: PlainRow[] = [];
+  let found: FragmentedTombstones | undefined;
+  const info = verifySst(bytes, {
+    ...{ object, databaseId, id: sstId },
+    onRow: (row) => void rows.push(toPlain(row)),
+    onRangeDeletes: (all) => {
+      found = all;
+    },
+  });
+  return { info, rows, found: found === undefined ? [] : asTombstones(found) };
+}
+
+test("what is built verifies and gives back every row and range delete, whatever the order in which they came", () => {
+  void fc.assert(
+    fc.property(
+      fc.oneof(fc.constant<PlainRow[]>([]), sortedRows, sortedRows),
+      rangeDeletes,
+      sizes,
+      fc.boolean(),
+      (rows, tombstones, size, areFirst) => {
+        const builder = new SstBuilder({ id: sstId, databaseId, ...size });
+        const add = (): void => {
+          for (const tombstone of tombstones) builder.addRangeDelete(tombstone);
+        };
+        if (areFirst) add();
+        for (const row of rows) builder.add(toRef(row));
+        expect(builder.rowCount).toBe(rows.length);
+        if (!areFirst) add();
+        const { chunks, info } = builder.finish();
+        const bytes = concatBytes(chunks);
+        const verified = verify(bytes);
+        expect(verified).toEqual({ info, rows, found: sortedTombstones(tombstones) });
+        expect(buildSst(rows, size, tombstones.toReversed()).bytes).toEqual(bytes);
+        const seqs = [...rows, ...tombstones].map(({ seq }) => seq);
+        expect(info).toMatchObject({
+          ...{ rowCount: rows.length, minSeq: Math.min(...seqs), maxSeq: Math.max(...seqs) },
+          ...{ size: bytes.length },
+        });
+        expect(info.rangeDeletes.reduce((sum, { count }) => sum + count, 0)).toBe(
+          tombstones.length,
+        );
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+const one: RangeTombstone = { start: Uint8Array.of(98), end: Uint8Array.of(99), seq: 7 };
+
+test("the section lies between data and partitions, as one block, which is compressed like data", () => {
+  const rows = [plainRow("a", 3), plainRow("x", 9)];
+  const { bytes, info } = buildSst(rows, {}, [one]);
+  const footer = readFooter(bytes, bytes.length, object);
+  expect(footer.sections.map(({ id }) => id)).toEqual([
+    ...[SectionId.data, SectionId.rangeTombstones | requiredSectionFlag],
+    ...[SectionId.partitions, SectionId.topIndex, SectionId.properties],
+  ]);
+  expect(footer.sections[1]).toMatchObject({ offset: info.rangeDeletesOffset });
+  expect(sectionOf(footer, SectionId.partitions).offset).toBe(info.metaOffset);
+  expect(info).toMatchObject({ minSeq: 3, maxSeq: 9, rowCount: 2 });
+  const many = Array.from({ length: 300 }, (_, i) => ({
+    ...{ start: Uint8Array.of(1, i >> 4, i & 15), end: Uint8Array.of(1, i >> 4, (i & 15) + 1) },
+    seq: 1 + (i % 3),
+  }));
+  const plain = buildSst(rows, {}, many);
+  const small = buildSst(rows, { compression: { codec: "lz4", level: 0 } }, many);
+  const sectionBytes = (of: SstInfo): number => of.metaOffset - of.rangeDeletesOffset;
+  expect(sectionBytes(small.info)).toBeLessThan(sectionBytes(plain.info) * 0.7);
+  expect(verify(small.bytes).found).toEqual(sortedTombstones(many));
+});
+
+test("an SST of nothing but range deletes begins and ends where the first of them begins", () => {
+  const before = { ...one, start: Uint8Array.of(97, 5), seq: 12 };
+  const { info, bytes } = buildSst([], { unfilteredSstBytesMax: 0 }, [one, before]);
+  expect(info).toMatchObject({
+    ...{ rowCount: 0, deleteCount: 0, maxExpiresAt: 0, minSeq: 7, maxSeq: 12 },
+    ...{ firstKey: before.start, lastKey: before.start, rangeDeletesOffset: 8 },
+  });
+  expect(info.rangeDeletes).toHaveLength(1);
+  expect(verify(bytes).info).toEqual(info);
+});
+
+test("range deletes that cover nothing, or have no seq, are refused as a defect", () => {
+  for (const wrong of [
+    { ...one, end: one.start },
+    { ...one, end: Uint8Array.of(97) },
+    { ...one, seq: 0 },
+    { ...one, seq: 1.5 },
+  ]) {
+    const builder = new SstBuilder({ id: sstId, databaseId });
+    expect(() => builder.addRangeDelete(wrong)).toThrow("broken invariant");
+  }
+});
+
+test("a section of range deletes anywhere else, or twice, is corruption; another that is required is refused", () => {
+  const { bytes } = buildSst([plainRow("a", 3)], {}, [one]);
+  const footer = readFooter(bytes, bytes.length, object);
+  const range = SectionId.rangeTombstones | requiredSectionFlag;
+  const readWith = (ids: number[]): unknown => {
+    const added = ids.length - footer.sections.length;
+    const sections = ids.map((id, i) => {
+      const { offset, length } = footer.sections[Math.max(0, i - added)]!;
+      return { id, offset, length: i < added ? 0 : length };
+    });
+    const end = sections.at(-1)!.offset + sections.at(-1)!.length;
+    const stored = concatBytes([bytes.subarray(0, end), encodeFooter({ ...footer, sections })]);
+    return readFooter(stored, stored.length, object);
+  };
+  const { data, partitions, topIndex, properties, blobReferences } = SectionId;
+  expect(readWith([data, range, partitions, topIndex, properties])).toEqual(footer);
+  for (const ids of [
+    [data, partitions, range, topIndex, properties],
+    [data, partitions, topIndex, properties, range],
+    [range, data, partitions, topIndex, properties],
+    [range, data, range, partitions, topIndex, properties],
+  ]) {
+    expect(() => readWith(ids)).toThrow(expect.objectContaining({ kind: "corruption", object }));
+  }
+  const blobs = blobReferences | requiredSectionFlag;
+  expect(() => readWith([data, blobs, partitions, topIndex, properties])).toThrow(
+    expect.objectContaining({ kind: "unsupported" }),
+  );
+});

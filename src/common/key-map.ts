@@ -23,6 +23,10 @@ export class KeyMap<V> {
     this.#values.set(decoder.decode(key), value);
   }
 
+  delete(key: Uint8Array): void {
+    this.#values.delete(decoder.decode(key));
+  }
+
   /** In the order in which their keys were first set. */
   values(): IterableIterator<V> {
     return this.#values.values();

@@ -11,8 +11,8 @@ import type { MemTable } from "../memtable/mem-table.js";
 
 export class ConflictWindow {
   readonly #bytesMax: number;
-  /** Oldest first. */
-  #tables: readonly MemTable[] = [];
+  /** Oldest first; with their bytes as they were counted: reads may add to those of range deletes. */
+  #kept: readonly { readonly table: MemTable; readonly bytes: number }[] = [];
   #loads: readonly L0Entry[] = [];
   #bytes = 0;
   #fromSeq = 0;
@@ -32,7 +32,7 @@ export class ConflictWindow {
   }
 
   get tables(): readonly MemTable[] {
-    return this.#tables;
+    return this.#kept.map(({ table }) => table);
   }
 
   get loads(): readonly L0Entry[] {
@@ -45,21 +45,23 @@ export class ConflictWindow {
     loads: readonly L0Entry[],
     neededSeq: number | undefined,
   ): void {
-    this.#tables = [...this.#tables, ...tables];
+    const added = tables.map((table) => ({ table, bytes: table.bytes }));
+    this.#kept = [...this.#kept, ...added];
     this.#loads = [...this.#loads, ...loads];
-    for (const table of tables) this.#bytes += table.bytes;
+    for (const { bytes } of added) this.#bytes += bytes;
     this.release(neededSeq);
   }
 
   /** Frees what no transaction needs. */
   release(neededSeq: number | undefined): void {
     const needed = neededSeq ?? Number.POSITIVE_INFINITY;
-    while (this.#tables.length > 0) {
-      const [oldest, ...newer] = this.#tables;
-      if (oldest!.lastSeq > needed && this.#bytes <= this.#bytesMax) break;
-      this.#fromSeq = oldest!.lastSeq;
-      this.#bytes -= oldest!.bytes;
-      this.#tables = newer;
+    while (this.#kept.length > 0) {
+      const [oldest, ...newer] = this.#kept;
+      const { table, bytes } = oldest!;
+      if (table.lastSeq > needed && this.#bytes <= this.#bytesMax) break;
+      this.#fromSeq = table.lastSeq;
+      this.#bytes -= bytes;
+      this.#kept = newer;
     }
     if (this.#loads.length > 0) this.#loads = this.#loads.filter(({ seq }) => seq > needed);
   }

@@ -2,39 +2,64 @@
 import { type Bytes, copyBytes } from "../common/bytes.js";
 import { type ConflictRange, TransactionConflictError } from "../common/errors.js";
 import { isAboveLower, isBelowUpper, type KeyBounds } from "../common/key-range.js";
+import type { HalfOpenRange } from "../common/range-tombstone.js";
 import { showKey } from "../common/show-key.js";
 
+/** A range that a transaction depends on, as it was asked for. */
+export interface AskedRange {
+  readonly bounds: KeyBounds;
+  /** What the transaction has done with it. */
+  readonly action: "read" | "deleted";
+}
+
 export interface Conflict {
-  /** The key that was written; undefined where a load covers a range that was read. */
+  /** The key that was written, or of those of the transaction the one that was deleted; undefined where only ranges are known. */
   readonly key: Uint8Array | undefined;
-  /** The range that was read, when it is one. */
-  readonly range: KeyBounds | undefined;
+  /** The range of the transaction, when it is one. */
+  readonly range: AskedRange | undefined;
+  /** The range delete, when it is one. */
+  readonly rangeDelete: HalfOpenRange | undefined;
   /** The seq of the write. */
   readonly seq: number;
 }
 
 /** The range of those that `key` is in. */
-export function rangeOf(ranges: readonly KeyBounds[], key: Uint8Array): KeyBounds | undefined {
+export function rangeOf(ranges: readonly AskedRange[], key: Uint8Array): AskedRange | undefined {
   return ranges.find(
-    (range) => isAboveLower(range, key, 0, key.length) && isBelowUpper(range, key, 0, key.length),
+    ({ bounds }) =>
+      isAboveLower(bounds, key, 0, key.length) && isBelowUpper(bounds, key, 0, key.length),
   );
+}
+
+/** The same keys. */
+export function boundsOf({ start, end }: HalfOpenRange): KeyBounds {
+  return {
+    lower: start.length === 0 ? undefined : copyBytes(start),
+    lowerInclusive: true,
+    upper: end && copyBytes(end),
+    upperInclusive: false,
+  };
 }
 
 /** `beganAt` is the seq that the transaction reads. */
 export function conflictError(conflict: Conflict, beganAt: number): TransactionConflictError {
   const { seq } = conflict;
   const key: Bytes | undefined = conflict.key && copyBytes(conflict.key);
-  const range = conflict.range && toRange(conflict.range);
-  const what = key === undefined ? "" : `Key ${showKey(key)}`;
-  const where = range === undefined ? "" : `the range that was read (${showRange(range)})`;
-  const written =
-    key === undefined
-      ? `A load wrote to ${where}`
-      : `${what}${where === "" ? "" : `, in ${where},`} was written`;
+  const range = conflict.range && toRange(conflict.range.bounds);
   return new TransactionConflictError(
-    `${written} at seq ${seq}, after the transaction began at seq ${beganAt}. Nothing of it was written; run it again.`,
+    `${whatHappened(conflict)} at seq ${seq}, after the transaction began at seq ${beganAt}. Nothing of it was written; run it again.`,
     { key, range, seq },
   );
+}
+
+function whatHappened({ key, range, rangeDelete }: Conflict): string {
+  const where = range && `the range that was ${range.action} (${showRange(range.bounds)})`;
+  if (rangeDelete !== undefined) {
+    const what = key === undefined ? `overlapped ${where}` : `covered key ${showKey(key)}`;
+    return `A range delete of ${showRange(boundsOf(rangeDelete))} ${what}`;
+  }
+  if (key === undefined) return `A load wrote to ${where}`;
+  return `Key ${showKey(key)}${where === undefined ? "" : `, in ${where},`} was written`;
 }
 
 function toRange({ lower, lowerInclusive, upper, upperInclusive }: KeyBounds): ConflictRange {
@@ -46,8 +71,8 @@ function toRange({ lower, lowerInclusive, upper, upperInclusive }: KeyBounds): C
 
 const signs = { gt: ">", gte: ">=", lt: "<", lte: "<=" } as const;
 
-function showRange(range: ConflictRange): string {
-  const bounds = Object.entries(range) as [keyof typeof signs, Uint8Array][];
-  if (bounds.length === 0) return "all keys";
-  return bounds.map(([name, key]) => `${signs[name]} ${showKey(key)}`).join(", ");
+function showRange(bounds: KeyBounds): string {
+  const shown = Object.entries(toRange(bounds)) as [keyof typeof signs, Uint8Array][];
+  if (shown.length === 0) return "all keys";
+  return shown.map(([name, key]) => `${signs[name]} ${showKey(key)}`).join(", ");
 }

@@ -1,8 +1,8 @@
 /** `OwnWritesIterator`: the writes of a transaction in key order, in either direction. */
-import { compareBytes } from "../common/bytes.js";
+import { equalBytes } from "../common/bytes.js";
 import { RowRef } from "../common/row.js";
 import { type RowIterator, Step } from "../iterator/row-iterator.js";
-import { type OwnWrite, setRow } from "./own-write.js";
+import { firstAtOrAfter, type OwnWrite, setRow } from "./own-write.js";
 
 export class OwnWritesIterator implements RowIterator {
   readonly row: RowRef = new RowRef();
@@ -33,15 +33,10 @@ export class OwnWritesIterator implements RowIterator {
   }
 
   seek(key: Uint8Array): void {
-    let low = 0;
-    let high = this.#writes.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const order = compareBytes(this.#writes[middle]!.key, key);
-      if (this.#reverse ? order <= 0 : order < 0) low = middle + 1;
-      else high = middle;
-    }
-    this.#next = this.#reverse ? low - 1 : low;
+    const at = firstAtOrAfter(this.#writes, key);
+    const found = this.#writes[at];
+    const isThere = found !== undefined && equalBytes(found.key, key);
+    this.#next = this.#reverse && !isThere ? at - 1 : at;
   }
 
   close(): void {

@@ -1,21 +1,23 @@
-/** `OwnWrites`: what a transaction has written, as rows that lie over the state that it reads. */
+/** `OwnWrites`: what a transaction has written, as rows and range deletes that lie over the state that it reads. */
 import { compareBytes, copyBytes } from "../common/bytes.js";
 import { KeyMap } from "../common/key-map.js";
-import type { RowRef } from "../common/row.js";
-import type { TombstoneSource } from "../common/tombstone-source.js";
-import { operationBytesMax } from "../format/wal-record.js";
+import type { HalfOpenRange } from "../common/range-tombstone.js";
+import { RowKind, type RowRef } from "../common/row.js";
+import { expiryBytesMax, operationBytesMax } from "../format/wal-record.js";
 import type { RowIterator } from "../iterator/row-iterator.js";
 import type { RowSource } from "../iterator/row-source.js";
-import { type OwnWrite, setRow } from "./own-write.js";
-import { OwnWritesIterator } from "./own-writes-iterator.js";
+import { RangeDeletes } from "../memtable/range-deletes.js";
+import { OwnRows } from "./own-rows.js";
+import { firstAtOrAfter, type OwnWrite, setRow } from "./own-write.js";
 
 /**
- * Rows have the seq of the state that the transaction reads, and stand before all others in the view: where two sources hold the same
- * (key, seq), reads take the row of the earlier one.
+ * All of it has a seq of its own, half a step above that of the state: above all that the transaction sees, beneath all that comes later. What a
+ * range delete covers of the writes before it is dropped; those after it stay, because a range delete hides only lower seqs.
  */
 export class OwnWrites implements RowSource {
-  readonly #seq: number;
+  readonly seq: number;
   #writes = new KeyMap<OwnWrite>();
+  #rangeDeletes: RangeDeletes | undefined;
   /** Of all writes, at most, as a batch. */
   #bytes = 0;
   /** In key order, as of the last time that somebody asked; never changed. */
@@ -23,19 +25,29 @@ export class OwnWrites implements RowSource {
   /** What has been written since. */
   #fresh: OwnWrite[] = [];
 
-  constructor(seq: number) {
-    this.#seq = seq;
+  /** `readSeq` is that of the state. */
+  constructor(readSeq: number) {
+    this.seq = readSeq + 0.5;
   }
 
   get rowCount(): number {
     return this.#writes.size;
   }
 
-  get rangeDeletes(): TombstoneSource | undefined {
-    return undefined;
+  get rangeDeletes(): RangeDeletes | undefined {
+    return this.#rangeDeletes;
   }
 
-  /** Copies key and value. False where all writes would take more than `bytesMax` in a batch; then nothing is added. */
+  get isEmpty(): boolean {
+    return this.#writes.size === 0 && this.#rangeDeletes === undefined;
+  }
+
+  /** The ranges that were deleted, in the order of the calls. */
+  get deleted(): readonly HalfOpenRange[] {
+    return this.#rangeDeletes?.all() ?? [];
+  }
+
+  /** Copies the key; the value is kept. False where all writes would take more than `bytesMax` in a batch; then nothing is added. */
   add(write: Omit<OwnWrite, "isMarked">, bytesMax: number): boolean {
     const { key, value } = write;
     const before = this.#writes.get(key);
@@ -43,7 +55,24 @@ export class OwnWrites implements RowSource {
     const bytes = this.#bytes - freed + operationBytesMax(key, value);
     if (bytes > bytesMax) return false;
     this.#bytes = bytes;
-    this.#set({ ...write, key: copyBytes(key), value: copyBytes(value), isMarked: true });
+    this.#set({ ...write, key: before?.key ?? copyBytes(key), isMarked: true });
+    return true;
+  }
+
+  /** As `add`; the arrays of the range are kept. */
+  deleteRange({ start, end }: HalfOpenRange, bytesMax: number): boolean {
+    const writes = this.#inOrder();
+    const from = firstAtOrAfter(writes, start);
+    const to = end === undefined ? writes.length : firstAtOrAfter(writes, end, from);
+    const dropped = writes.slice(from, to);
+    let bytes = this.#bytes + operationBytesMax(start, end) + expiryBytesMax;
+    for (const { key, value } of dropped) bytes -= operationBytesMax(key, value);
+    if (bytes > bytesMax) return false;
+    this.#bytes = bytes;
+    for (const { key } of dropped) this.#writes.delete(key);
+    if (dropped.length > 0) this.#sorted = [...writes.slice(0, from), ...writes.slice(to)];
+    this.#rangeDeletes ??= new RangeDeletes();
+    this.#rangeDeletes.add({ start, end, seq: this.seq });
     return true;
   }
 
@@ -55,8 +84,20 @@ export class OwnWrites implements RowSource {
     return true;
   }
 
-  has(key: Uint8Array): boolean {
-    return this.#writes.has(key);
+  /** What has been written to the key, since the last range delete that covers it. */
+  find(key: Uint8Array): OwnWrite | undefined {
+    return this.#writes.get(key);
+  }
+
+  /** True when a range delete covers the key: of what lies beneath its writes nothing is seen. */
+  covers(key: Uint8Array): boolean {
+    return (this.#rangeDeletes?.coverSeq(key, 0, key.length, this.seq) ?? 0) > 0;
+  }
+
+  /** True when the state has no part in what a read of the key sees. */
+  decides(key: Uint8Array): boolean {
+    const write = this.#writes.get(key);
+    return (write !== undefined && write.kind !== RowKind.merge) || this.covers(key);
   }
 
   /** One for each key. */
@@ -68,30 +109,39 @@ export class OwnWrites implements RowSource {
   clear(): void {
     this.#bytes = 0;
     this.#writes = new KeyMap();
+    this.#rangeDeletes = undefined;
     this.#sorted = [];
     this.#fresh = [];
   }
 
-  get(key: Uint8Array, _seqMax: number, row: RowRef): boolean {
+  get(key: Uint8Array, seqMax: number, row: RowRef): boolean {
     const write = this.#writes.get(key);
-    if (write === undefined) return false;
-    setRow(row, write, this.#seq);
+    if (write === undefined || this.seq > seqMax) return false;
+    setRow(row, write, this.seq);
     return true;
   }
 
   iterator(reverse: boolean): RowIterator {
-    return new OwnWritesIterator(this.#inOrder(), this.#seq, reverse);
+    return this.asOfNow().iterator(reverse);
   }
 
-  /** Its rows as they are now, whatever is written later. */
+  /** All of it as it is now, whatever is written later. */
   asOfNow(): RowSource {
-    const writes = this.#inOrder();
-    return {
-      rowCount: writes.length,
-      rangeDeletes: undefined,
-      get: (key, seqMax, row) => this.get(key, seqMax, row),
-      iterator: (reverse) => new OwnWritesIterator(writes, this.#seq, reverse),
-    };
+    return this.#freeze(this.#inOrder());
+  }
+
+  /** What a read of these keys needs of it, as it is now. The keys are in order; they may repeat. */
+  asOfNowFor(keys: readonly Uint8Array[]): RowSource {
+    const writes: OwnWrite[] = [];
+    for (const key of keys) {
+      const write = this.#writes.get(key);
+      if (write !== undefined && write !== writes.at(-1)) writes.push(write);
+    }
+    return this.#freeze(writes);
+  }
+
+  #freeze(writes: readonly OwnWrite[]): RowSource {
+    return new OwnRows(writes, this.seq, this.#rangeDeletes?.fragmented() ?? []);
   }
 
   #set(write: OwnWrite): void {
@@ -110,13 +160,14 @@ export class OwnWrites implements RowSource {
   }
 }
 
-/** Both in order; of equal keys the newer write. */
+/** Both in order; of equal keys the newer write. Compares for the newer ones only, which are few where reads and writes alternate. */
 function merge(older: readonly OwnWrite[], newer: readonly OwnWrite[]): readonly OwnWrite[] {
   if (older.length === 0) return newer;
   const merged: OwnWrite[] = [];
   let i = 0;
   for (const write of newer) {
-    while (i < older.length && compareBytes(older[i]!.key, write.key) < 0) merged.push(older[i++]!);
+    const at = firstAtOrAfter(older, write.key, i);
+    while (i < at) merged.push(older[i++]!);
     if (i < older.length && compareBytes(older[i]!.key, write.key) === 0) i++;
     merged.push(write);
   }

@@ -35,10 +35,10 @@ export class ReadSet {
     this.#scans = [];
   }
 
-  /** `base`, whose reads are noted here. What `own` answers is no read of the database. */
+  /** `base`, whose reads are noted here. What `own` decides is no read of the database. */
   tracking(base: typeof engine, own: OwnWrites): typeof engine {
     const note = (key: Uint8Array): void => {
-      if (!own.has(key)) this.addKey(key);
+      if (!own.decides(key)) this.addKey(key);
     };
     return {
       ...base,

@@ -11,7 +11,8 @@ import {
   requireSignal,
 } from "../common/options.js";
 import type { Random } from "../common/random.js";
-import type { Isolation, Transaction } from "./transaction.js";
+import type { Transaction } from "./transaction.js";
+import type { Isolation } from "./transaction-host.js";
 
 export interface BeginOptions {
   /** Default: `"snapshot"`. */

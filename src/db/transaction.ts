@@ -1,6 +1,7 @@
 /** `Transaction`: reads of one state of the database, and writes that appear all at once if nobody else wrote what it depends on. */
 import { throwIfAborted } from "../common/abort.js";
 import {
+  copyBytes,
   emptyBytes,
   type KeyLike,
   toKeyBytes,
@@ -15,51 +16,27 @@ import {
   toKeyBounds,
 } from "../common/key-range.js";
 import { checkOptions, requireBoolean, requireSignal } from "../common/options.js";
+import type { HalfOpenRange } from "../common/range-tombstone.js";
 import { type Entry, RowKind } from "../common/row.js";
 import { showKey } from "../common/show-key.js";
+import { MergeOperators } from "../merge/merge-operators.js";
 import { Footprint } from "./footprint.js";
 import { type LifetimeOptions, lifetimeNames, toLifetime } from "./lifetime.js";
+import { toBatch } from "./own-batch.js";
+import { overOwnWrites } from "./own-engine.js";
+import { mergeOnto, type OwnMerge } from "./own-merge.js";
 import { OwnWrites } from "./own-writes.js";
+import { prefixToDelete, type RangeToDelete, rangeToDelete } from "./range-to-delete.js";
 import type { ReadOptions } from "./read-options.js";
 import { ReadSet } from "./read-set.js";
 import { Reads, type ReadView } from "./reads.js";
-import { batchBytesMax, WriteBatch } from "./write-batch.js";
+import type { CommitOptions, Isolation, TransactionHost } from "./transaction-host.js";
+import { batchBytesMax, type MergeOptions, toOperand } from "./write-batch.js";
 import type { WriteResult } from "./write-pipeline.js";
 
-/**
- * `"snapshot"`: of two transactions that write the same key one gives way. `"serializable"`: so does one that has read what another wrote,
- * so that all that commit are as if they had run one after another.
- */
-export type Isolation = "snapshot" | "serializable";
+export type { CommitOptions, Isolation } from "./transaction-host.js";
 
-export interface CommitOptions {
-  /** Resolve when the writes are durable (true, the default), or as soon as they are visible to this process. */
-  durable?: boolean | undefined;
-  /** Before the commit has its seq, calls it off: nothing is written, and the transaction is over. After that only the waiting ends. */
-  signal?: AbortSignal | undefined;
-}
-
-/** What is to be committed. */
-export interface CommitWork {
-  /** The seq that the transaction reads at. */
-  readonly seq: number;
-  readonly footprint: Footprint;
-  readonly batch: WriteBatch;
-  readonly durable: boolean;
-  readonly signal: AbortSignal | undefined;
-  onCommitted(): void;
-}
-
-/** What a transaction asks of its database. */
-export interface TransactionHost {
-  now(): number;
-  /** When a value that is written at `createdAt` expires, as rows have it. */
-  expiryOf(lifetime: number, createdAt: number): number;
-  /** Checks and writes in one tick, or rejects; `onCommitted` is called in that tick. */
-  commit(work: CommitWork): Promise<WriteResult>;
-  /** It has ended, in whatever way. */
-  end(transaction: Transaction): void;
-}
+const mergeNames = ["operator", ...lifetimeNames] as const;
 
 const states = {
   active: "",
@@ -73,10 +50,11 @@ const states = {
  * Reads see the database as it was when the transaction began, and over it what the transaction has written; a scan, what had been
  * written when it was asked for. Writes are kept in memory, and nobody else sees them before the commit.
  *
- * The commit rejects with `TransactionConflictError` when a key that was written here has been written by anyone else since the transaction
- * began: by another transaction, a plain write, a batch or a load (of a load, any key that its SSTs cover counts). A serializable one also when what
- * it has read has been: keys, absent ones too, and the part of each scan's range from where the scan began, or was sent by a
- * seek, to the last row that it gave; up to the end of the range when it came there. What has been read and written takes memory until the end.
+ * The commit rejects with `TransactionConflictError` when a key that was written here, or any key of a range that was deleted here, has been written
+ * by anyone else since the transaction began: by another transaction, a plain write, a batch, a range delete that covers it or a load (of a load, any
+ * key that its SSTs cover counts). A serializable one also when what it has read has been: keys, absent ones too, and the part of each scan's
+ * range from where the scan began, or was sent by a seek, to the last row that it gave; up to the end of the range when it came there. A key
+ * whose value was decided by what was written here has not been read. What has been read and written takes memory until the end.
  *
  * It ends with `commit()`, whether that succeeds or not, with `rollback()` or disposal, and with its database. Then its methods and scans throw
  * or reject with `ClosedError`. Until then all versions that it sees are kept: end it soon.
@@ -88,6 +66,7 @@ export class Transaction extends Reads implements Disposable, AsyncDisposable {
   readonly #requireHostOpen: () => void;
   readonly #own: OwnWrites;
   readonly #reads = new ReadSet();
+  readonly #operators: MergeOperators;
   /** Undefined when it has ended. */
   #read: ReadView | undefined;
   #state: keyof typeof states = "active";
@@ -100,10 +79,13 @@ export class Transaction extends Reads implements Disposable, AsyncDisposable {
     this.#host = host;
     this.#requireHostOpen = read.requireOpen;
     this.#own = own;
+    this.#operators = new MergeOperators(read.view.manifest.pinned.mergeOperators, read.operators);
+    const engine = overOwnWrites(read.engine, own);
     this.#read = {
       ...read,
+      seq: own.seq,
       view: { ...read.view, tables: [own, ...read.view.tables] },
-      engine: isolation === "serializable" ? this.#reads.tracking(read.engine, own) : read.engine,
+      engine: isolation === "serializable" ? this.#reads.tracking(engine, own) : engine,
       isTransaction: true,
       requireOpen: () => this.#requireActive(),
     };
@@ -117,19 +99,54 @@ export class Transaction extends Reads implements Disposable, AsyncDisposable {
   /** The value with its seq and times. What this transaction wrote has no seq yet: 0, and as `createdAt` the time at which it was written here. */
   override getEntry(key: KeyLike, options?: ReadOptions): Promise<Entry | undefined> {
     const found = super.getEntry(key, options);
-    if (this.#own.rowCount === 0 || !this.#isOwn(key)) return found;
-    return found.then((entry) => entry && { ...entry, seq: 0 });
+    return found.then((entry) => (entry?.seq === this.#own.seq ? { ...entry, seq: 0 } : entry));
   }
 
   /** Key and value are copied. A ttl counts from the commit; for reads of this transaction, which see it before, from now. */
   put(key: KeyLike, value: ValueLike, options?: LifetimeOptions): void {
     checkOptions(options, lifetimeNames, "put");
     const lifetime = options === undefined ? 0 : toLifetime(options);
-    this.#write(RowKind.put, toKeyBytes(key), toValueBytes(value), lifetime);
+    const bytes = toKeyBytes(key);
+    const own = copyBytes(toValueBytes(value));
+    this.#requireActive();
+    this.#add(this.#writeOf(RowKind.put, bytes, own, lifetime, 0));
   }
 
   delete(key: KeyLike): void {
-    this.#write(RowKind.delete, toKeyBytes(key), emptyBytes, 0);
+    const bytes = toKeyBytes(key);
+    this.#requireActive();
+    this.#add(this.#writeOf(RowKind.delete, bytes, emptyBytes, 0, 0));
+  }
+
+  /**
+   * Merges an operand into the key's value, without reading it: the operator works out the value when the key is read. Where this transaction
+   * has put or deleted the key, it does so now. The merge decides anew when the value expires, as a put does. It is a write of the key:
+   * where merges by others do no harm, `unmarkWrite` it. `InvalidArgumentError` when there is no such operator, when it refuses the operand, and when
+   * another operator has been merged into a value that this transaction does not know; `MergeError` when it fails. Then nothing happens.
+   */
+  merge(key: KeyLike, operand: ValueLike, options?: MergeOptions): void {
+    checkOptions(options, mergeNames, "merge");
+    const bytes = toKeyBytes(key);
+    const { packed, operatorId } = toOperand(this.#operators, operand, options?.operator);
+    const lifetime = options === undefined ? 0 : toLifetime(options);
+    this.#requireActive();
+    const merge = this.#writeOf(RowKind.merge, bytes, packed, lifetime, operatorId);
+    const before = this.#own.find(bytes);
+    this.#add(mergeOnto(before, merge, this.#operators, this.#own.covers(bytes)));
+  }
+
+  /**
+   * Deletes every key of the range, as far as it is written before: in the state that the transaction sees, and by itself. The commit conflicts
+   * with later writes of any key of the range. An empty range does nothing. `InvalidArgumentError` for a range without any bound: every key
+   * is `{ all: true }`.
+   */
+  deleteRange(range: RangeToDelete): void {
+    this.#deleteRange(rangeToDelete(range));
+  }
+
+  /** `deleteRange` of the keys that begin with `prefix`, which is not empty. */
+  deletePrefix(prefix: KeyLike): void {
+    this.#deleteRange(prefixToDelete(prefix));
   }
 
   /** The commit then conflicts with later writes of the key, or of any key of the range, as if a serializable transaction had read it. */
@@ -145,8 +162,9 @@ export class Transaction extends Reads implements Disposable, AsyncDisposable {
   }
 
   /**
-   * What has been written to the key so far is written whatever others have written since: the last one wins. A later write of the key counts
-   * again, and what was read of it still does. `InvalidArgumentError` where this transaction has not written it.
+   * What has been written to the key so far is written whatever others have written since: the last one wins, and a merge is merged into what they
+   * wrote. A later write of the key counts again, and what was read of it still does, and so does a range that was deleted. `InvalidArgumentError`
+   * where this transaction has not written the key.
    */
   unmarkWrite(key: KeyLike): void {
     this.#requireActive();
@@ -169,13 +187,10 @@ export class Transaction extends Reads implements Disposable, AsyncDisposable {
     const { durable = true, signal } = options ?? {};
     try {
       throwIfAborted(signal);
-      const batch = new WriteBatch();
+      const batch = toBatch(this.#own);
       const keys = [...this.#reads.keys()];
-      for (const { kind, key, value, lifetime, isMarked } of this.#own.values()) {
-        batch.addRow(kind, key, value, lifetime, 0);
-        if (isMarked) keys.push(key);
-      }
-      const footprint = new Footprint(keys, this.#reads.ranges());
+      for (const { key, isMarked } of this.#own.values()) if (isMarked) keys.push(key);
+      const footprint = new Footprint(keys, this.#reads.ranges(), this.#own.deleted);
       const onCommitted = (): void => this.#end("committed");
       const { seq } = this;
       return await this.#host.commit({ seq, footprint, batch, durable, signal, onCommitted });
@@ -206,30 +221,31 @@ export class Transaction extends Reads implements Disposable, AsyncDisposable {
 
   protected override scanView(): ReadView {
     const read = this.readView();
-    if (this.#own.rowCount === 0) return read;
     const [, ...tables] = read.view.tables;
-    return { ...read, view: { ...read.view, tables: [this.#own.asOfNow(), ...tables] } };
+    if (!this.#own.isEmpty) tables.unshift(this.#own.asOfNow());
+    return { ...read, view: { ...read.view, tables } };
   }
 
-  #write(kind: RowKind, key: Uint8Array, value: Uint8Array, lifetime: number): void {
-    this.#requireActive();
+  #writeOf(
+    kind: RowKind,
+    key: Uint8Array,
+    value: Uint8Array,
+    lifetime: number,
+    operatorId: number,
+  ): OwnMerge {
     const createdAt = this.#host.now();
-    const expiresAt = kind === RowKind.put ? this.#host.expiryOf(lifetime, createdAt) : 0;
-    const write = { kind, key, value, createdAt, expiresAt, lifetime };
-    if (!this.#own.add(write, batchBytesMax)) {
-      throw new InvalidArgumentError(
-        `The transaction would write more than ${batchBytesMax} bytes. Split it, where it need not be atomic.`,
-      );
-    }
+    const expiresAt = kind === RowKind.delete ? 0 : this.#host.expiryOf(lifetime, createdAt);
+    return { kind, key, value, operatorId, createdAt, expiresAt, lifetime };
   }
 
-  #isOwn(key: KeyLike): boolean {
-    try {
-      return this.#own.has(toKeyBytes(key));
-    } catch {
-      // No key: the read has said so.
-      return false;
-    }
+  #add(write: OwnMerge): void {
+    if (!this.#own.add(write, batchBytesMax)) throw tooLarge();
+  }
+
+  #deleteRange(range: HalfOpenRange | undefined): void {
+    this.#requireActive();
+    if (range === undefined) return;
+    if (!this.#own.deleteRange(range, batchBytesMax)) throw tooLarge();
   }
 
   #requireActive(): void {
@@ -246,4 +262,10 @@ export class Transaction extends Reads implements Disposable, AsyncDisposable {
     this.#reads.clear();
     this.#host.end(this);
   }
+}
+
+function tooLarge(): InvalidArgumentError {
+  return new InvalidArgumentError(
+    `The transaction would write more than ${batchBytesMax} bytes. Split it, where it need not be atomic.`,
+  );
 }

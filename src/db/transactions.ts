@@ -9,6 +9,7 @@ import { throwIfAborted } from "../common/abort.js";
 import type { Clock } from "../common/clock.js";
 import { checkOptions, requireOneOf } from "../common/options.js";
 import type { Random } from "../common/random.js";
+import type { RangeTombstone } from "../common/range-tombstone.js";
 import type { MemTable } from "../memtable/mem-table.js";
 import { findLaterWrite } from "../read/find-later-write.js";
 import { type Conflict, conflictError } from "./conflict.js";
@@ -24,7 +25,8 @@ import {
   type TransactionOptions,
 } from "./run-transaction.js";
 import type { Pin, Snapshots } from "./snapshots.js";
-import { type CommitWork, Transaction, type TransactionHost } from "./transaction.js";
+import { Transaction } from "./transaction.js";
+import type { CommitWork, TransactionHost } from "./transaction-host.js";
 import type { WritePipeline, WriteResult } from "./write-pipeline.js";
 
 export interface TransactionsOptions {
@@ -170,11 +172,12 @@ export class Transactions implements TransactionHost {
   ): Promise<number> {
     const { view, tables, requireOpen } = this.#options.readView();
     const { keys, ranges } = footprint;
-    const later = await findLaterWrite(view, tables, { afterSeq, keys, ranges, signal });
+    const meets = (range: RangeTombstone): boolean => footprint.conflictWith(range) !== undefined;
+    const later = await findLaterWrite(view, tables, { afterSeq, keys, ranges, meets, signal });
     requireOpen();
-    if (later !== undefined) {
-      throw conflictError(footprint.conflictAt(later.key, later.seq), seq);
-    }
-    return view.manifest.lastL0Seq;
+    if (later === undefined) return view.manifest.lastL0Seq;
+    const conflict =
+      "key" in later ? footprint.conflictAt(later.key, later.seq) : footprint.conflictWith(later);
+    throw conflictError(conflict!, seq);
   }
 }

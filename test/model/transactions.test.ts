@@ -11,100 +11,22 @@ import {
   isMoraineError,
   type KeyRange,
   type OpenOptions,
-  type Transaction,
 } from "../../src/index.js";
 import { MemoryObjectStore } from "../../src/testing/index.js";
+import { Merge, mergeArbitrary, operators } from "./merges.js";
 import { isWithin, nameOf } from "./model.js";
+import {
+  holdsKeys,
+  isIn,
+  type KeyWrite,
+  keys,
+  type Operation,
+  Running,
+  Side,
+  slots,
+} from "./transaction-side.js";
 
 const KiB = 1024;
-const slots = 3;
-
-/** A value of undefined is a delete. */
-type Operation = readonly [key: string, value: Uint8Array | undefined];
-type Reached = (key: Uint8Array) => boolean;
-
-/** What was written at a seq. */
-interface Written {
-  readonly seq: number;
-  readonly operations: readonly Operation[];
-  /** The first and the last key of a load. */
-  readonly covers?: readonly [string, string];
-}
-
-interface Running {
-  readonly tx: Transaction;
-  readonly isolation: Isolation;
-  readonly own: Map<string, { value: Uint8Array | undefined; isMarked: boolean }>;
-  readonly readKeys: Set<string>;
-  readonly readRanges: { has: Reached; range: KeyRange }[];
-}
-
-class Side {
-  readonly written: Written[] = [];
-  readonly running: (Running | undefined)[] = new Array(slots).fill(undefined);
-  readonly db: Db;
-
-  constructor(db: Db) {
-    this.db = db;
-  }
-
-  add(seq: number, operations: readonly Operation[], isLoad = false): void {
-    const keys = operations.map(([key]) => key).sort();
-    const covers = [keys[0]!, keys.at(-1)!] as const;
-    this.written.push({ seq, operations, ...(isLoad && { covers }) });
-  }
-
-  get lastSeq(): number {
-    return this.written.at(-1)?.seq ?? 0;
-  }
-
-  stateAt(seq: number): Map<string, Uint8Array> {
-    const rows = new Map<string, Uint8Array>();
-    for (const written of this.written) {
-      if (written.seq > seq) break;
-      for (const [key, value] of written.operations) {
-        if (value === undefined) rows.delete(key);
-        else rows.set(key, value);
-      }
-    }
-    return rows;
-  }
-
-  /** The state that a transaction sees. */
-  rows({ tx, own }: Running): { key: string; value: Uint8Array }[] {
-    const rows = this.stateAt(tx.seq);
-    for (const [key, { value }] of own) {
-      if (value === undefined) rows.delete(key);
-      else rows.set(key, value);
-    }
-    return [...rows].sort().map(([key, value]) => ({ key, value }));
-  }
-
-  /** A write up to `seq` that the transaction does not go together with. */
-  conflict({ tx, own, readKeys, readRanges }: Running, seq: number): Written | undefined {
-    const keys = [...readKeys, ...[...own].filter(([, w]) => w.isMarked).map(([key]) => key)];
-    return this.written.find((written) => {
-      if (written.seq <= tx.seq || written.seq > seq) return false;
-      const { covers } = written;
-      if (covers === undefined) {
-        return written.operations.some(
-          ([key]) => keys.includes(key) || readRanges.some(({ has }) => has(encodeUtf8(key))),
-        );
-      }
-      const [first, last] = covers;
-      if (keys.some((key) => key >= first && key <= last)) return true;
-      // Keys have one or two letters: a range that overlaps holds one of these, or lies between two neighbours.
-      return readRanges.some(({ has }) =>
-        probes.some((key) => key >= first && key <= last && has(encodeUtf8(key))),
-      );
-    });
-  }
-}
-
-const letters = ["a", "b", "c", "d"];
-const keys = [...letters, "aa", "bb", "ca"];
-/** All keys that the tests use, and what lies next to them. */
-const probes = keys.flatMap((key) => [key, `${key}\0`, `${key}!`]).sort();
 
 interface Step {
   run(side: Side): Promise<void>;
@@ -121,9 +43,7 @@ const begin = (slot: number, isolation: Isolation): Step =>
     side.running[slot]?.tx.rollback();
     const tx = side.db.begin({ isolation });
     expect(tx.seq).toBe(side.lastSeq);
-    side.running[slot] = {
-      ...{ tx, isolation, own: new Map(), readKeys: new Set(), readRanges: [] },
-    };
+    side.running[slot] = new Running(tx, isolation);
   });
 
 const within = (
@@ -137,20 +57,39 @@ const within = (
     if (running !== undefined) await run(running, side);
   });
 
-const writeIn = (slot: number, key: string, value: Uint8Array | undefined): Step =>
-  within(slot, "write", [key, value?.length], ({ tx, own }) => {
+const rangeToDelete = (range: KeyRange): KeyRange | { all: true } =>
+  Object.keys(range).length === 0 ? { all: true } : range;
+
+const writeIn = (slot: number, { key, value }: KeyWrite): Step =>
+  within(slot, "write", [key, String(value)], (running) => {
+    const { tx } = running;
     if (value === undefined) tx.delete(key);
-    else tx.put(key, value);
-    own.set(key, { value, isMarked: true });
+    else if (!(value instanceof Merge)) tx.put(key, value);
+    else {
+      const { operator, operand } = value;
+      const merge = (): void => tx.merge(key, operand, { operator });
+      if (running.isMixed(key, value)) {
+        expect(merge).toThrow("not known");
+        return;
+      }
+      merge();
+    }
+    running.write({ key, value });
+  });
+
+const deleteRangeIn = (slot: number, range: KeyRange): Step =>
+  within(slot, "deleteRange", range, (running) => {
+    running.tx.deleteRange(rangeToDelete(range));
+    if (holdsKeys(range)) running.write({ range });
   });
 
 const unmark = (slot: number, key: string): Step =>
-  within(slot, "unmarkWrite", key, ({ tx, own }) => {
-    const write = own.get(key);
-    if (write === undefined) expect(() => tx.unmarkWrite(key)).toThrow("has not written");
+  within(slot, "unmarkWrite", key, (running) => {
+    const call = (): void => running.tx.unmarkWrite(key);
+    if (running.writesOf(key).length === 0) expect(call).toThrow("has not written");
     else {
-      tx.unmarkWrite(key);
-      own.set(key, { ...write, isMarked: false });
+      call();
+      running.unmarked.add(key);
     }
   });
 
@@ -163,17 +102,17 @@ const mark = (slot: number, what: string | KeyRange): Step =>
 
 const getIn = (slot: number, asked: readonly string[]): Step =>
   within(slot, "get", asked, async (running, side) => {
-    const { tx, isolation, own, readKeys } = running;
+    const { tx, isolation, readKeys } = running;
     const rows = side.rows(running);
     const expected = asked.map((key) => rows.find((row) => row.key === key)?.value);
     if (isolation === "serializable") {
-      for (const key of asked) if (!own.has(key)) readKeys.add(key);
+      for (const key of asked) if (!running.decides(key)) readKeys.add(key);
     }
     if (asked.length !== 1) expect(await tx.getMany(asked)).toEqual(expected);
     else {
       const [value, entry] = await Promise.all([tx.get(asked[0]!), tx.getEntry(asked[0]!)]);
       expect([value, entry?.value]).toEqual([expected[0], expected[0]]);
-      if (entry !== undefined) expect(entry.seq === 0).toBe(own.has(asked[0]!));
+      if (entry !== undefined) expect(entry.seq === 0).toBe(running.writesOf(asked[0]!).length > 0);
     }
   });
 
@@ -190,7 +129,7 @@ const scanIn = (slot: number, plan: ScanPlan): Step =>
   within(slot, "scan", plan, async (running, side) => {
     const { range, reverse, limit, first, seeks } = plan;
     const { tx, isolation, readRanges } = running;
-    const rows = side.rows(running).filter(({ key }) => isWithin(encodeUtf8(key), range));
+    const rows = side.rows(running).filter(({ key }) => isIn(key, range));
     if (reverse) rows.reverse();
     const order = (a: string, b: string): number =>
       (reverse ? -1 : 1) * compareBytes(encodeUtf8(a), encodeUtf8(b));
@@ -220,8 +159,7 @@ async function commitOne(side: Side, slot: number): Promise<void> {
   const running = side.running[slot];
   if (running === undefined) return;
   side.running[slot] = undefined;
-  const { tx, own } = running;
-  const operations = [...own].map(([key, { value }]) => [key, value] as const);
+  const { tx, own: operations } = running;
   try {
     const { seq } = await tx.commit({ durable: false });
     if (operations.length === 0) return;
@@ -272,20 +210,29 @@ const rollback = (slot: number): Step =>
 const plain = (operations: readonly Operation[], isLoad: boolean): Step =>
   step(isLoad ? "load" : "write", operations, async (side) => {
     const { db } = side;
-    if (operations.length === 0) return;
+    const writes = operations.filter((one) => "key" in one || holdsKeys(one.range));
+    const loaded = writes.flatMap((one) => ("key" in one ? [one.key] : [])).sort();
     if (isLoad) {
-      const loaded = operations.map(([key]) => [key, encodeUtf8("loaded")] as const);
-      const { seq } = await db.load(loaded);
-      side.add(seq, loaded, true);
+      if (loaded.length === 0) return;
+      const value = encodeUtf8("loaded");
+      const { seq } = await db.load(loaded.map((key) => ({ key, value })));
+      side.add(
+        seq,
+        loaded.map((key) => ({ key, value })),
+        [loaded[0]!, loaded.at(-1)!],
+      );
       return;
     }
     const batch = db.batch();
-    for (const [key, value] of operations) {
-      if (value === undefined) batch.delete(key);
-      else batch.put(key, value);
+    for (const one of operations) {
+      if ("range" in one) batch.deleteRange(rangeToDelete(one.range));
+      else if (one.value === undefined) batch.delete(one.key);
+      else if (one.value instanceof Merge)
+        batch.merge(one.key, one.value.operand, { operator: one.value.operator });
+      else batch.put(one.key, one.value);
     }
     const { seq } = await db.write(batch, { durable: false });
-    side.add(seq, operations);
+    if (writes.length > 0) side.add(seq, writes);
   });
 
 const flush: Step = step("flush", "", async ({ db }) => {
@@ -295,9 +242,9 @@ const flush: Step = step("flush", "", async ({ db }) => {
 const check: Step = step("check", "", async (side) => {
   const { db, running } = side;
   const seen: string[] = [];
-  for await (const { key, value } of db.scan()) seen.push(`${nameOf(key)}=${value.length}`);
-  const expected = [...side.stateAt(side.lastSeq)].sort();
-  expect(seen).toEqual(expected.map(([key, value]) => `${key}=${value.length}`));
+  for await (const { key, value } of db.scan()) seen.push(`${nameOf(key)}=${value}`);
+  const expected = [...side.stateAt(side.lastSeq)].map(([key, value]) => `${key}=${value}`);
+  expect(seen).toEqual(expected.sort());
   const open = running.filter((one) => one !== undefined);
   const { transactionCount, oldestSnapshotSeq, conflictWindowBytes } = db.stats();
   expect(transactionCount).toBe(open.length);
@@ -308,9 +255,10 @@ const check: Step = step("check", "", async (side) => {
 
 const slot = fc.nat(slots - 1);
 const key = fc.constantFrom(...keys);
-const value = fc.option(
-  fc.nat(30).map((length) => new Uint8Array(length)),
-  { nil: undefined, freq: 3 },
+const value: fc.Arbitrary<KeyWrite["value"]> = fc.oneof(
+  fc.tuple(fc.nat(30), fc.nat(9)).map(([length, fill]) => new Uint8Array(length).fill(fill)),
+  fc.constant(undefined),
+  mergeArbitrary,
 );
 const range: fc.Arbitrary<KeyRange> = fc
   .tuple(
@@ -328,17 +276,27 @@ const plan: fc.Arbitrary<ScanPlan> = fc.record({
   first: fc.nat(8),
   seeks: fc.array(fc.tuple(key, fc.nat(3)), { maxLength: 2 }),
 });
-const operations = fc.uniqueArray(fc.tuple(key, value), {
-  selector: ([name]) => name,
+const keyWrites = fc.uniqueArray(fc.record({ key, value }), {
+  selector: (one) => one.key,
   maxLength: 3,
 });
+const operations: fc.Arbitrary<Operation[]> = fc.oneof(
+  keyWrites,
+  range.map((one) => [{ range: one }]),
+  fc.tuple(keyWrites, range, keyWrites).map(([before, one, after]) => {
+    const isFirst = ({ key: name }: KeyWrite): boolean =>
+      !before.some((other) => other.key === name);
+    return [...before, { range: one }, ...after.filter(isFirst)];
+  }),
+);
 const isolation = fc.constantFrom<Isolation>("snapshot", "serializable", "serializable");
 
 const steps: fc.Arbitrary<Step>[] = [
   fc.tuple(slot, isolation).map(([s, i]) => begin(s, i)),
   fc.tuple(slot, isolation).map(([s, i]) => begin(s, i)),
-  fc.tuple(slot, key, value).map(([s, k, v]) => writeIn(s, k, v)),
-  fc.tuple(slot, key, value).map(([s, k, v]) => writeIn(s, k, v)),
+  fc.tuple(slot, fc.record({ key, value })).map(([s, write]) => writeIn(s, write)),
+  fc.tuple(slot, fc.record({ key, value })).map(([s, write]) => writeIn(s, write)),
+  fc.tuple(slot, range).map(([s, r]) => deleteRangeIn(s, r)),
   fc.tuple(slot, key).map(([s, k]) => unmark(s, k)),
   fc.tuple(slot, fc.oneof(key, range)).map(([s, what]) => mark(s, what)),
   fc.tuple(slot, fc.array(key, { maxLength: 3 })).map(([s, asked]) => getIn(s, asked)),
@@ -358,7 +316,8 @@ const readArbitrary = fc.oneof(
     .tuple(slot, fc.array(key, { minLength: 1, maxLength: 2 }))
     .map(([s, asked]) => getIn(s, asked)),
   fc.tuple(slot, plan).map(([s, p]) => scanIn(s, p)),
-  fc.tuple(slot, key, value).map(([s, k, v]) => writeIn(s, k, v)),
+  fc.tuple(slot, fc.record({ key, value })).map(([s, write]) => writeIn(s, write)),
+  fc.tuple(slot, range).map(([s, r]) => deleteRangeIn(s, r)),
 );
 /** A transaction from its begin to its commit, so that one that depends on little, and is late, is not rare. */
 const whole: fc.Arbitrary<Step> = fc
@@ -368,7 +327,7 @@ const whole: fc.Arbitrary<Step> = fc
     meanwhile: fc.tuple(operations, fc.constantFrom(false, false, true)),
     isFlushed: fc.boolean(),
     after: fc.array(readArbitrary, { maxLength: 2 }),
-    own: fc.tuple(fc.constantFrom("x", "x", "y", "a"), value),
+    own: fc.record({ key: fc.constantFrom("x", "x", "y", "a"), value }),
   })
   .map(({ isolation: which, before, meanwhile, isFlushed, after, own }) => {
     const parts = [
@@ -377,7 +336,7 @@ const whole: fc.Arbitrary<Step> = fc
       plain(...meanwhile),
       ...(isFlushed ? [flush] : []),
       ...after,
-      writeIn(0, ...own),
+      writeIn(0, own),
       commit([0]),
     ];
     return step("whole", parts.map(String), async (side) => {
@@ -386,6 +345,7 @@ const whole: fc.Arbitrary<Step> = fc
   });
 
 const options: fc.Arbitrary<OpenOptions> = fc.record({
+  mergeOperators: fc.constant(operators),
   memTableBytes: fc.constantFrom(4 * KiB, undefined),
   unflushedBytesMax: fc.constantFrom(40 * KiB, 256 * KiB),
   conflictWindowBytes: fc.constantFrom(0, 64 * KiB, undefined),

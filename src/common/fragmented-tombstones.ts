@@ -97,8 +97,8 @@ export class FragmentedTombstones {
   }
 
   /**
-   * True when every key from `first` to `last`, both included, is covered by a tombstone with seq > `seq` and <= `seqMax`. May
-   * answer false, though it is so, where the keys lie in more than 64 fragments.
+   * True when every key from `first` to `last`, both included, is covered by a tombstone with seq > `seq`, which is 0 or more, and
+   * <= `seqMax`. Answers false, though it may be so, where the keys lie in more than 64 fragments.
    */
   hidesAll(first: Uint8Array, last: Uint8Array, seqMax: number, seq: number): boolean {
     if (this.maxSeq <= seq) return false;

@@ -10,8 +10,8 @@ const exactBits = 53;
 const insertionMax = 12;
 
 /**
- * The numbers of keys in the order of the keys; key i is `bytes[offsets[i], offsets[i + 1])`. A pass over a run of them skips what they all begin with, and sorts by the
- * bytes after it; what is equal there is a run for a later pass.
+ * The numbers of keys in the order of the keys; key i is `bytes[offsets[i], offsets[i + 1])`. A pass over a run of them skips
+ * what they all begin with, and sorts by the bytes after it; what is equal there is a run for a later pass.
  */
 export function keyOrder(bytes: Uint8Array, offsets: Uint32Array): Uint32Array<ArrayBuffer> {
   const count = offsets.length - 1;
@@ -83,7 +83,10 @@ function sharedPrefix(
   return equal ? -1 : shared;
 }
 
-/** Bytes of a key from `start` as digits above zero, so that a key that ends comes before one with a zero byte: every pass parts its run. */
+/**
+ * Bytes of a key from `start` as digits above zero, so that a key that ends comes before one with a zero byte. So every pass parts
+ * its run, and there is an end to them.
+ */
 function passWord(bytes: Uint8Array, start: number, end: number): number {
   let word = 0;
   for (let at = start; at < start + passBytes; at++) {

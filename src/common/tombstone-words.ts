@@ -66,7 +66,7 @@ export class BoundaryWords {
     }
     const word = keyWord(bytes, at, end);
     let low = 0;
-    // Always as many steps: a third faster than with two ends, since the processor guesses when it is over.
+    // The number of steps depends on the length alone, so that the processor foresees the end: a third faster than narrowing.
     for (let rest = words.length; rest > 0; ) {
       const half = (rest + 1) >>> 1;
       if (words[low + half - 1]! <= word) low += half;
@@ -105,8 +105,9 @@ function keyWord(bytes: Uint8Array, start: number, end: number): number {
     return high * 2 ** 32 + (low >>> 0);
   }
   let word = 0;
-  for (let at = start; at < start + wordBytes; at++)
+  for (let at = start; at < start + wordBytes; at++) {
     word = word * 256 + (at < end ? bytes[at]! : 0);
+  }
   return word;
 }
 

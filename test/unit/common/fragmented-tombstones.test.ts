@@ -103,6 +103,18 @@ test("its boundaries are the bounds of the tombstones, each once and in order, a
   );
 });
 
+test("many bounds that differ by zero bytes at their end are put in order", () => {
+  const list = Array.from({ length: 100 }, (_, i) => ({
+    start: new Uint8Array(i % 9),
+    end: new Uint8Array((i % 9) + 1 + (i % 2)),
+    seq: i + 1,
+  }));
+  const set = FragmentedTombstones.of(list);
+  const boundaries = Array.from({ length: set.fragmentCount }, (_, i) => set.boundary(i));
+  expect(boundaries).toEqual(Array.from({ length: 11 }, (_, length) => new Uint8Array(length)));
+  expect([...set.tombstones()]).toEqual(list);
+});
+
 test("two joined are the same as one of all their tombstones", async () => {
   await fc.assert(
     fc.asyncProperty(tombstones, tombstones, async (a, b) => {

@@ -60,6 +60,13 @@ const tombstoneSpan = new MessageType<TombstoneSpan>(
       : undefined,
 );
 
+/** Spans do not overlap, and nothing comes after an endless one: they are searched by key. */
+function follows({ rangeDeletes }: SstInfo, i: number): boolean {
+  if (i === 0) return true;
+  const before = rangeDeletes[i - 1]!;
+  return !before.endless && compareBytes(before.end, rangeDeletes[i]!.start) <= 0;
+}
+
 const sstInfo = new MessageType<SstInfo>(
   "SstInfo",
   {
@@ -80,6 +87,7 @@ const sstInfo = new MessageType<SstInfo>(
   (sst) =>
     sst.rangeDeletesOffset > sst.metaOffset ||
     (sst.rangeDeletesOffset === 0) !== (sst.rangeDeletes.length === 0) ||
+    sst.rangeDeletes.some((span, i) => span.maxSeq > sst.maxSeq || !follows(sst, i)) ||
     sst.metaOffset > sst.topOffset ||
     sst.topOffset > sst.size ||
     sst.minSeq > sst.maxSeq ||

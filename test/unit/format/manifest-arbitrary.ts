@@ -50,6 +50,12 @@ const tombstoneSpans: fc.Arbitrary<TombstoneSpan[]> = fc
     return spans;
   });
 
+const withSeqsUpTo = (span: TombstoneSpan, seqMax: number): TombstoneSpan => ({
+  ...span,
+  minSeq: Math.min(span.minSeq, seqMax),
+  maxSeq: Math.min(span.maxSeq, seqMax),
+});
+
 export const sstInfo: fc.Arbitrary<SstInfo> = fc
   .record({
     id: ulid,
@@ -67,7 +73,7 @@ export const sstInfo: fc.Arbitrary<SstInfo> = fc
       ...{ firstKey: keys[0]!, lastKey: keys[1]!, minSeq: seqs[0]!, maxSeq: seqs[1]! },
       ...counts,
       rangeDeletesOffset: hasSection ? rangeDeletesOffset! : 0,
-      rangeDeletes: hasSection ? spans : [],
+      rangeDeletes: hasSection ? spans.map((span) => withSeqsUpTo(span, seqs[1]!)) : [],
     };
   });
 

@@ -3,10 +3,13 @@ import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import protobuf from "protobufjs";
 import { describe, expect, test } from "vitest";
+import { emptyBytes } from "../../../src/common/bytes.js";
 import { isMoraineError } from "../../../src/common/errors.js";
 import { ulidToBytes } from "../../../src/common/ids.js";
+import type { TombstoneSpan } from "../../../src/format/manifest.js";
 import { loadMessage, manifestMessage, runMessage } from "../../../src/format/manifest-messages.js";
 import { MessageType } from "../../../src/format/protobuf-message.js";
+import { sstOf } from "../manifest/manifests.js";
 import { loads, manifests, runs } from "./manifest-arbitrary.js";
 
 const specification = readFileSync(
@@ -171,4 +174,34 @@ describe.each(cases)("%s", (name, ours, arbitrary) => {
     );
     expect(read).toBeGreaterThan(50);
   });
+});
+
+test("an SST whose range deletes contradict each other, or it, is corruption", () => {
+  const span = (start: number, end: number | undefined, over: object = {}): TombstoneSpan => ({
+    ...{ start: Uint8Array.of(start), end: end === undefined ? emptyBytes : Uint8Array.of(end) },
+    ...{ endless: end === undefined, count: 2, minSeq: 0, maxSeq: 9, ...over },
+  });
+  const decoded = (over: object): unknown => {
+    const info = { ...sstOf(1, 3, 9), rangeDeletesOffset: 20, ...over };
+    return runMessage.decode(runMessage.encode({ id: info.id, ssts: [info] }), "o");
+  };
+  const right = [span(1, 2), span(2, 5, { minSeq: 9 }), span(7, undefined)];
+  expect(decoded({ rangeDeletes: right })).toMatchObject({ ssts: [{ rangeDeletes: right }] });
+  for (const wrong of [
+    { rangeDeletes: [] },
+    { rangeDeletes: right, rangeDeletesOffset: 0 },
+    { rangeDeletes: right, rangeDeletesOffset: 51 },
+    { rangeDeletes: right, maxSeq: 8 },
+    { rangeDeletes: [span(1, 3), span(2, 5)] },
+    { rangeDeletes: [span(3, 4), span(1, 2)] },
+    { rangeDeletes: [span(1, undefined), span(2, 5)] },
+    { rangeDeletes: [span(2, 2)] },
+    { rangeDeletes: [span(1, 2, { count: 0 })] },
+    { rangeDeletes: [span(1, 2, { minSeq: 10 })] },
+    { rangeDeletes: [span(1, 2, { endless: true })] },
+  ]) {
+    expect(() => decoded(wrong), JSON.stringify(wrong)).toThrow(
+      expect.objectContaining({ kind: "corruption", object: "o" }),
+    );
+  }
 });

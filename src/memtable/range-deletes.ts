@@ -84,7 +84,7 @@ export class RangeDeletes implements TombstoneSource {
     const parts = [...this.#parts];
     let last = FragmentedTombstones.of(this.#all.slice(this.#cutCount));
     while (parts.length > 0 && parts.at(-1)!.count < last.count * 2) {
-      last = FragmentedTombstones.of([...parts.pop()!.tombstones(), ...last.tombstones()]);
+      last = FragmentedTombstones.join(parts.pop()!, last);
     }
     parts.push(last);
     this.#parts = parts;

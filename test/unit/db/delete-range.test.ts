@@ -18,6 +18,7 @@ import {
   type Change,
   type ChangeOperation,
   Db,
+  DbReader,
   type KeyRange,
   type RangeToDelete,
   type WriteOperation,
@@ -497,5 +498,26 @@ test("what is left in the log is in memory and in the feed when the database is 
     [3, "[,none)", "put b"],
   ]);
   expect(again.seq).toBe(3);
+  expect([text(await again.get("a")), text(await again.get("b"))]).toEqual([undefined, "2"]);
   await clock.advanceUntil(again.close({ flush: false }));
+});
+
+test("a reader lets go of range deletes once they are in L0", async () => {
+  const place = newPlace();
+  const { clock } = place;
+  const db = await openAt(place, quiet);
+  await db.put("a", "1", { durable: false });
+  await clock.advanceUntil(db.flush({ to: "l0" }));
+  const reader = await clock.advanceUntil(DbReader.open(place.at, { clock }));
+  await clock.advanceUntil(db.deleteRange({ gte: "a", lt: "c" }));
+  await clock.advanceUntil(reader.refresh());
+  expect([reader.seq, text(await reader.get("a"))]).toEqual([2, undefined]);
+  expect(reader.stats().memTableBytes).toBeGreaterThan(0);
+  await clock.advanceUntil(db.flush({ to: "l0" }));
+  expect(db.stats()).toMatchObject({ l0Count: 2, memTableBytes: 0 });
+  await clock.advanceUntil(reader.refresh());
+  expect([reader.seq, text(await reader.get("a"))]).toEqual([2, undefined]);
+  expect(reader.stats()).toMatchObject({ memTableBytes: 0, memTableCount: 1 });
+  await reader.close();
+  await clock.advanceUntil(db.close());
 });

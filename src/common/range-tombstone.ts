@@ -7,7 +7,7 @@ import {
   keyBytesMax,
   prefixSuccessor,
 } from "./bytes.js";
-import { isEmpty, type KeyBounds } from "./key-range.js";
+import type { KeyBounds } from "./key-range.js";
 
 /** The keys from `start`, up to but without `end`; undefined: there is no end. */
 export interface HalfOpenRange {
@@ -22,7 +22,6 @@ export interface RangeTombstone extends HalfOpenRange {
 
 /** The same keys; undefined where there are none. Both ends are keys of a legal length. */
 export function toHalfOpen(bounds: KeyBounds): HalfOpenRange | undefined {
-  if (isEmpty(bounds)) return undefined;
   const { lower, lowerInclusive, upper, upperInclusive } = bounds;
   let start: Bytes | undefined = lower ?? emptyBytes;
   if (!lowerInclusive && lower !== undefined) start = keyAfter(lower);

@@ -94,6 +94,7 @@ test("its boundaries are the bounds of the tombstones, each once and in order, a
       const distinct = sorted.filter((at, i) => i === 0 || compareBytes(sorted[i - 1]!, at) !== 0);
       const boundaries = Array.from({ length: set.fragmentCount }, (_, i) => set.boundary(i));
       expect(boundaries).toEqual(distinct);
+      expect(set.columns.keys.length).toBe(distinct.reduce((sum, at) => sum + at.length, 0));
       expect([...set.tombstones()]).toEqual(list);
       expect(set.count).toBe(list.length);
       expect(set.maxSeq).toBe(Math.max(0, ...list.map((t) => t.seq)));

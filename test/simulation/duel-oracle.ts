@@ -8,6 +8,7 @@
  * A load becomes a write when it takes its seqs; before that its marker is a key that nobody has written.
  */
 import type { Db } from "../../src/db/db.js";
+import type { Survivor } from "./feed-ledger.js";
 import {
   applyChanges,
   type Change,
@@ -71,6 +72,13 @@ export class DuelHandle {
 
   nextMarker(): string {
     return `w/${String(this.epoch).padStart(4, "0")}/${String(this.#markerCount++).padStart(4, "0")}`;
+  }
+
+  /** The last seq of a write that has been given its own. */
+  seqOf(index: number): number {
+    let seq = this.#seqBefore;
+    for (const { seqCount } of this.writes.slice(0, index + 1)) seq += seqCount;
+    return seq;
   }
 
   /** A load has taken its seqs: it comes before all that waits for one. Seqs are given without gaps. */
@@ -164,11 +172,35 @@ export class DuelOracle {
     return prefixes;
   }
 
+  /** A change feed has given the last of so many writes of an epoch: that binds all who look later. */
+  changeGiven(who: string, epoch: number, count: number): void {
+    const ended = this.#ended.get(epoch);
+    if (ended !== undefined && count > ended) {
+      throw new Error(`${who} gives write ${count} of epoch ${epoch}, which ended after ${ended}.`);
+    }
+    this.#atLeast.set(epoch, Math.max(count, this.#atLeast.get(epoch) ?? 0));
+  }
+
   /** The whole database after all is over: nothing acknowledged or seen is missing. */
   checkFinal(who: string, content: Content): void {
     const prefixes = this.observe(who, content);
     for (const [epoch, count] of this.#atLeast) this.#requireAtLeast(who, prefixes, epoch, count);
     this.requireMarkers(who, content, this.durableMarkers());
+  }
+
+  /** What is durable for ever, by seq, of the markers that were found at the end, with the seqs that they have. */
+  survivors(seqs: ReadonlyMap<string, number>, hasLog: (epoch: number) => boolean): Survivor[] {
+    const survivors: Survivor[] = [];
+    for (const { epoch, writes } of this.handles.values()) {
+      for (const { marker, seqCount } of writes) {
+        const last = seqs.get(marker);
+        if (last === undefined) continue;
+        for (let seq = last - seqCount + 1; seq <= last; seq++) {
+          survivors.push({ seq, marker, logged: hasLog(epoch) });
+        }
+      }
+    }
+    return survivors.sort((a, b) => a.seq - b.seq);
   }
 
   /** A checkpoint holds what had been accepted before it, is a state that was, and never changes. */

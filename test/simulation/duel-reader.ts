@@ -2,6 +2,7 @@
 import { isMoraineError } from "../../src/common/errors.js";
 import { randomBelow } from "../../src/common/random.js";
 import { DbReader } from "../../src/db/db-reader.js";
+import type { DuelFeeder } from "./duel-feeder.js";
 import type { DuelOracle } from "./duel-oracle.js";
 import type { DuelPlace } from "./duel-place.js";
 import { type Content, readContent, scanContent } from "./history.js";
@@ -14,13 +15,16 @@ export class DuelReader {
   readonly process: SimulatedProcess;
   readonly #oracle: DuelOracle;
   readonly #place: DuelPlace;
+  readonly #feeder: DuelFeeder;
   #size = 0;
   #follower: DbReader | undefined;
+  #feeding: Promise<void> | undefined;
 
-  constructor(process: SimulatedProcess, oracle: DuelOracle, place: DuelPlace) {
+  constructor(process: SimulatedProcess, oracle: DuelOracle, place: DuelPlace, feeder: DuelFeeder) {
     this.process = process;
     this.#oracle = oracle;
     this.#place = place;
+    this.#feeder = feeder;
   }
 
   /** Opens, looks, and closes, and again. */
@@ -42,6 +46,20 @@ export class DuelReader {
     }
   }
 
+  /** Opens, follows the changes for a while, and closes, and again. */
+  async feed(): Promise<void> {
+    const { clock } = this.process;
+    for (let life = 0; life < 3; life++) {
+      await clock.sleep(this.#below(300));
+      const reader = await this.#open();
+      if (reader === undefined) continue;
+      const feeding = this.#feeder.follow(this.process, reader);
+      await clock.sleep(this.#below(1_500));
+      await reader.close();
+      await feeding;
+    }
+  }
+
   /** Opens once there is something, and then only watches what its polls bring. */
   async follow(): Promise<void> {
     const { clock } = this.process;
@@ -52,6 +70,7 @@ export class DuelReader {
       if (this.#follower !== undefined) await this.#look(this.#follower, acknowledged);
     }
     if (this.#follower === undefined) return;
+    this.#feeding = this.#feeder.follow(this.process, this.#follower);
     for (let round = 0; round < 4; round++) {
       await clock.sleep(this.#below(400));
       if (this.#below(2) === 0) await this.#look(this.#follower, []);
@@ -69,6 +88,7 @@ export class DuelReader {
     await reader.close();
     const end = await reader.closed;
     if (end !== undefined) throw end;
+    await this.#feeding;
   }
 
   async #open(checkpoint?: string): Promise<DbReader | undefined> {

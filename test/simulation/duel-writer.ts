@@ -2,6 +2,7 @@
 import { isMoraineError } from "../../src/common/errors.js";
 import { randomBelow } from "../../src/common/random.js";
 import type { Db } from "../../src/db/db.js";
+import type { DuelFeeder } from "./duel-feeder.js";
 import type { DuelHandle, DuelOracle, DuelWrite } from "./duel-oracle.js";
 import type { DuelPlace } from "./duel-place.js";
 import { type Change, equalContent, readContent, scanContent } from "./history.js";
@@ -20,6 +21,7 @@ export class DuelWriter {
   readonly #oracle: DuelOracle;
   readonly #place: DuelPlace;
   readonly #newestEpoch: () => number;
+  readonly #feeder: DuelFeeder;
   /** Promises that have not settled. */
   #pending = 0;
   /** It closes now, and leaves to the log what is not in L0. */
@@ -28,18 +30,22 @@ export class DuelWriter {
   /** `db.seq` when it was opened. */
   #openedSeq = 0;
   db: Db | undefined;
+  /** Settles when the feeds of the handle have ended, or are not followed any more. */
+  feeding: Promise<void> | undefined;
 
-  /** `newestEpoch` is that of the newest manifest in the store. */
+  /** `newestEpoch` is that of the newest manifest in the store; the feeder goes from writer to writer. */
   constructor(
     process: SimulatedProcess,
     oracle: DuelOracle,
     place: DuelPlace,
     newestEpoch: () => number,
+    feeder: DuelFeeder,
   ) {
     this.process = process;
     this.#oracle = oracle;
     this.#place = place;
     this.#newestEpoch = newestEpoch;
+    this.#feeder = feeder;
   }
 
   get pending(): number {
@@ -75,6 +81,7 @@ export class DuelWriter {
         this.handle = this.#oracle.opened(this.process.name, this.db, content);
         this.#openedSeq = this.db.seq;
         void this.#watch(this.db, this.handle.epoch);
+        this.feeding = this.#feeder.follow(this.process, this.db);
         return true;
       } catch (error) {
         if (!isExpected(error)) throw error;
@@ -332,6 +339,7 @@ export class DuelWriter {
       for (const write of called) if (!write.refused) write.durable = true;
     });
     await this.#settles(db.closed, () => undefined);
+    await this.feeding;
   }
 
   /** Never rejects: what no duel explains is put down in the oracle. */

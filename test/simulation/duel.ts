@@ -5,14 +5,17 @@ import type { Db } from "../../src/db/db.js";
 import { DbReader } from "../../src/db/db-reader.js";
 import type { Manifest } from "../../src/format/manifest.js";
 import { decodeManifest } from "../../src/format/manifest-codec.js";
+import { DuelFeeder } from "./duel-feeder.js";
 import { DuelOracle } from "./duel-oracle.js";
 import { DuelPlace } from "./duel-place.js";
 import { DuelReader } from "./duel-reader.js";
 import { DuelWriter } from "./duel-writer.js";
 import type { Fate } from "./fate.js";
+import { type FeedCounts, FeedLedger } from "./feed-ledger.js";
 import { readContent } from "./history.js";
 import { onLoadTick } from "./load-ticks.js";
 import { runCase } from "./replay.js";
+import { StoredLog } from "./stored-log.js";
 import type { MakeObjects } from "./sweep.js";
 import { openDb } from "./sweep-workload.js";
 import { type Script, World } from "./world.js";
@@ -27,6 +30,7 @@ export interface DuelOutcome {
   readonly loads: number;
   readonly loadRuns: number;
   readonly loadSsts: number;
+  readonly feeds: FeedCounts;
 }
 
 export function runDuel(seed: number, makeObjects?: MakeObjects): Promise<DuelOutcome> {
@@ -35,13 +39,20 @@ export function runDuel(seed: number, makeObjects?: MakeObjects): Promise<DuelOu
 }
 
 const livesMax = 6;
+const watchersMax = 3;
 
 class Duel {
   readonly #world: World;
   readonly #oracle = new DuelOracle();
   readonly #place: DuelPlace;
+  readonly #ledger = new FeedLedger(this.#oracle);
+  /** What consumers of changes there are: they outlive the processes. */
+  readonly #ofWriters = new DuelFeeder(this.#oracle, this.#ledger);
+  readonly #ofReaders = new DuelFeeder(this.#oracle, this.#ledger);
   readonly #writers: DuelWriter[] = [];
   readonly #scripts: Script[] = [];
+  #watcher!: DuelReader;
+  #watchers = 0;
   readonly #loads = { loads: 0, loadRuns: 0, loadSsts: 0 };
 
   constructor(world: World) {
@@ -60,10 +71,11 @@ class Duel {
     });
     const slots = 2 + randomBelow(world.random, 2);
     for (let slot = 0; slot < slots; slot++) this.#spawnWriter();
-    const reader = new DuelReader(world.process("reader"), this.#oracle, this.#place);
+    const reader = this.#reader("reader");
     this.#scripts.push(world.spawn(reader.process, () => reader.live()));
-    const follower = new DuelReader(world.process("follower"), this.#oracle, this.#place);
+    const follower = this.#reader("follower");
     this.#scripts.push(world.spawn(follower.process, () => follower.follow()));
+    this.#spawnWatcher();
     world.chaos = () => this.#chaos();
     world.fateOf = ({ operation }) => this.#fate(operation === "create");
     await this.#runScripts();
@@ -79,6 +91,7 @@ class Duel {
     const caughtUp = world.spawn(follower.process, () => follower.catchUp());
     await this.#runUntil(() => caughtUp.done);
     await this.#checkpointsHold(seqs);
+    await this.#feedsAreWhole(seqs);
     return {
       events: world.log,
       requests: world.processes.reduce((sum, { store }) => sum + store.requestCount, 0),
@@ -86,6 +99,7 @@ class Duel {
       handles: this.#oracle.handles.size,
       checkpoints: this.#oracle.checkpoints.length,
       ...this.#loads,
+      feeds: this.#ledger.counts,
     };
   }
 
@@ -93,9 +107,26 @@ class Duel {
     const world = this.#world;
     const skewMs = world.chance(0.3) ? (world.random.next() - 0.5) * 7_200_000 : 0;
     const process = world.process(`w${this.#writers.length + 1}`, Math.floor(skewMs));
-    const writer = new DuelWriter(process, this.#oracle, this.#place, () => newestEpoch(world));
+    const writer = new DuelWriter(
+      process,
+      this.#oracle,
+      this.#place,
+      () => newestEpoch(world),
+      this.#ofWriters,
+    );
     this.#writers.push(writer);
     this.#scripts.push(world.spawn(process, () => writer.live()));
+  }
+
+  #reader(name: string): DuelReader {
+    return new DuelReader(this.#world.process(name), this.#oracle, this.#place, this.#ofReaders);
+  }
+
+  /** Whoever follows the changes from where the last one was killed. */
+  #spawnWatcher(): void {
+    const watcher = this.#reader(`watcher ${++this.#watchers}`);
+    this.#watcher = watcher;
+    this.#scripts.push(this.#world.spawn(watcher.process, () => watcher.feed()));
   }
 
   #alive(): DuelWriter[] {
@@ -114,6 +145,10 @@ class Duel {
       // Whoever is killed is replaced, and sometimes somebody comes who has replaced nobody.
       if (world.chance(0.7)) world.kill(world.pick(this.#writers).process);
       this.#spawnWriter();
+    }
+    if (this.#watchers < watchersMax && world.chance(0.006)) {
+      world.kill(this.#watcher.process);
+      this.#spawnWatcher();
     }
   }
 
@@ -208,6 +243,7 @@ class Duel {
         if (outcome !== expected) {
           throw new Error(`An older writer is "${outcome}" and has ended with "${end?.kind}".`);
         }
+        await writer.feeding;
       });
       await this.#runUntil(() => script.done);
     }
@@ -278,6 +314,34 @@ class Duel {
         await reader.close();
       }
     });
+  }
+
+  /** What feeds gave is what there is, and feeds from any position still agree, also when a collector has been there. */
+  async #feedsAreWhole(seqs: ReadonlyMap<string, number>): Promise<void> {
+    const log = new StoredLog(this.#world.objects, this.#place.other ? "log" : "db");
+    const survivors = this.#oracle.survivors(seqs, (epoch) => log.hasLog(epoch));
+    const gone = new Set<number>();
+    this.#ledger.check(survivors, (seq) => gone.has(seq));
+    const lastSeq = survivors.at(-1)?.seq ?? 0;
+    for (const name of ["feeds", "feeds of what is left"]) {
+      await this.#inProcess(name, async (process) => {
+        const { store, clock, random } = process;
+        const feeder = new DuelFeeder(this.#oracle, this.#ledger);
+        const wal = this.#place.forReader(process);
+        const reader = await DbReader.open({ store, path: "db" }, { clock, random, wal });
+        await reader.waitForSeq(lastSeq);
+        const db = gone.size === 0 ? undefined : await this.#openDb(process);
+        for (const handle of [reader, db]) {
+          if (handle === undefined) continue;
+          await feeder.drain(process, handle, 0, lastSeq);
+          await feeder.drain(process, handle, randomBelow(random, lastSeq + 1), lastSeq);
+        }
+        await reader.close();
+        await db?.close();
+      });
+      this.#ledger.check(survivors, (seq) => gone.has(seq));
+      for (const seq of log.collect(this.#world.random)) gone.add(seq);
+    }
   }
 }
 

@@ -25,9 +25,11 @@ if (replayed !== undefined) {
         const totals = {
           ...{ requests: 0, fenced: 0, handles: 0, checkpoints: 0 },
           ...{ loads: 0, loadRuns: 0, loadSsts: 0 },
+          ...{ changes: 0, loadChanges: 0, truncated: 0, unsupported: 0, ended: 0 },
         };
         for (let i = 0; i < perGroup; i++) {
-          const outcome = await runDuel(group * perGroup + i + 1);
+          const { feeds, ...counts } = await runDuel(group * perGroup + i + 1);
+          const outcome = { ...counts, ...feeds };
           for (const name of Object.keys(totals) as (keyof typeof totals)[]) {
             totals[name] += outcome[name];
           }
@@ -38,6 +40,10 @@ if (replayed !== undefined) {
         expect(totals.loads, "loads").toBeGreaterThan(perGroup);
         expect(totals.loadRuns, "loads of several entries").toBeGreaterThan(totals.loads);
         expect(totals.loadSsts, "entries of several SSTs").toBeGreaterThan(totals.loadRuns);
+        expect(totals.changes, "changes of feeds").toBeGreaterThan(perGroup * 20);
+        expect(totals.loadChanges, "loads in feeds").toBeGreaterThan(perGroup);
+        expect(totals.truncated, "feeds that were cut off").toBeGreaterThan(0);
+        expect(totals.ended, "feeds that ended with their handle").toBeGreaterThan(perGroup);
       },
       120_000,
     );

@@ -24,8 +24,9 @@ const { status } = spawnSync(
 );
 process.exitCode = status ?? 1;
 
-/** Cases of the sweep have a slash in their name, duels are numbers. */
+/** Cases of the sweep have a slash in their name, duels are numbers; histories of transactions say what they are. */
 function fileOf(name) {
+  if (name.startsWith("crashes/")) return "test/simulation/isolation-crashes.test.ts";
   return name.includes("/")
     ? "test/simulation/crash-sweep.test.ts"
     : "test/simulation/duels.test.ts";

@@ -50,6 +50,8 @@ export interface EngineBug {
   replayLoads?: (queue: Replayed[], object: WalObject) => void;
   /** A row in memory decides, whatever was loaded since. */
   memoryDecides?: boolean;
+  /** Durable writes are answered before they are stored. */
+  acknowledgesEarly?: boolean;
   /** What every request of the engine goes through, below its retries. */
   rawStore?: (store: ObjectStore) => ObjectStore;
 }

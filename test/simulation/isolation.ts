@@ -5,7 +5,7 @@ import { World } from "./world.js";
 
 const clients = 4;
 const transactionsPerClient = 10;
-const keys = ["a", "b", "c", "d"];
+const listKeys: readonly string[] = ["a", "b", "c", "d"];
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -18,6 +18,37 @@ export interface IsolationOutcome {
 const toList = (value: Uint8Array | undefined): number[] =>
   value === undefined ? [] : (JSON.parse(decoder.decode(value)) as number[]);
 
+/** One operation of a transaction: reads a list, reads all, or reads one and appends a value that nobody else does. */
+export async function operate(
+  world: World,
+  tx: Transaction,
+  ops: Op[],
+  nextValue: () => number,
+): Promise<void> {
+  const key = world.pick(listKeys);
+  const kind = world.pick(["read", "append", "append", "scan"] as const);
+  if (kind === "scan") {
+    const lists = await scanLists(tx.scan({ reverse: world.chance(0.5) }));
+    for (const [one, list] of lists) ops.push({ kind: "read", key: one, list });
+    return;
+  }
+  const list = toList(await tx.get(key));
+  ops.push({ kind: "read", key, list });
+  if (kind === "read") return;
+  const value = nextValue();
+  tx.put(key, encoder.encode(JSON.stringify([...list, value])));
+  ops.push({ kind: "append", key, value });
+}
+
+/** Every list that a scan has met, also the empty ones. */
+export async function scanLists(
+  rows: AsyncIterable<{ key: Uint8Array; value: Uint8Array }>,
+): Promise<Map<string, number[]>> {
+  const lists = new Map<string, number[]>(listKeys.map((key) => [key, []]));
+  for await (const { key, value } of rows) lists.set(decoder.decode(key), toList(value));
+  return lists;
+}
+
 export async function runIsolation(seed: number, isolation: Isolation): Promise<IsolationOutcome> {
   const world = new World(seed);
   const process = world.process("writer");
@@ -26,27 +57,9 @@ export async function runIsolation(seed: number, isolation: Isolation): Promise<
   const final = new Map<string, readonly number[]>();
   let refused = 0;
   let values = 0;
+  const nextValue = (): number => ++values;
   let ended = 0;
   let db: Db;
-
-  async function operate(tx: Transaction, ops: Op[]): Promise<void> {
-    const key = world.pick(keys);
-    const kind = world.pick(["read", "append", "append", "scan"] as const);
-    if (kind === "scan") {
-      const lists = new Map<string, number[]>();
-      for await (const row of tx.scan({ reverse: world.chance(0.5) })) {
-        lists.set(decoder.decode(row.key), toList(row.value));
-      }
-      for (const one of keys) ops.push({ kind: "read", key: one, list: lists.get(one) ?? [] });
-      return;
-    }
-    const list = toList(await tx.get(key));
-    ops.push({ kind: "read", key, list });
-    if (kind === "read") return;
-    const value = ++values;
-    tx.put(key, encoder.encode(JSON.stringify([...list, value])));
-    ops.push({ kind: "append", key, value });
-  }
 
   async function client(name: string): Promise<void> {
     for (let i = 0; i < transactionsPerClient; i++) {
@@ -54,7 +67,7 @@ export async function runIsolation(seed: number, isolation: Isolation): Promise<
       const tx = db.begin({ isolation });
       const count = 1 + Math.floor(world.random.next() * 4);
       for (let j = 0; j < count; j++) {
-        await operate(tx, ops);
+        await operate(world, tx, ops, nextValue);
         if (world.chance(0.6)) await clock.sleep(world.random.next() * 20);
       }
       let isCommitted = false;
@@ -87,7 +100,7 @@ export async function runIsolation(seed: number, isolation: Isolation): Promise<
   for (let i = 0; i < clients; i++) world.spawn(process, () => client(`client ${i}`));
   await world.run(() => ended === clients);
   const closing = world.spawn(process, async () => {
-    for (const key of keys) final.set(key, toList(await db.get(key)));
+    for (const key of listKeys) final.set(key, toList(await db.get(key)));
     await db.close();
   });
   await world.run(() => closing.done);

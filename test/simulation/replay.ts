@@ -21,6 +21,9 @@ export const replayed: string | undefined = env.MORAINE_SIM_SEED;
 export const duelCount: number = Number(env.MORAINE_SIM_RUNS ?? 150);
 export const sweepSeedCount: number = Math.max(3, Math.floor(duelCount / 60));
 
+/** How many histories of transactions with crashes, at each level. */
+export const isolationSeedCount: number = Math.max(3, Math.floor(duelCount / 5));
+
 export class SimulationFailure extends Error {
   constructor(name: string, file: string, world: World, cause: unknown) {
     const what = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);

@@ -1,6 +1,5 @@
 /** What a transaction is asked for with, and what it asks of its database. */
 import type { Footprint } from "./footprint.js";
-import type { Transaction } from "./transaction.js";
 import type { WriteBatch } from "./write-batch.js";
 import type { WriteResult } from "./write-pipeline.js";
 
@@ -36,5 +35,5 @@ export interface TransactionHost {
   /** Checks and writes in one tick, or rejects; `onCommitted` is called in that tick. */
   commit(work: CommitWork): Promise<WriteResult>;
   /** It has ended, in whatever way. */
-  end(transaction: Transaction): void;
+  end(transaction: Disposable): void;
 }

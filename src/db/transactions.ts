@@ -51,7 +51,7 @@ export class Transactions implements TransactionHost {
   readonly #options: TransactionsOptions;
   readonly #window: ConflictWindow;
   /** By seq, because seqs only grow. */
-  readonly #open = new Map<Transaction, Pin>();
+  readonly #open = new Map<Disposable, Pin>();
 
   constructor(options: TransactionsOptions) {
     this.clock = options.clock;
@@ -89,7 +89,7 @@ export class Transactions implements TransactionHost {
     return runTransaction(this, fn, options);
   }
 
-  end(transaction: Transaction): void {
+  end(transaction: Disposable): void {
     const pin = this.#open.get(transaction);
     if (pin === undefined) return;
     this.#open.delete(transaction);

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { Db } from "../../src/db/db.js";
 import { DbReader } from "../../src/db/db-reader.js";
+import { decodeUint64, encodeUint64, uint64Add } from "../../src/index.js";
 import type { ObjectStore } from "../../src/object-store/object-store.js";
 import { FaultyObjectStore } from "../../src/testing/index.js";
 
@@ -103,6 +104,47 @@ export function engineSuite(options: { makeStore: () => ObjectStore }): void {
     await reader.close();
     await next.close();
     await db.close().catch(() => undefined);
+  });
+
+  test("merges, range deletes, expiry and transactions read the same before and after a flush, a replay and elsewhere", async () => {
+    const store = options.makeStore();
+    const mergeOperators = { count: uint64Add };
+    const db = await Db.open({ store, path }, { mergeOperators });
+    await db.load(["a", "b", "c", "d"].map((key) => ({ key: `row:${key}`, value: "loaded" })));
+    const snapshot = db.snapshot();
+    await db.deleteRange({ gte: "row:b", lt: "row:d" });
+    await db.merge("n", encodeUint64(2n));
+    await db.put("gone", "soon", { expiresAt: 1 });
+    await db.transaction(async (tx) => {
+      expect(await tx.get("row:c")).toBeUndefined();
+      tx.put("row:c", "again");
+      tx.merge("n", encodeUint64(3n));
+      tx.deletePrefix("row:a");
+    });
+    const expected = ["n", "row:c", "row:d"];
+    const check = async (reads: Db | DbReader): Promise<void> => {
+      expect((await reads.keys().nextMany(9)).map(text)).toEqual(expected);
+      const reversed = await reads.keys({ reverse: true }).nextMany(9);
+      expect(reversed.map(text)).toEqual(expected.toReversed());
+      expect(decodeUint64((await reads.get("n"))!)).toBe(5n);
+      expect((await reads.getMany(["row:a", "row:c", "gone"])).map(text)).toEqual([
+        undefined,
+        "again",
+        undefined,
+      ]);
+    };
+    await check(db);
+    await db.flush({ to: "l0" });
+    await check(db);
+    expect(await snapshot.keys().nextMany(9)).toHaveLength(4);
+    await db.deletePrefix("nothing");
+    await db.close({ flush: "wal" });
+    const next = await Db.open({ store, path }, { mergeOperators });
+    await check(next);
+    const reader = await DbReader.open({ store, path }, { mergeOperators });
+    await check(reader);
+    await reader.close();
+    await next.close();
   });
 
   test("without a WAL, a durable write is in L0", async () => {

@@ -137,3 +137,24 @@ it("shows how many loads the log holds, and how many SSTs they name", async () =
     return count;
   }
 });
+
+it("shows how many range deletes each SST has, and what they cover", async () => {
+  const url = `memory:///cli-inspect-${++names}`;
+  const db = await Db.open(url);
+  await db.put("a", "1");
+  await db.flush({ to: "l0" });
+  await db.deleteRange({ gte: "b", lt: "d" });
+  await db.deleteRange({ gte: "c" });
+  await db.flush({ to: "l0" });
+  const json = JSON.parse((await cli(["inspect", url, "--json"])).stdout);
+  expect(json.manifest.requiredFeatures).toEqual([2]);
+  const [[rows], [ranges]] = json.l0.map((entry: { ssts: unknown }) => entry.ssts);
+  expect(rows).toMatchObject({ rowCount: 1, rangeDeleteCount: 0, rangeDeletes: [] });
+  expect(ranges).toMatchObject({ rowCount: 0, rangeDeleteCount: 2, firstKey: "b" });
+  expect(ranges.rangeDeletes).toEqual([{ start: "b", count: 2, minSeq: 2, maxSeq: 3 }]);
+  expect(json.totals).toMatchObject({ rowCount: 1, rangeDeleteCount: 2, sstCount: 2 });
+  const tables = (await cli(["inspect", url])).stdout;
+  expect(tables).toMatch(/rows │ deletes │ range deletes │ bytes/);
+  expect(tables).toMatch(new RegExp(`${ranges.id} │ 0 +│ 0 +│ 2 +│`));
+  await db.close();
+});

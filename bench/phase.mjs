@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { openEngine } from "./engines/registry.mjs";
 import { workload } from "./lib/workload.mjs";
 
-const { question, caseIndex, engineName, seconds, endpoint, directory } = JSON.parse(
+const { question, caseIndex, engineName, seconds, endpoint, directory, sizes } = JSON.parse(
   process.argv[2],
 );
 const { cases, prepare, measure } = await import(`./questions/${question}.mjs`);
@@ -19,7 +19,8 @@ try {
   const location = locationOf(options.store);
   const open = () => openEngine(engineName, location, options.settings);
   const rows = workload({ valueBytes: options.valueBytes ?? 100 });
-  const task = { rows, seconds, options, engineName, location, server: serverAt(endpoint) };
+  const server = serverAt(endpoint);
+  const task = { rows, seconds, options, engineName, location, server, sizes };
   let engine = await open();
   // What reads are measured on is written first, and then opened again: by this process, or by the question.
   if (prepare !== undefined) {

@@ -2,6 +2,7 @@
  * Runs the benches: every case of every question, one fresh process for each engine and round, the engines by turns.
  *
  *   node bench/run.mjs [questions] [--pairs 5] [--seconds 2] [--engines a,b] [--json file] [--directory dir] [--profile dir]
+ *                                 [--rows 10000000] [--range-deletes 1000000]
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -27,10 +28,19 @@ const { values, positionals } = parseArgs({
     json: { type: "string" },
     directory: { type: "string" },
     profile: { type: "string" },
+    rows: { type: "string" },
+    "range-deletes": { type: "string" },
   },
 });
 const pairs = positive("pairs", values.pairs);
 const seconds = positive("seconds", values.seconds);
+// Those that are not given are left to the question.
+const sizes = {
+  ...(values.rows && { rows: positive("rows", values.rows) }),
+  ...(values["range-deletes"] && {
+    rangeDeletes: positive("range-deletes", values["range-deletes"]),
+  }),
+};
 const wanted = values.engines?.split(",");
 
 const all = (await readdir(join(here, "questions")))
@@ -95,14 +105,12 @@ async function runPhase({ question, caseIndex, engineName, one }) {
         : [];
     const task = {
       ...{ question, caseIndex, engineName, seconds },
-      ...{ endpoint: server?.url, directory: values.directory },
+      ...{ endpoint: server?.url, directory: values.directory, sizes },
     };
-    const output = await outputOf([
-      quiet,
-      ...profiling,
-      join(here, "phase.mjs"),
-      JSON.stringify(task),
-    ]);
+    const output = await outputOf(
+      [quiet, ...profiling, join(here, "phase.mjs"), JSON.stringify(task)],
+      one.minutesMax,
+    );
     return JSON.parse(output.trim().split("\n").at(-1));
   } catch (error) {
     throw new Error(`${question}, ${one.name}, ${engineName}: ${error.message}`, { cause: error });
@@ -121,10 +129,10 @@ async function startServer() {
 }
 
 /** What a process prints. It is ended when it takes much longer than any phase should. */
-async function outputOf(args) {
+async function outputOf(args, minutesMax = 2) {
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "inherit"],
-    timeout: 120_000 + seconds * 60_000,
+    timeout: (minutesMax + seconds) * 60_000,
   });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text) => {

@@ -1,12 +1,14 @@
 /** One object of each kind that is framed by an envelope, with values in every field. */
 import { ByteWriter } from "../../src/common/byte-writer.js";
-import { encodeUtf8 } from "../../src/common/bytes.js";
+import { type Bytes, encodeUtf8 } from "../../src/common/bytes.js";
 import { OperationKind, RowKind } from "../../src/common/row.js";
 import { encodeLoadRecord } from "../../src/format/load-record.js";
 import {
+  Feature,
   type Manifest,
   RetiredKind,
   type SstInfo,
+  type TombstoneSpan,
   WalLocation,
 } from "../../src/format/manifest.js";
 import {
@@ -102,6 +104,57 @@ export const manifest: Manifest = {
   },
 };
 
+/** An SST without rows, one with both, and in a run one with more range deletes than spans. */
+const withRangeDeletes: Manifest = {
+  ...manifest,
+  requiredFeatures: [Feature.mergeRows, Feature.rangeDeletes],
+  l0: [
+    {
+      ssts: [
+        {
+          ...{ ...sst(ids[1], 20), rowCount: 0, deleteCount: 0, maxExpiresAt: 0 },
+          ...{ lastKey: encodeUtf8("a"), rangeDeletesOffset: 8 },
+          rangeDeletes: [span(encodeUtf8("a"), undefined, { count: 1, minSeq: 22, maxSeq: 22 })],
+        },
+      ],
+      seq: 0,
+    },
+    {
+      ssts: [
+        {
+          ...{ ...sst(ids[2], 30), rangeDeletesOffset: 4_998_999_000 },
+          rangeDeletes: [
+            span(encodeUtf8(""), encodeUtf8("a"), { count: 300, minSeq: 31, maxSeq: 39 }),
+            span(encodeUtf8("b"), encodeUtf8("ü"), { count: 2, minSeq: 0, maxSeq: 33 }),
+          ],
+        },
+      ],
+      seq: 0,
+    },
+  ],
+  runs: manifest.runs.map((run) => ({
+    ...run,
+    ssts: run.ssts.map((info) => ({
+      ...{ ...info, rangeDeletesOffset: 4_000_000_000 },
+      rangeDeletes: Array.from({ length: 16 }, (_, i) =>
+        span(Uint8Array.of(i, 7), Uint8Array.of(i + 1), {
+          count: 9,
+          minSeq: 0,
+          maxSeq: 1 + (i % 9),
+        }),
+      ),
+    })),
+  })),
+};
+
+function span(
+  start: Bytes,
+  end: Bytes | undefined,
+  numbers: Pick<TombstoneSpan, "count" | "minSeq" | "maxSeq">,
+): TombstoneSpan {
+  return { start, end: end ?? new Uint8Array(0), endless: end === undefined, ...numbers };
+}
+
 function records(): Uint8Array[] {
   const table = new MemTable();
   const at = 1_700_000_000_000;
@@ -195,8 +248,15 @@ const described = (object: WalObject): object => ({
   acknowledgedId: object.acknowledgedId === 0 ? undefined : object.acknowledgedId,
 });
 
+const anyManifest: Sample["decode"] = (bytes, database) => {
+  const decoded = decodeManifest(bytes, "golden", 7);
+  if (database !== undefined && decoded.databaseId !== database) throw new Error("foreign");
+  return decoded;
+};
+
 type SampleName =
   | "manifest"
+  | "manifest-range-deletes"
   | "wal-group"
   | "wal-acknowledged"
   | "wal-load"
@@ -207,11 +267,11 @@ type SampleName =
 export const samples: Record<SampleName, Sample> = {
   manifest: {
     encode: () => encodeManifest(manifest),
-    decode: (bytes, database) => {
-      const decoded = decodeManifest(bytes, "golden", 7);
-      if (database !== undefined && decoded.databaseId !== database) throw new Error("foreign");
-      return decoded;
-    },
+    decode: anyManifest,
+  },
+  "manifest-range-deletes": {
+    encode: () => encodeManifest(withRangeDeletes),
+    decode: anyManifest,
   },
   "wal-group": {
     encode: () =>

@@ -30,6 +30,15 @@ const rows: PlainRow[] = Array.from({ length: 24 }, (_, i) =>
     i % 5 === 0 ? { kind: RowKind.delete, value: new Uint8Array(0) } : {},
   ),
 );
+/** Two of them overlap, so that the spans do not say all and the section is read. */
+const rangeDeletes = [
+  [0, 7, 3],
+  [5, 9, 200],
+  [20, 200, 50],
+  [30, 31, 200],
+].map(([start, end, seq]) => ({
+  ...{ start: Uint8Array.of(start!), end: Uint8Array.of(end!), seq: seq! },
+}));
 const object = ObjectPaths.sst(sstId);
 
 const cases: { name: string; compression: Compression | undefined }[] = [
@@ -43,7 +52,7 @@ describe.each(cases)("$name", ({ compression }) => {
   // A frame of zstd has more of a header, so it takes larger blocks to pay.
   const blockBytes = compression?.codec === "zstd" ? 600 : 150;
   const sizes = { blockBytes, indexPartitionBytes: 40 };
-  const { bytes, info } = buildSst(rows, { ...sizes, compression });
+  const { bytes, info } = buildSst(rows, { ...sizes, compression }, rangeDeletes);
 
   /** Everything a reader can ask of the SST, read through the store. */
   async function readAll(damaged: Uint8Array, smallSstBytes: number): Promise<PlainRow[]> {
@@ -56,6 +65,8 @@ describe.each(cases)("$name", ({ compression }) => {
       const found = await table.get(expected.key, hashKey(expected.key), expected.seq, row);
       expect(found && toPlain(row), "a get").toEqual(expected);
     }
+    const found = await tables.loadRangeDeletes(info);
+    expect([...found.tombstones()], "range deletes").toEqual(rangeDeletes);
     return drain(new SstIterator({ tables, info, bounds: allKeys }));
   }
 
@@ -78,7 +89,7 @@ describe.each(cases)("$name", ({ compression }) => {
   }
 
   test("the SST is small, has compressed blocks if it should, and is read rightly when it is whole", async () => {
-    const plainBytes = buildSst(rows, sizes).bytes.length;
+    const plainBytes = buildSst(rows, sizes, rangeDeletes).bytes.length;
     expect(plainBytes - bytes.length > 50).toBe(compression !== undefined);
     expect(bytes.length).toBeLessThan(3000);
     expect(verifySst(bytes, { object, databaseId, id: sstId })).toEqual(info);
@@ -116,6 +127,16 @@ describe.each(cases)("$name", ({ compression }) => {
           at < 8 && smallSstBytes === 0 ? undefined : "corruption",
         );
       }
+    }
+  });
+
+  test("a flip of any bit of an SST without rows is corruption to verifySst", () => {
+    const sst = buildSst([], { compression }, rangeDeletes);
+    expect(verifySst(sst.bytes, { object })).toEqual(sst.info);
+    for (const { damaged, at } of flips(sst.bytes)) {
+      expect(() => verifySst(damaged, { object }), `byte ${at}`).toThrow(
+        expect.objectContaining({ kind: "corruption", object }),
+      );
     }
   });
 

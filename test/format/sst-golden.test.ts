@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import type { RangeTombstone } from "../../src/common/range-tombstone.js";
 import { RowKind } from "../../src/common/row.js";
 import { fixedPrefix } from "../../src/format/prefix-extractor.js";
 import type { SstBuilderOptions } from "../../src/format/sst-builder.js";
@@ -23,12 +24,14 @@ const folder = new URL("./golden/", import.meta.url);
 
 function describe(bytes: Uint8Array): unknown {
   const rows: PlainRow[] = [];
+  const tombstones: RangeTombstone[] = [];
   const info = verifySst(bytes, {
     object: "golden",
     databaseId,
     id: sstId,
     prefixExtractor: fixedPrefix(8),
     onRow: (row) => void rows.push(toPlain(row)),
+    onRangeDeletes: (all) => void tombstones.push(...all.tombstones()),
   });
   const hex = (value: unknown) =>
     value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value;
@@ -40,7 +43,11 @@ function describe(bytes: Uint8Array): unknown {
     rangeDeletesOffset,
     rangeDeletes: rangeDeletes.map(withHex),
   };
-  return { info: withHex({ ...known, ...younger }), rows: rows.map(withHex) };
+  return {
+    info: withHex({ ...known, ...younger }),
+    rows: rows.map(withHex),
+    ...(tombstones.length > 0 && { rangeDeletes: tombstones.map(withHex) }),
+  };
 }
 
 function kindsOfRows(): PlainRow[] {
@@ -72,7 +79,36 @@ function rowsToCompress(): PlainRow[] {
   return [...manyRows(), plainRow("user:1000", 1, { value })];
 }
 
-const golden: Record<string, [PlainRow[], Partial<SstBuilderOptions>]> = {
+/** Nested, touching, apart and of one seq, with a long key, and without an end. */
+function rangesToDelete(): RangeTombstone[] {
+  const key = (text: string) => new TextEncoder().encode(text);
+  const range = (start: string, end: string | undefined, seq: number): RangeTombstone => ({
+    ...{ start: key(start), end: end === undefined ? undefined : key(end), seq },
+  });
+  return [
+    range("user:0100", "user:0200", 300),
+    range("user:0100", "user:0150", 200),
+    range("user:0150", "user:0200", 9_000_000_000),
+    range("user:0200", "user:0300", 9_000_000_000),
+    range("", "a", 1),
+    { start: key("m"), end: new Uint8Array(300).fill(109), seq: Number.MAX_SAFE_INTEGER },
+    range("v", undefined, 5),
+    range("v", "w", 5),
+  ];
+}
+
+/** More stretches than a manifest has spans for. */
+function scatteredRanges(): RangeTombstone[] {
+  return Array.from({ length: 40 }, (_, i) => ({
+    ...{
+      start: Uint8Array.of(7, i),
+      end: Uint8Array.of(7, i, 1 + (i & 3)),
+      seq: 1 + ((i * 7) % 40),
+    },
+  }));
+}
+
+const golden: Record<string, [PlainRow[], Partial<SstBuilderOptions>, RangeTombstone[]?]> = {
   "sst-v1-kinds": [kindsOfRows(), {}],
   "sst-v1-partitions": [manyRows(), { blockBytes: 200, indexPartitionBytes: 60 }],
   "sst-v1-no-filter": [manyRows().slice(0, 20), { filterBitsPerKey: 0, restartInterval: 4 }],
@@ -85,6 +121,13 @@ const golden: Record<string, [PlainRow[], Partial<SstBuilderOptions>]> = {
     { blockBytes: 500, indexPartitionBytes: 60, prefixExtractor: fixedPrefix(8) },
   ],
   "sst-v1-lz4": [rowsToCompress(), { blockBytes: 500, compression: { codec: "lz4", level: 0 } }],
+  "sst-v1-range-deletes": [manyRows().slice(0, 30), { blockBytes: 500 }, rangesToDelete()],
+  "sst-v1-only-range-deletes": [[], {}, scatteredRanges()],
+  "sst-v1-range-deletes-lz4": [
+    manyRows().slice(0, 3),
+    { compression: { codec: "lz4", level: 0 } },
+    scatteredRanges(),
+  ],
 };
 
 /** What is built with these codecs depends on the version of Node, so its bytes are not compared. */
@@ -99,10 +142,10 @@ const zlibGolden: typeof golden = {
 const { MORAINE_WRITE_GOLDEN: writeGolden } = process.env;
 
 if (writeGolden === "1") {
-  for (const [name, [rows, options]] of Object.entries({ ...golden, ...zlibGolden })) {
+  for (const [name, sst] of Object.entries({ ...golden, ...zlibGolden })) {
     if (existsSync(new URL(`${name}.sst`, folder))) continue;
     if (name === "sst-v1-zstd" && !hasZstd) continue;
-    const { bytes } = buildSst(rows, options);
+    const { bytes } = buildSst(...sst);
     writeFileSync(new URL(`${name}.sst`, folder), bytes);
     writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify(describe(bytes), null, 1)}\n`);
   }
@@ -117,13 +160,10 @@ test.each(readable)("%s decodes to what is written beside it", (name) => {
   expect(describe(bytes)).toEqual(expected);
 });
 
-test.each(Object.entries(golden))(
-  "version 1 is still written as %s was",
-  (name, [rows, options]) => {
-    const stored = new Uint8Array(readFileSync(new URL(`${name}.sst`, folder)));
-    expect(buildSst(rows, options).bytes).toEqual(stored);
-  },
-);
+test.each(Object.entries(golden))("version 1 is still written as %s was", (name, sst) => {
+  const stored = new Uint8Array(readFileSync(new URL(`${name}.sst`, folder)));
+  expect(buildSst(...sst).bytes).toEqual(stored);
+});
 
 test.each(Object.entries(zlibGolden).filter(([name]) => readable.includes(`${name}.sst`)))(
   "what %s holds is still written so that it reads the same",

@@ -99,6 +99,7 @@ export class DuelFeeder {
       let given = 0;
       for await (const change of feed) {
         await this.#ledger.given(followed, change);
+        if (randomBelow(random, 6) === 0) await this.#ledger.seen(followed, change);
         if (feed.seq !== change.seq) throw new Error(`A feed at ${change.seq} says ${feed.seq}.`);
         this.#last = change.seq;
         if (!goesOn(++given)) break;
@@ -141,7 +142,7 @@ export class DuelFeeder {
     const { kind } = error;
     if (kind === "unavailable" || kind === "unknown") return "away";
     if (kind === "unsupported") {
-      counts.unsupported++;
+      this.#ledger.refused(who, handle);
       return "unsupported";
     }
     if ((kind !== "fenced" && kind !== "closed") || isOpen(handle)) throw error;

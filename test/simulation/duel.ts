@@ -320,8 +320,7 @@ class Duel {
   async #feedsAreWhole(seqs: ReadonlyMap<string, number>): Promise<void> {
     const log = new StoredLog(this.#world.objects, this.#place.other ? "log" : "db");
     const survivors = this.#oracle.survivors(seqs, (epoch) => log.hasLog(epoch));
-    const gone = new Set<number>();
-    this.#ledger.check(survivors, (seq) => gone.has(seq));
+    this.#ledger.check(survivors, log);
     const lastSeq = survivors.at(-1)?.seq ?? 0;
     for (const name of ["feeds", "feeds of what is left"]) {
       await this.#inProcess(name, async (process) => {
@@ -330,7 +329,7 @@ class Duel {
         const wal = this.#place.forReader(process);
         const reader = await DbReader.open({ store, path: "db" }, { clock, random, wal });
         await reader.waitForSeq(lastSeq);
-        const db = gone.size === 0 ? undefined : await this.#openDb(process);
+        const db = name === "feeds" ? undefined : await this.#openDb(process);
         for (const handle of [reader, db]) {
           if (handle === undefined) continue;
           await feeder.drain(process, handle, 0, lastSeq);
@@ -339,8 +338,9 @@ class Duel {
         await reader.close();
         await db?.close();
       });
-      this.#ledger.check(survivors, (seq) => gone.has(seq));
-      for (const seq of log.collect(this.#world.random)) gone.add(seq);
+      log.refresh();
+      this.#ledger.check(survivors, log);
+      log.collect(this.#world.random);
     }
   }
 }

@@ -15,6 +15,8 @@ import { applyChanges, type Change, type Content, equalContent } from "./history
 export interface Followed {
   readonly who: string;
   readonly handle: Db | DbReader;
+  /** Of the writer whose handle it is. */
+  readonly epoch: number | undefined;
   readonly from: number;
   readonly seqs: number[];
   /** The rows of loads so far, by marker. */
@@ -50,6 +52,8 @@ export class FeedLedger {
   };
   readonly #oracle: DuelOracle;
   readonly #followed: Followed[] = [];
+  /** Writers whose changes could not be followed. */
+  readonly #refused: { who: string; epoch: number }[] = [];
   /** The epochs of the changes that were given, by seq: these are positions. */
   readonly #epochs = new Map<number, number>();
 
@@ -62,9 +66,16 @@ export class FeedLedger {
   }
 
   begin(who: string, handle: Db | DbReader, from: number): Followed {
-    const followed: Followed = { who, handle, from, seqs: [], rows: new Map() };
+    const epoch = handle instanceof Db ? handle.stats().epoch : undefined;
+    const followed: Followed = { who, handle, epoch, from, seqs: [], rows: new Map() };
     this.#followed.push(followed);
     return followed;
+  }
+
+  /** There is no feed: the database has no log. */
+  refused(who: string, handle: Db | DbReader): void {
+    this.counts.unsupported++;
+    if (handle instanceof Db) this.#refused.push({ who, epoch: handle.stats().epoch });
   }
 
   /** A writer of `epoch` does not know a position: it must be one of its successors. */
@@ -91,6 +102,17 @@ export class FeedLedger {
     this.counts.changes++;
     if (first.type === "load") await this.#load(followed, seq, first);
     else this.#batch(followed, change);
+  }
+
+  /** A change that a writer has given, and its handle sees. */
+  async seen({ who, handle, epoch }: Followed, { seq, operations }: FeedChange): Promise<void> {
+    const [first] = operations;
+    if (epoch === undefined || first?.type !== "put") return;
+    const entry = await handle.getEntry(first.key);
+    if (entry?.seq !== seq) {
+      const key = decodeUtf8(first.key);
+      throw new Error(`The feed of ${who} gives ${key} at seq ${seq}, and it reads ${entry?.seq}.`);
+    }
   }
 
   #batch({ who }: Followed, { seq, operations }: FeedChange): void {
@@ -156,10 +178,18 @@ export class FeedLedger {
     return this.#oracle.handles.get(Number(marker.split("/")[1]));
   }
 
-  /** All is over. `isGone`: a collector has deleted the WAL object with this seq. */
-  check(survivors: readonly Survivor[], isGone: (seq: number) => boolean): void {
-    for (const followed of this.#followed) {
-      const { who, from, seqs, oldestSeq } = followed;
+  /** All is over. `isGone`: a collector has deleted the WAL object with this seq. What comes later is checked later. */
+  check(
+    survivors: readonly Survivor[],
+    log: { hasLog(epoch: number): boolean; isGone(seq: number): boolean },
+  ): void {
+    for (const { who, epoch } of this.#refused.splice(0)) {
+      if (log.hasLog(epoch)) throw new Error(`The feed of ${who} is refused, which has a log.`);
+    }
+    for (const { who, epoch, from, seqs, oldestSeq } of this.#followed.splice(0)) {
+      if (epoch !== undefined && !log.hasLog(epoch)) {
+        throw new Error(`${who} has no log, and its changes can be followed.`);
+      }
       const last = seqs.at(-1) ?? from;
       const expected = survivors.filter(({ seq }) => seq > from && seq <= last);
       const missing = expected.find(({ seq }) => !seqs.includes(seq));
@@ -172,13 +202,15 @@ export class FeedLedger {
       if (lost !== undefined) {
         throw new Error(`The feed of ${who} has given seq ${lost}, which was lost.`);
       }
-      if (oldestSeq !== undefined) this.#checkCut(who, last, oldestSeq, survivors, isGone);
+      if (oldestSeq !== undefined)
+        this.#checkCut(who, last, oldestSeq, survivors, (seq) => log.isGone(seq));
     }
-    // What comes later is checked later.
-    this.#followed.length = 0;
   }
 
-  /** Something between the two is in no log, or was lost, which cannot always be told from that (decision 0021, cost). */
+  /**
+   * The next change is in no log, or has been deleted from it, or everything in between was lost, which cannot always be told from that
+   * (decision 0021, cost).
+   */
   #checkCut(
     who: string,
     after: number,
@@ -186,12 +218,11 @@ export class FeedLedger {
     survivors: readonly Survivor[],
     isGone: (seq: number) => boolean,
   ): void {
-    for (let seq = after + 1; seq <= oldestSeq; seq++) {
-      const survivor = survivors.find((candidate) => candidate.seq === seq);
-      if (survivor === undefined || !survivor.logged || isGone(seq)) return;
-    }
+    const between = survivors.filter(({ seq }) => seq > after && seq <= oldestSeq);
+    const [next] = between;
+    if (next === undefined || !next.logged || between.some(({ seq }) => isGone(seq))) return;
     throw new Error(
-      `The feed of ${who} is cut off at seq ${after} and told of ${oldestSeq}, and the log holds all between them.`,
+      `The feed of ${who} is cut off at seq ${after} and told of ${oldestSeq}, and the log holds ${next.marker}, seq ${next.seq}.`,
     );
   }
 }

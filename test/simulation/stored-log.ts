@@ -11,11 +11,17 @@ export class StoredLog {
   /** The path of the logs. */
   readonly #path: string;
   /** The epochs of the writers that had a log. */
-  readonly #withLog: ReadonlySet<number>;
+  #withLog: ReadonlySet<number> = new Set();
+  readonly #gone = new Set<number>();
 
   constructor(objects: SimulatedObjects, path: string) {
     this.#objects = objects;
     this.#path = path;
+    this.refresh();
+  }
+
+  /** Looks at the manifests that have come since. */
+  refresh(): void {
     const withLog = this.#manifests().filter(
       ({ pinned }) => pinned.walLocation !== WalLocation.none,
     );
@@ -27,10 +33,14 @@ export class StoredLog {
     return this.#withLog.has(epoch);
   }
 
-  /** Deletes some of what the newest manifest has retired, as a collector may. Gives the seqs that were in it. */
-  collect(random: Random): number[] {
+  /** Whether what had this seq has been deleted. */
+  isGone(seq: number): boolean {
+    return this.#gone.has(seq);
+  }
+
+  /** Deletes some of what the newest manifest has retired, as a collector may. */
+  collect(random: Random): void {
     const manifest = this.#manifests().at(-1)!;
-    const seqs: number[] = [];
     // Mostly the oldest go first.
     const upTo = randomBelow(random, 12);
     let count = 0;
@@ -38,19 +48,18 @@ export class StoredLog {
       if (kind !== RetiredKind.wal) continue;
       for (let id = fromId; id < toId; id++) {
         if (count++ >= upTo && randomBelow(random, 10) > 0) continue;
-        seqs.push(...this.#delete(manifest, epoch, id));
+        this.#delete(manifest, epoch, id);
       }
     }
-    return seqs;
   }
 
-  #delete({ databaseId }: Manifest, epoch: number, id: number): number[] {
+  #delete({ databaseId }: Manifest, epoch: number, id: number): void {
     const key = `${this.#path}/${ObjectPaths.wal(epoch, id)}`;
     const found = this.#objects.get("", key);
-    if (found === undefined) return [];
+    if (found === undefined) return;
     const { firstSeq, lastSeq } = decodeWalObject(found.bytes, key, databaseId, { epoch, id });
     this.#objects.delete("", [key]);
-    return Array.from({ length: lastSeq - firstSeq + 1 }, (_, i) => firstSeq + i);
+    for (let seq = firstSeq; seq <= lastSeq; seq++) this.#gone.add(seq);
   }
 
   #manifests(): Manifest[] {

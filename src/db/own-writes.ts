@@ -1,5 +1,5 @@
 /** `OwnWrites`: what a transaction has written, as rows and range deletes that lie over the state that it reads. */
-import { compareBytes, copyBytes } from "../common/bytes.js";
+import { compareBytes, copyBytes, equalBytes } from "../common/bytes.js";
 import { KeyMap } from "../common/key-map.js";
 import type { HalfOpenRange } from "../common/range-tombstone.js";
 import { RowKind, type RowRef } from "../common/row.js";
@@ -70,7 +70,7 @@ export class OwnWrites implements RowSource {
     if (bytes > bytesMax) return false;
     this.#bytes = bytes;
     for (const { key } of dropped) this.#writes.delete(key);
-    if (dropped.length > 0) this.#sorted = [...writes.slice(0, from), ...writes.slice(to)];
+    if (dropped.length > 0) this.#sorted = writes.slice(0, from).concat(writes.slice(to));
     this.#rangeDeletes ??= new RangeDeletes();
     this.#rangeDeletes.add({ start, end, seq: this.seq });
     return true;
@@ -160,17 +160,26 @@ export class OwnWrites implements RowSource {
   }
 }
 
-/** Both in order; of equal keys the newer write. Compares for the newer ones only, which are few where reads and writes alternate. */
+/** So few are put into their places without a walk over all. */
+const fewWrites = 8;
+
+/** Both in order; of equal keys the newer write. */
 function merge(older: readonly OwnWrite[], newer: readonly OwnWrite[]): readonly OwnWrite[] {
   if (older.length === 0) return newer;
+  if (newer.length <= fewWrites) return newer.reduce(insert, older);
   const merged: OwnWrite[] = [];
   let i = 0;
   for (const write of newer) {
-    const at = firstAtOrAfter(older, write.key, i);
-    while (i < at) merged.push(older[i++]!);
+    while (i < older.length && compareBytes(older[i]!.key, write.key) < 0) merged.push(older[i++]!);
     if (i < older.length && compareBytes(older[i]!.key, write.key) === 0) i++;
     merged.push(write);
   }
   while (i < older.length) merged.push(older[i++]!);
   return merged;
+}
+
+function insert(writes: readonly OwnWrite[], write: OwnWrite): readonly OwnWrite[] {
+  const at = firstAtOrAfter(writes, write.key);
+  const isThere = at < writes.length && equalBytes(writes[at]!.key, write.key);
+  return writes.slice(0, at).concat(write, writes.slice(isThere ? at + 1 : at));
 }

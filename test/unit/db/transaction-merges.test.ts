@@ -280,7 +280,7 @@ test("merging many times into one key is linear, and shows each what was there",
   await tx.commit({ durable: false });
   expect(text(await db.get("k"))?.endsWith("xy")).toBe(true);
   await db.close();
-}, 10_000);
+}, 30_000);
 
 test("a get that waits sees what had been written when it was asked for", async () => {
   const store = new FaultyObjectStore(new MemoryObjectStore());

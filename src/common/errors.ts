@@ -56,6 +56,11 @@ export function isMoraineError(error: unknown, kind?: ErrorKind): boolean {
   return error instanceof MoraineError && (kind === undefined || error.kind === kind);
 }
 
+/** What to say of something that was thrown: anything can be. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The handle was closed, by `close()` or by the error in `cause`. Open a new one. */
 export class ClosedError extends MoraineError {
   readonly kind = "closed";
@@ -82,9 +87,9 @@ export class FencedError extends MoraineError {
 /** Something that a transaction depends on was written after it began. Nothing of it was written; run it again. */
 export class TransactionConflictError extends MoraineError {
   readonly kind = "conflict";
-  /** The key that was written; undefined where a load covers what was read, of which only the range is known. */
+  /** The key that was written, or of the transaction's own one that a range delete covered; undefined where only ranges are known to meet. */
   readonly key: Uint8Array<ArrayBuffer> | undefined;
-  /** The range that was read, where it was one; bounds that are undefined are none. */
+  /** The range that was read or deleted, where it was one; bounds that are undefined are none. */
   readonly range: ConflictRange | undefined;
   /** The seq of the write. */
   readonly seq: number;

@@ -44,15 +44,19 @@ export function storedCover(
   let cover = 0;
   for (const holders of holdersOf(manifest)) {
     const info = holderOf(holders, key);
-    const span = info && spanHolding(info, key);
     // Those that are older than one that is known change nothing.
-    if (span === undefined || span.maxSeq <= cover || info!.minSeq > seqMax) continue;
-    let seq = seqOfSpan(span, seqMax);
-    seq ??= reader.rangeDeletesOf(info!)?.coverSeq(key, 0, key.length, seqMax);
+    if (info === undefined || info.maxSeq <= cover || info.minSeq > seqMax) continue;
+    // Where they are in memory, one search says all.
+    let seq = reader.rangeDeletesOf(info)?.coverSeq(key, 0, key.length, seqMax);
     if (seq === undefined) {
-      if (unread === undefined) return unknownCover;
-      unread.push(info!);
-      seq = floorOfSpan(span, seqMax);
+      const span = spanHolding(info, key);
+      if (span === undefined) continue;
+      seq = seqOfSpan(span, seqMax);
+      if (seq === undefined) {
+        if (unread === undefined) return unknownCover;
+        unread.push(info);
+        seq = floorOfSpan(span, seqMax);
+      }
     }
     if (seq > cover) cover = seq;
   }

@@ -4,15 +4,17 @@
  * it fetches passes through that, and memory stays as it is.
  *
  *  1. All tables are opened, some at a time: one request each, and none where they are open.
- *  2. What is not cached of each is cut into windows, and those are fetched, some at a time, across all tables. A table that memory had
+ *  2. So are their range deletes: one request for each SST with some that its spans do not say whole.
+ *  3. What is not cached of each is cut into windows, and those are fetched, some at a time, across all tables. A table that memory had
  *     no room for is opened when its turn comes, and not kept.
  */
 import { withSignal } from "../common/abort.js";
-import type { KeyBounds } from "../common/key-range.js";
+import { isBelowUpper, type KeyBounds, overlaps } from "../common/key-range.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { Table } from "../sst/table.js";
 import type { TableStore } from "../sst/table-store.js";
 import { type StoredView, sequencesWithin } from "./candidates.js";
+import { holdersOf } from "./stored-range-deletes.js";
 
 export interface WarmTablesOptions {
   readonly bounds: KeyBounds;
@@ -43,6 +45,8 @@ const requestsAtOnce = 4;
 const windowBytes = 2 * 1024 * 1024;
 /** What a cached block occupies beside its bytes, about. */
 const blockOverheadBytes = 256;
+/** What range deletes take in memory, of their bytes in the store, about: keys that share their beginnings take more. */
+const decodedRangeDeletesShare = 6;
 /** What may pass through the disk cache, of its bound: when it is full, it gives up what is older than the newest three quarters. */
 const diskShare = 0.75;
 
@@ -90,6 +94,10 @@ class Warming {
     await this.#inParallel(infos.entries(), async ([i, info]) => {
       opened[i] = await this.#open(info);
     });
+    const covering = holdersOf(view.manifest)
+      .flat()
+      .filter((info) => mayCover(info, bounds));
+    await this.#inParallel(covering.values(), (info) => this.#cover(info));
     await this.#inParallel(this.#windows(infos, opened), (fetching) => fetching());
     const [tables, blocks, bytes] = [this.#tableCount, this.#blocks, this.#bytes];
     const disk = this.#tables.disk && this.#onDisk;
@@ -136,6 +144,26 @@ class Warming {
       this.#diskBytesLeft -= size - metaOffset;
       await this.#passed(info, metaOffset, size - metaOffset);
       return table;
+    } finally {
+      this.#reserved -= room;
+    }
+  }
+
+  /** Range deletes of one SST. Without them in memory each read that comes across them would fetch them. */
+  async #cover(info: SstInfo): Promise<void> {
+    const tables = this.#tables;
+    if (tables.peekRangeDeletes(info) !== undefined) return;
+    const length = info.metaOffset - info.rangeDeletesOffset;
+    const room = length * decodedRangeDeletesShare;
+    if (tables.cache.bytesFree - this.#reserved < room) {
+      this.#memoryIsFull();
+      return;
+    }
+    this.#reserved += room;
+    try {
+      await tables.loadRangeDeletes(info, this.#options.signal, true);
+      this.#diskBytesLeft -= length;
+      await this.#passed(info, info.rangeDeletesOffset, length);
     } finally {
       this.#reserved -= room;
     }
@@ -254,4 +282,11 @@ class Warming {
       this.#reserved -= room;
     }
   }
+}
+
+/** True when spans of its range deletes may hold keys inside the bounds. */
+function mayCover({ rangeDeletes }: SstInfo, bounds: KeyBounds): boolean {
+  return rangeDeletes.some(({ start, end, endless }) =>
+    endless ? isBelowUpper(bounds, start, 0, start.length) : overlaps(bounds, start, end),
+  );
 }

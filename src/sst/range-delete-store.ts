@@ -23,7 +23,7 @@ export interface RangeDeleteStoreOptions {
   readonly onDamage: ((id: Ulid) => void) | undefined;
   readonly background: boolean;
   /** The bytes of the section, where the SST is in memory as a whole or is going to be; undefined where they have to be read. */
-  inMemory(info: SstInfo): Promise<Bytes> | undefined;
+  inMemory(info: SstInfo, background: boolean): Promise<Bytes> | undefined;
 }
 
 interface Kept {
@@ -50,14 +50,19 @@ export class RangeDeleteStore {
     return kept.tombstones;
   }
 
+  /** The same, but no use of them. */
+  peek(info: SstInfo): FragmentedTombstones | undefined {
+    return this.#kept.get(info.id)?.tombstones ?? this.#fromSpans(info);
+  }
+
   /** See `TableStore.loadRangeDeletes`. */
-  load(info: SstInfo, signal?: AbortSignal): Promise<FragmentedTombstones> {
-    const known = this.getIfKnown(info);
+  load(info: SstInfo, signal?: AbortSignal, isWarming = false): Promise<FragmentedTombstones> {
+    const known = isWarming ? this.peek(info) : this.getIfKnown(info);
     if (known !== undefined) return Promise.resolve(known);
-    this.#options.cache.indexMissed();
+    if (!isWarming) this.#options.cache.indexMissed();
     let loading = this.#loading.get(info.id);
     if (loading === undefined) {
-      loading = this.#readTwice(info)
+      loading = this.#readTwice(info, isWarming || this.#options.background)
         .then((tombstones) => this.#keep(info.id, tombstones))
         .finally(() => this.#loading.delete(info.id));
       this.#loading.set(info.id, loading);
@@ -100,21 +105,20 @@ export class RangeDeleteStore {
   }
 
   /** Once more where a cache on the way may have damaged it. */
-  async #readTwice(info: SstInfo): Promise<FragmentedTombstones> {
+  async #readTwice(info: SstInfo, background: boolean): Promise<FragmentedTombstones> {
     const { onDamage, inMemory } = this.#options;
     try {
-      return decode(info, await (inMemory(info) ?? this.#read(info)));
+      return decode(info, await (inMemory(info, background) ?? this.#read(info, background)));
     } catch (error) {
       if (onDamage === undefined || !(error instanceof CorruptionError)) throw error;
       onDamage(info.id);
-      return decode(info, await this.#read(info));
+      return decode(info, await this.#read(info, background));
     }
   }
 
-  #read(info: SstInfo): Promise<Bytes> {
-    const { rangeDeletesOffset, metaOffset } = info;
-    const { reader, background } = this.#options;
-    return reader.read(info, rangeDeletesOffset, metaOffset - rangeDeletesOffset, background);
+  #read(info: SstInfo, background: boolean): Promise<Bytes> {
+    const { rangeDeletesOffset: offset, metaOffset } = info;
+    return this.#options.reader.read(info, offset, metaOffset - offset, background);
   }
 }
 

@@ -88,7 +88,7 @@ export class TableStore {
     this.#rangeDeletes = new RangeDeleteStore({
       ...{ reader: this.#reader, cache: this.cache, background: this.background },
       onDamage: this.#onDamage,
-      inMemory: (info) => this.#rangeDeletesInMemory(info),
+      inMemory: (info, background) => this.#rangeDeletesInMemory(info, background),
     });
   }
 
@@ -139,10 +139,20 @@ export class TableStore {
 
   /**
    * The same with one GET where they are not in memory: of their section, or of all of a small SST. Throws `CorruptionError` when they are
-   * missing, damaged or not what `info` says. An abort ends only the waiting. What the cache has no room for is not kept.
+   * missing, damaged or not what `info` says. An abort ends only the waiting. What the cache has no room for is not kept. `isWarming` as in
+   * `open`.
    */
-  loadRangeDeletes(info: SstInfo, signal?: AbortSignal): Promise<FragmentedTombstones> {
-    return this.#rangeDeletes.load(info, signal);
+  loadRangeDeletes(
+    info: SstInfo,
+    signal?: AbortSignal,
+    isWarming = false,
+  ): Promise<FragmentedTombstones> {
+    return this.#rangeDeletes.load(info, signal, isWarming);
+  }
+
+  /** What `rangeDeletesOf` gives; not a read's lookup, and not a use. */
+  peekRangeDeletes(info: SstInfo): FragmentedTombstones | undefined {
+    return this.#rangeDeletes.peek(info);
   }
 
   /** A table that is not kept open, unless it is already: nothing leaves the cache for it. */
@@ -185,10 +195,12 @@ export class TableStore {
   }
 
   /** Whoever reads range deletes of a small SST needs its rows next, and both come with one request. */
-  #rangeDeletesInMemory(info: SstInfo): Promise<Bytes> | undefined {
+  #rangeDeletesInMemory(info: SstInfo, background: boolean): Promise<Bytes> | undefined {
     if (info.rowCount === 0 || this.#openOffset(info) > 0) return undefined;
     const { rangeDeletesOffset: offset, metaOffset } = info;
-    return this.open(info).then((table) => table.tailBytes(offset, metaOffset - offset));
+    return this.open(info, undefined, background).then((table) =>
+      table.tailBytes(offset, metaOffset - offset),
+    );
   }
 
   #keep(table: Table): Table {

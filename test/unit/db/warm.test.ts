@@ -57,6 +57,47 @@ test("a warm database answers without a request, and warming took few: 200 for 4
   await reader.close();
 });
 
+test("range deletes are brought along, where the manifest does not say all of them, and only those of the range", async () => {
+  const { store, gets, open } = await newDatabase();
+  const db = await Db.open({ store, path: "db" });
+  for (const [from, to] of [
+    [100, 3000],
+    [6000, 9000],
+  ] as const) {
+    // Two that overlap, in an SST without rows.
+    await db.deleteRange({ gte: keyOf(from), lt: keyOf(to) });
+    await db.deleteRange({ gte: keyOf(from + 50), lt: keyOf(to + 50) });
+    await db.flush({ to: "l0" });
+  }
+  await db.deleteRange({ gte: keyOf(4000), lt: keyOf(4100) });
+  await db.close();
+  const part = await open();
+  await part.warm({ lt: keyOf(2000) });
+  const before = gets().length;
+  expect(await part.get(keyOf(80))).toHaveLength(valueLength);
+  expect(await part.get(keyOf(120))).toBeUndefined();
+  expect(gets()).toHaveLength(before);
+  expect(await part.get(keyOf(6010))).toBeUndefined();
+  expect(gets()).toHaveLength(before + 1);
+  await part.close();
+
+  const reader = await open();
+  const result = await reader.warm();
+  expect(result).toMatchObject({ tables: 3, complete: true });
+  expect(gets().every(({ background }) => background)).toBe(true);
+  const warmed = gets().length;
+  expect((await reader.keys().nextMany(12_001)).length).toBe(12_000 - 2950 - 3050 - 100);
+  for (const i of [0, 100, 3049, 3050, 4050, 4100, 6020, 9049, 9050]) {
+    const isThere = [0, 3050, 4100, 9050].includes(i);
+    expect((await reader.get(keyOf(i))) !== undefined).toBe(isThere);
+  }
+  expect(gets()).toHaveLength(warmed);
+  // Once is enough.
+  await reader.warm();
+  expect(gets()).toHaveLength(warmed);
+  await reader.close();
+});
+
 test("of a range only what holds its keys is fetched", async () => {
   const { gets, open, counting } = await newDatabase();
   const reader = await open();

@@ -1,14 +1,15 @@
 /** SSTs with range deletes: what is built verifies, and describes itself as the builder did; without rows, too. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { concatBytes } from "../../../src/common/bytes.js";
+import { type Bytes, concatBytes } from "../../../src/common/bytes.js";
 import type { FragmentedTombstones } from "../../../src/common/fragmented-tombstones.js";
 import type { RangeTombstone } from "../../../src/common/range-tombstone.js";
+import { BlockTrailer, blockTrailerBytes } from "../../../src/format/block-trailer.js";
 import type { SstInfo } from "../../../src/format/manifest.js";
-import { requiredSectionFlag, SectionId } from "../../../src/format/sst.js";
+import { requiredSectionFlag, SectionId, type SstProperties } from "../../../src/format/sst.js";
 import { SstBuilder } from "../../../src/format/sst-builder.js";
-import { readFooter, sectionOf } from "../../../src/format/sst-tail.js";
-import { encodeFooter } from "../../../src/format/sst-tail-builder.js";
+import { readFooter, readProperties, sectionOf } from "../../../src/format/sst-tail.js";
+import { encodeFooter, encodeProperties } from "../../../src/format/sst-tail-builder.js";
 import { verifySst } from "../../../src/format/verify-sst.js";
 import {
   buildSst,
@@ -148,4 +149,36 @@ test("a section of range deletes anywhere else, or twice, is corruption; another
   expect(() => readWith([data, blobs, partitions, topIndex, properties])).toThrow(
     expect.objectContaining({ kind: "unsupported" }),
   );
+});
+
+test("properties that say something else than rows and range deletes are corruption, though the checksums are right", () => {
+  const lying = (rows: PlainRow[], lie: Partial<SstProperties>): Uint8Array => {
+    const bytes = buildSst(rows, {}, [one]).bytes.slice();
+    const footer = readFooter(bytes, bytes.length, object);
+    const { offset, length } = sectionOf(footer, SectionId.properties);
+    const end = offset + length - blockTrailerBytes;
+    const said = readProperties(bytes.subarray(offset, end), object, offset);
+    const payload = encodeProperties({ ...said, ...lie });
+    expect(payload).toHaveLength(end - offset);
+    bytes.set(payload, offset);
+    new BlockTrailer(sstId).seal(bytes, offset, end, offset);
+    return bytes;
+  };
+  expect(verify(lying([], {})).info.rowCount).toBe(0);
+  const lies: [PlainRow[], Partial<SstProperties>, RegExp][] = [
+    [[], { rangeDeleteCount: 2 }, /rangeDeleteCount is 2, but 1 was found/],
+    [[], { minSeq: 6 }, /minSeq is 6, but 7/],
+    [[], { maxSeq: 8 }, /maxSeq is 8, but 7/],
+    [[], { minCreatedAt: 1 }, /minCreatedAt is 1, but 0/],
+    [[], { rowCount: 1 }, /an index block is too short/],
+    [[], { firstKey: Uint8Array.of(97) }, /first or last key/],
+    [[], { lastKey: Uint8Array.of(99) }, /first or last key/],
+    [[plainRow("x", 9)], { minSeq: 9 }, /minSeq is 9, but 7/],
+    [[plainRow("x", 9)], { firstKey: one.start as Bytes }, /first or last key/],
+  ];
+  for (const [rows, lie, message] of lies) {
+    expect(() => verify(lying(rows, lie))).toThrow(
+      expect.objectContaining({ kind: "corruption", message: expect.stringMatching(message) }),
+    );
+  }
 });

@@ -328,8 +328,9 @@ const whole: fc.Arbitrary<Step> = fc
     isFlushed: fc.boolean(),
     after: fc.array(readArbitrary, { maxLength: 2 }),
     own: fc.record({ key: fc.constantFrom("x", "x", "y", "a"), value }),
+    isRead: fc.boolean(),
   })
-  .map(({ isolation: which, before, meanwhile, isFlushed, after, own }) => {
+  .map(({ isolation: which, before, meanwhile, isFlushed, after, own, isRead }) => {
     const parts = [
       begin(0, which),
       ...before,
@@ -337,6 +338,7 @@ const whole: fc.Arbitrary<Step> = fc
       ...(isFlushed ? [flush] : []),
       ...after,
       writeIn(0, own),
+      ...(isRead ? [getIn(0, [own.key])] : []),
       commit([0]),
     ];
     return step("whole", parts.map(String), async (side) => {

@@ -28,7 +28,7 @@ const ghostsMin = 64;
  * A lookup is one of a read: a get or getMany that needs a block, a scan that enters one. It hits if the cache has the block, and misses
  * if the read has to fetch it or wait for it; compressed blocks of small SSTs miss when they are decompressed. What comes along with
  * others, is fetched ahead or is brought by `warm` counts when it is read. A read that had to wait for one source looks again for the
- * others. Lookups of tables count in the same way.
+ * others. Lookups of tables, and of range deletes that they have in a section of their own, count in the same way.
  */
 export interface CacheKindStats {
   readonly bytes: number;
@@ -48,7 +48,7 @@ export interface BlockCacheStats {
   readonly misses: number;
   readonly hitRatio: number;
   readonly data: CacheKindStats;
-  /** Open tables: their indexes and filters, and all of a small SST. */
+  /** Open tables: their indexes and filters, and all of a small SST; range deletes of SSTs. */
   readonly index: CacheKindStats;
 }
 

@@ -119,6 +119,28 @@ test("an abort ends the waiting and not the request, and a close both", async ()
   expect(closing.cache.bytes).toBe(0);
 });
 
+test("a close at any moment leaves nothing in the cache", async () => {
+  let loaded = 0;
+  for (let ticks = 0; ticks < 30; ticks++) {
+    const { store, tables, info, cache } = await storeSst(rows, {}, {}, overlapping);
+    const { get } = store;
+    store.get = async (...args) => {
+      const found = await get.apply(store, args);
+      void (async () => {
+        for (let i = 0; i < ticks; i++) await undefined;
+        tables.close(new Error("closed"));
+      })();
+      return found;
+    };
+    const found = await tables.loadRangeDeletes(info).catch((error: Error) => error.message);
+    if (found !== "closed") loaded++;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(cache.bytes, `${ticks} ticks`).toBe(0);
+  }
+  expect(loaded).toBeGreaterThan(5);
+  expect(loaded).toBeLessThan(30);
+});
+
 test("a missing, shorter or foreign object is corruption that names the object, and a later read tries again", async () => {
   const { store, tables, info, bytes } = await storeSst(rows, {}, {}, overlapping);
   const isRefused = async (of: SstInfo = info): Promise<void> => {

@@ -49,7 +49,7 @@ export class DuelReader {
   /** Opens, follows the changes for a while, and closes, and again. */
   async feed(): Promise<void> {
     const { clock } = this.process;
-    for (let life = 0; life < 3; life++) {
+    for (let life = 0; life < 2; life++) {
       await clock.sleep(this.#below(300));
       const reader = await this.#open();
       if (reader === undefined) continue;

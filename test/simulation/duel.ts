@@ -322,26 +322,22 @@ class Duel {
     const survivors = this.#oracle.survivors(seqs, (epoch) => log.hasLog(epoch));
     this.#ledger.check(survivors, log);
     const lastSeq = survivors.at(-1)?.seq ?? 0;
-    for (const name of ["feeds", "feeds of what is left"]) {
-      await this.#inProcess(name, async (process) => {
-        const { store, clock, random } = process;
-        const feeder = new DuelFeeder(this.#oracle, this.#ledger);
-        const wal = this.#place.forReader(process);
-        const reader = await DbReader.open({ store, path: "db" }, { clock, random, wal });
-        await reader.waitForSeq(lastSeq);
-        const db = name === "feeds" ? undefined : await this.#openDb(process);
-        for (const handle of [reader, db]) {
-          if (handle === undefined) continue;
-          await feeder.drain(process, handle, 0, lastSeq);
-          await feeder.drain(process, handle, randomBelow(random, lastSeq + 1), lastSeq);
-        }
-        await reader.close();
-        await db?.close();
-      });
-      log.refresh();
-      this.#ledger.check(survivors, log);
-      log.collect(this.#world.random);
-    }
+    if (this.#world.chance(0.5)) log.collect(this.#world.random);
+    await this.#inProcess("feeds", async (process) => {
+      const { store, clock, random } = process;
+      const wal = this.#place.forReader(process);
+      const at = { store, path: "db" };
+      const handle = this.#world.chance(0.5)
+        ? await DbReader.open(at, { clock, random, wal })
+        : await this.#openDb(process);
+      if (handle instanceof DbReader) await handle.waitForSeq(lastSeq);
+      const feeder = new DuelFeeder(this.#oracle, this.#ledger);
+      await feeder.drain(process, handle, 0, lastSeq);
+      await feeder.drain(process, handle, randomBelow(random, lastSeq + 1), lastSeq);
+      await handle.close();
+    });
+    log.refresh();
+    this.#ledger.check(survivors, log);
   }
 }
 

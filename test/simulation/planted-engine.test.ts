@@ -402,7 +402,7 @@ describe("duels find in the engine", () => {
       }
     };
     // It shows only where a newer write of one of its keys is in L0 too: in one duel of about fifty.
-    expect(await firstFailure({ replayLoads }, { from: 20 })).toMatch(/getMany gives/);
+    expect(await firstFailure({ replayLoads }, { from: 92 })).toMatch(/getMany gives/);
   }, 30_000);
 
   test("a load that is acknowledged before its WAL object is stored", async () => {

@@ -132,7 +132,7 @@ async function firstFailure(bug: FeedBug, count = 40): Promise<string | undefine
 
 describe("duels find in the change feeds", () => {
   test("nothing, when nothing is planted", async () => {
-    expect(await firstFailure({}, 5)).toBeUndefined();
+    expect(await firstFailure({}, 3)).toBeUndefined();
   }, 30_000);
 
   test("an object that is passed over", async () => {

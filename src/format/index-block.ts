@@ -34,7 +34,7 @@ export class IndexBlock {
     this.#columnCount = columnCount;
     const restartCount = payload.length < 4 ? 0 : readU32(payload, payload.length - 4);
     const entriesEnd = payload.length - 4 - restartCount * 4;
-    if ((restartCount === 0 && !(canBeEmpty && entriesEnd === 0)) || entriesEnd < 0) {
+    if ((restartCount === 0 && !canBeEmpty) || entriesEnd < 0) {
       throw new CorruptionError(object, "an index block is too short", { offset: blockOffset });
     }
     const reader = new ByteReader(payload, object, blockOffset, 0, entriesEnd);

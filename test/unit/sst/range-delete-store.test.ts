@@ -169,6 +169,19 @@ test("a missing, shorter or foreign object is corruption that names the object, 
   expect((await tables.loadRangeDeletes(info)).count).toBe(3);
 });
 
+test("a request that fails is no damage: it is not made again", async () => {
+  const told: string[] = [];
+  const onDamage = (id: string): void => void told.push(id);
+  const { store, tables, info } = await storeSst(rows, {}, { onDamage }, overlapping);
+  const { get } = store;
+  let failures = 0;
+  store.get = () => Promise.reject(new Error(`no network ${++failures}`));
+  await expect(tables.loadRangeDeletes(info)).rejects.toThrow("no network 1");
+  expect(told).toEqual([]);
+  store.get = get;
+  expect((await tables.loadRangeDeletes(info)).count).toBe(3);
+});
+
 test("a table whose range deletes are not where or as many as the manifest says is corruption", async () => {
   const { tables, info } = await storeSst(rows, {}, {}, overlapping);
   const [span, ...others] = info.rangeDeletes;

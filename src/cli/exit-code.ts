@@ -1,5 +1,5 @@
 /** What the program says of an error, in one line, and the exit code of each kind. */
-import { type ErrorKind, FencedError, isMoraineError } from "../common/errors.js";
+import { type ErrorKind, FencedError, isMoraineError, messageOf } from "../common/errors.js";
 
 /** `get` of a key that is not there. */
 export const absentExitCode = 1;
@@ -47,8 +47,7 @@ export function exitCodeOf(error: unknown): number {
 /** `moraine: kind: message advice`, on one line whatever the message holds; with `verbose` the stack follows. */
 export function describeError(error: unknown, verbose: boolean): string {
   const kind = isMoraineError(error) ? error.kind : "internal";
-  const message = error instanceof Error ? error.message : String(error);
-  const sentence = message
+  const sentence = messageOf(error)
     .replace(/\s+/g, " ")
     .trim()
     .replace(/[^.!?]$/, "$&.");

@@ -6,7 +6,7 @@
  * too large for a double is refused. Of members with the same name the last counts.
  */
 import { encodeUtf8 } from "../common/bytes.js";
-import { InvalidArgumentError } from "../common/errors.js";
+import { InvalidArgumentError, messageOf } from "../common/errors.js";
 import type { MergeOperator } from "./merge-operator.js";
 
 /** Objects are maps: a member may be called `__proto__`, and numeric names keep their place. */
@@ -70,10 +70,7 @@ function parse(bytes: Uint8Array): Json {
   try {
     parsed = JSON.parse(decoder.decode(bytes));
   } catch (cause) {
-    throw new InvalidArgumentError(
-      `The bytes are no JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    throw new InvalidArgumentError(`The bytes are no JSON: ${messageOf(cause)}`, { cause });
   }
   return toJson(parsed);
 }

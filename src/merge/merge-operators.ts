@@ -3,7 +3,7 @@
  * handle was opened with that.
  */
 import { copyBytes, describeType, isByteArray, valueBytesMax } from "../common/bytes.js";
-import { InvalidArgumentError, MergeError, UnsupportedError } from "../common/errors.js";
+import { InvalidArgumentError, MergeError, messageOf, UnsupportedError } from "../common/errors.js";
 import { suggestion } from "../common/options.js";
 import type { RowRef } from "../common/row.js";
 import { showKey } from "../common/show-key.js";
@@ -122,8 +122,4 @@ export class MergeOperators {
 
 function notGiven(name: string): string {
   return `merge operator "${name}" is not at hand. Open with mergeOperators: { ${JSON.stringify(name)}: … }.`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

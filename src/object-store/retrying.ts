@@ -10,7 +10,7 @@ import { throwIfAborted } from "../common/abort.js";
 import { bodyPool } from "../common/byte-pool.js";
 import { equalBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
-import { StoreError, type StoreErrorReason } from "../common/errors.js";
+import { messageOf, StoreError, type StoreErrorReason } from "../common/errors.js";
 import type { Random } from "../common/random.js";
 import type {
   ListedObject,
@@ -213,8 +213,4 @@ class Attempts {
 
 function bodyOf(source: PutSource): Uint8Array | undefined {
   return typeof source === "function" ? undefined : source;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,5 @@
 /** `CredentialSource`: the keys that requests are signed with, read again before they expire. */
-import { MoraineError, StoreError } from "../common/errors.js";
+import { MoraineError, messageOf, StoreError } from "../common/errors.js";
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -81,10 +81,8 @@ function isFinal(error: unknown): boolean {
 }
 
 function unreadable(error: unknown): StoreError {
-  const said = error instanceof Error ? error.message : String(error);
-  return new StoreError("unavailable", `S3: the credentials could not be read: ${said}`, {
-    cause: error,
-  });
+  const message = `S3: the credentials could not be read: ${messageOf(error)}`;
+  return new StoreError("unavailable", message, { cause: error });
 }
 
 function requireKeys(credentials: Credentials): void {

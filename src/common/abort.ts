@@ -33,7 +33,25 @@ export function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefin
   });
 }
 
-type Reject = (reason: unknown) => void;
+/**
+ * Calls back when the signal is aborted, once, in the tick of the abort; what it answers takes that back, and is harmless to call late.
+ * A signal that is aborted already calls nobody: look first. `onAbort` must not throw.
+ */
+export function whenAborted(
+  signal: AbortSignal | undefined,
+  onAbort: (reason: unknown) => void,
+): () => void {
+  if (signal === undefined || signal.aborted) return nothingToTakeBack;
+  const waiting = waitingWith(signal);
+  // A function of its own for each call: two that wait with the same one are two.
+  const call: OnAbort = (reason) => onAbort(reason);
+  waiting.add(call);
+  return () => waiting.delete(call);
+}
+
+const nothingToTakeBack = (): void => undefined;
+
+type OnAbort = (reason: unknown) => void;
 
 const waitingBySignal = new WeakMap<AbortSignal, Waiting>();
 
@@ -49,25 +67,25 @@ function waitingWith(signal: AbortSignal): Waiting {
 /** Who waits with one signal. It listens while there is anybody. */
 class Waiting {
   readonly #signal: AbortSignal;
-  readonly #rejects = new Set<Reject>();
+  readonly #callbacks = new Set<OnAbort>();
 
   constructor(signal: AbortSignal) {
     this.#signal = signal;
   }
 
-  add(reject: Reject): void {
-    if (this.#rejects.size === 0) this.#signal.addEventListener("abort", this.#onAbort);
-    this.#rejects.add(reject);
+  add(onAbort: OnAbort): void {
+    if (this.#callbacks.size === 0) this.#signal.addEventListener("abort", this.#onAbort);
+    this.#callbacks.add(onAbort);
   }
 
-  delete(reject: Reject): void {
-    if (this.#rejects.delete(reject) && this.#rejects.size === 0) this.#stopListening();
+  delete(onAbort: OnAbort): void {
+    if (this.#callbacks.delete(onAbort) && this.#callbacks.size === 0) this.#stopListening();
   }
 
   readonly #onAbort = (): void => {
     const { reason } = this.#signal;
-    for (const reject of this.#rejects) reject(reason);
-    this.#rejects.clear();
+    for (const onAbort of this.#callbacks) onAbort(reason);
+    this.#callbacks.clear();
     this.#stopListening();
   };
 

@@ -1,4 +1,5 @@
 /** Time as an argument: wall clock, monotonic clock, sleeping, and the end of a turn of the event loop. */
+import { whenAborted } from "./abort.js";
 
 export interface Clock {
   /** Milliseconds since 1970. May jump in either direction; decides nothing but expiry and ages. */
@@ -26,15 +27,14 @@ export const systemClock: Clock = {
         reject(signal.reason);
         return;
       }
-      const onAbort = (): void => {
-        clearTimeout(timer);
-        reject(signal!.reason);
-      };
       const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", onAbort);
+        stopListening();
         resolve();
       }, ms);
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const stopListening = whenAborted(signal, (reason) => {
+        clearTimeout(timer);
+        reject(reason);
+      });
     });
   },
   after(ms, callback, options) {

@@ -1,6 +1,7 @@
 /**
  * `Writer`: what an open `Db` is made of, and how it ends: closed by its user, or by the error that its parts report.
  */
+import { whenAborted } from "../common/abort.js";
 import type { Clock } from "../common/clock.js";
 import { deferred } from "../common/deferred.js";
 import { ClosedError, MoraineError } from "../common/errors.js";
@@ -153,14 +154,13 @@ export class Writer {
       release: (ids) => flusher.release(ids),
       commit: (runs, createdAt) => this.pipeline.load(runs, createdAt),
     });
-    const onAbort = (): void => void load.cancel(signal!.reason);
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const stopListening = whenAborted(signal, (reason) => void load.cancel(reason));
     this.#loads.add(load);
     try {
       return await load.run(entries, () => this.pipeline.lastSeq);
     } finally {
       this.#loads.delete(load);
-      signal?.removeEventListener("abort", onAbort);
+      stopListening();
     }
   }
 

@@ -2,7 +2,7 @@
  * `SstReader`: reads ranges of SSTs from the store until it is closed. A missing, shorter or longer object than the manifest says is
  * `CorruptionError`.
  */
-import { throwIfAborted, withSignal } from "../common/abort.js";
+import { throwIfAborted, whenAborted, withSignal } from "../common/abort.js";
 import type { Bytes } from "../common/bytes.js";
 import { CorruptionError } from "../common/errors.js";
 import type { SstInfo } from "../format/manifest.js";
@@ -38,14 +38,13 @@ export class SstReader {
     throwIfAborted(signal);
     const request = new AbortController();
     const end = (reason: unknown): void => request.abort(reason);
-    const onAbort = (): void => end(signal!.reason);
     this.#underWay.add(end);
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const stopListening = whenAborted(signal, end);
     try {
       return await this.#get(info, offset, length, background, request.signal);
     } finally {
       this.#underWay.delete(end);
-      signal?.removeEventListener("abort", onAbort);
+      stopListening();
     }
   }
 

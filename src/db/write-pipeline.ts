@@ -3,7 +3,7 @@
  * await in between, it takes the next seq, enters the MemTable and the WAL buffer, and freezes the MemTable if that is full.
  */
 
-import { withSignal } from "../common/abort.js";
+import { whenAborted, withSignal } from "../common/abort.js";
 import { concatBytes, copyBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
 import type { MoraineError } from "../common/errors.js";
@@ -33,6 +33,8 @@ export interface WriteRequest {
   readonly signal: AbortSignal | undefined;
   /** Called in the tick in which a batch gets its seq, just before; what it throws the write is refused with, and nothing has happened. */
   readonly beforeApply?: () => void;
+  /** Called in that same tick, once the batch has its seq and nothing can refuse it any more. Must not throw. */
+  readonly afterApply?: () => void;
   /** Of puts and merges that have none of their own; 0: the default of the handle (lifetime.ts). */
   readonly lifetime: number;
 }
@@ -67,8 +69,8 @@ export class WritePipeline {
   readonly #walObjectCount: () => number;
   /** `walObjectCount` when the active MemTable took the place of the last one. */
   #objectsAtFreeze = 0;
-  /** Writes that wait for memory, in the order of their calls. */
-  #waiting: WaitingWrite[] = [];
+  /** Writes that wait for memory, in the order of their calls. One signal may abort all of them, each from the middle. */
+  readonly #waiting = new Set<WaitingWrite>();
   #closed: MoraineError | undefined;
   readonly #turn: TurnLimit;
 
@@ -93,7 +95,7 @@ export class WritePipeline {
   }
 
   get waitingCount(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
   /** One put, delete, merge or range delete, whose value is its end. Key and value are copied before the call returns. */
@@ -161,27 +163,31 @@ export class WritePipeline {
 
   /** Memory has been freed: writes that waited go on, in order. */
   wake(): void {
-    while (this.#waiting.length > 0 && this.#hasRoom()) this.#waiting.shift()!.apply();
-    if (this.#waiting.length > 0) this.#hurry();
+    for (const write of this.#waiting) {
+      if (!this.#hasRoom()) break;
+      this.#waiting.delete(write);
+      write.apply();
+    }
+    if (this.#waiting.size > 0) this.#hurry();
   }
 
   /** Resolves when the writes that wait for memory now have their seqs. Rejects when they never will. */
   admitted(): Promise<void> {
     // In line behind them.
-    return new Promise((resolve, reject) => this.#waiting.push({ apply: resolve, reject }));
+    return new Promise((resolve, reject) => this.#waiting.add({ apply: resolve, reject }));
   }
 
   /** No write is accepted from now on; those that wait get `error`. */
   close(error: MoraineError): void {
     if (this.#closed !== undefined) return;
     this.#closed = error;
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
     for (const write of waiting) write.reject(error);
   }
 
   #admits(): boolean {
-    return this.#waiting.length === 0 && this.#hasRoom();
+    return this.#waiting.size === 0 && this.#hasRoom();
   }
 
   /** One write may overshoot the limit, so that a batch of any size gets through. */
@@ -197,15 +203,14 @@ export class WritePipeline {
   #wait(request: WriteRequest, apply: () => Promise<WriteResult>): Promise<WriteResult> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
-      const { signal } = request;
-      const onAbort = (): void => {
+      const stopListening = whenAborted(request.signal, (reason) => {
         // Aborted before it got its seq: it leaves no trace.
-        this.#waiting = this.#waiting.filter((other) => other !== write);
-        reject(signal!.reason);
-      };
+        this.#waiting.delete(write);
+        reject(reason);
+      });
       const write: WaitingWrite = {
         apply: () => {
-          signal?.removeEventListener("abort", onAbort);
+          stopListening();
           try {
             resolve(apply());
           } catch (error) {
@@ -213,12 +218,11 @@ export class WritePipeline {
           }
         },
         reject: (reason) => {
-          signal?.removeEventListener("abort", onAbort);
+          stopListening();
           reject(reason);
         },
       };
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#waiting.push(write);
+      this.#waiting.add(write);
       this.#hurry();
     });
   }
@@ -270,6 +274,7 @@ export class WritePipeline {
     const record = this.#state.active.applyBatch(seq, createdAt, timed, count);
     this.#lastSeq = seq;
     const durable = this.#wal.append(record, seq, request.durable);
+    request.afterApply?.();
     this.#turn.add(record.end - record.start);
     return this.#applied(seq, createdAt, durable, request);
   }

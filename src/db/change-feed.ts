@@ -4,7 +4,7 @@
  * Nothing runs between two reads: each takes the next change of the WAL object at hand, or the next object, or waits until the handle
  * has news. So a feed that is left alone holds one object at most, and neither a timer nor a listener.
  */
-import { withSignal } from "../common/abort.js";
+import { whenAborted, withSignal } from "../common/abort.js";
 import { lazy } from "../common/lazy.js";
 import type { StoredChange } from "../format/wal-changes.js";
 import { ObjectPaths } from "../object-store/paths.js";
@@ -24,9 +24,7 @@ export interface FeedSource extends LogSource {
   readonly reading: Set<() => void>;
   /** Resolves when there is more news than `newsCount`; `signal` ends the waiting. */
   news(newsCount: number, signal: AbortSignal): Promise<void>;
-  readView(): ReadView;
-  /** Throws when the handle is closed. */
-  requireOpen(): void;
+  readonly readView: () => ReadView;
 }
 
 /**
@@ -35,6 +33,7 @@ export interface FeedSource extends LogSource {
  */
 export class ChangeFeed implements AsyncIterable<Change>, AsyncDisposable {
   readonly #source: FeedSource;
+  readonly #requireOpen: () => void;
   readonly #userSignal: AbortSignal | undefined;
   /** Ends the requests and the waiting of the read that is under way. */
   readonly #abort = new AbortController();
@@ -51,9 +50,15 @@ export class ChangeFeed implements AsyncIterable<Change>, AsyncDisposable {
   /** Reads take effect in the order of their calls. */
   #tail: Promise<unknown> = Promise.resolve();
 
-  /** @internal */
-  constructor(source: FeedSource, start: CursorStart, signal: AbortSignal | undefined) {
+  /** `requireOpen` throws when the handle is closed. @internal */
+  constructor(
+    source: FeedSource,
+    start: CursorStart,
+    requireOpen: () => void,
+    signal: AbortSignal | undefined,
+  ) {
     this.#source = source;
+    this.#requireOpen = requireOpen;
     this.#start = start;
     this.#seq = start.seq;
     this.#userSignal = signal;
@@ -118,22 +123,20 @@ export class ChangeFeed implements AsyncIterable<Change>, AsyncDisposable {
 
   async #next(): Promise<IteratorResult<Change, undefined>> {
     const signal = this.#userSignal;
-    const onAbort = (): void => this.#finish({ error: signal!.reason });
-    if (signal?.aborted) onAbort();
-    // Only while somebody waits: a signal may live much longer than a feed that nobody closes.
-    signal?.addEventListener("abort", onAbort, { once: true });
-    this.#source.reading.add(this.#onHandleEnd);
+    if (signal?.aborted) this.#finish({ error: signal.reason });
+    let stopListening: (() => void) | undefined;
     try {
       while (!this.#isDone) {
         const change = this.#take();
         if (change !== undefined) return { done: false, value: change };
+        // Only while somebody waits: a signal may live much longer than a feed that nobody closes.
+        stopListening ??= this.#listen();
         await this.#advance();
       }
     } catch (error) {
       this.#finish({ error });
     } finally {
-      signal?.removeEventListener("abort", onAbort);
-      this.#source.reading.delete(this.#onHandleEnd);
+      stopListening?.();
     }
     const failure = this.#failure;
     this.#failure = undefined;
@@ -141,15 +144,26 @@ export class ChangeFeed implements AsyncIterable<Change>, AsyncDisposable {
     return { done: true, value: undefined };
   }
 
+  /** To what ends a read that waits. What it answers takes that back. */
+  #listen(): () => void {
+    const { reading } = this.#source;
+    reading.add(this.#onHandleEnd);
+    const stopListening = whenAborted(this.#userSignal, (error) => this.#finish({ error }));
+    return () => {
+      stopListening();
+      reading.delete(this.#onHandleEnd);
+    };
+  }
+
   /** The next change of the object at hand. */
   #take(): Change | undefined {
-    this.#source.requireOpen();
+    this.#requireOpen();
     const result = this.#left?.next();
     if (result === undefined || result.done) {
       this.#left = undefined;
       return undefined;
     }
-    const change = this.#code!.toChange(result.value, () => this.#source.readView());
+    const change = this.#code!.toChange(result.value, this.#source.readView);
     this.#seq = change.seq;
     return change;
   }
@@ -178,7 +192,7 @@ export class ChangeFeed implements AsyncIterable<Change>, AsyncDisposable {
 
   readonly #onHandleEnd = (): void => {
     try {
-      this.#source.requireOpen();
+      this.#requireOpen();
     } catch (error) {
       this.#finish({ error });
     }

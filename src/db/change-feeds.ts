@@ -31,7 +31,7 @@ export interface FeedHandle {
   positionAfter(seq: number): WalPosition | undefined;
   /** See `LogSource`. */
   end(): WalPosition;
-  readView(): ReadView;
+  readonly readView: () => ReadView;
   /** Greater positions are refused. */
   seqMax(): number;
   /** Resolves when the handle has ended. */
@@ -46,6 +46,7 @@ export class ChangeFeeds implements FeedSource {
   readonly tail: WalTail = new WalTail();
   newsCount = 0;
   readonly reading: Set<() => void> = new Set();
+  readonly readView: () => ReadView;
   readonly #handle: FeedHandle;
   readonly #waiting = new Set<Deferred<void>>();
   #isWatched = false;
@@ -53,6 +54,7 @@ export class ChangeFeeds implements FeedSource {
   constructor(handle: FeedHandle) {
     this.store = handle.store;
     this.manifests = handle.manifests;
+    this.readView = handle.readView;
     this.#handle = handle;
   }
 
@@ -78,7 +80,13 @@ export class ChangeFeeds implements FeedSource {
         for (const onEnd of this.reading) onEnd();
       });
     }
-    return new ChangeFeed(this, { position: positionAfter(seq), seq }, options?.signal);
+    return new ChangeFeed(
+      this,
+      { position: positionAfter(seq), seq },
+      // Of the handle, not of this view: it costs a feed too much to make a view for each change.
+      read.requireOpen,
+      options?.signal,
+    );
   }
 
   /** Feeds wait for news. */
@@ -111,13 +119,5 @@ export class ChangeFeeds implements FeedSource {
 
   end(): WalPosition {
     return this.#handle.end();
-  }
-
-  readView(): ReadView {
-    return this.#handle.readView();
-  }
-
-  requireOpen(): void {
-    this.#handle.readView().requireOpen();
   }
 }

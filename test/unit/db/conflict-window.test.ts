@@ -42,6 +42,23 @@ test("nothing is kept while no transaction is open, and all is freed with the la
   await db.close();
 });
 
+test("what reads make of the range deletes of a table does not change what it was counted as", async () => {
+  const { db } = await openDb({});
+  for (let i = 0; i < 40; i++) await db.deleteRange({ gte: `k${i}`, lt: "l" }, soon);
+  const [reading, needing] = [db.begin(), db.begin()];
+  reading.put("x", "own");
+  await db.put("other", "1", soon);
+  await db.flush({ to: "l0" });
+  const counted = db.stats().conflictWindowBytes;
+  expect(counted).toBeGreaterThan(0);
+  await reading.scan().next();
+  expect(db.stats().conflictWindowBytes).toBe(counted);
+  reading.rollback();
+  needing.rollback();
+  expect(db.stats().conflictWindowBytes).toBe(0);
+  await db.close();
+});
+
 test("it holds no more than its bound, and what is older is read from SSTs", async () => {
   const { db, store } = await openDb({ conflictWindowBytes: 100 * KiB, blockCacheBytes: 0 });
   const begun = Array.from({ length: 4 }, () => db.begin({ isolation: "serializable" }));

@@ -74,6 +74,7 @@ test("a scan sees what had been written when it was asked for", async () => {
   const db = await openDb();
   await db.put("a", "1");
   const tx = db.begin();
+  const first = tx.scan();
   tx.put("b", "1");
   const before = tx.scan();
   const started = tx.scan();
@@ -83,6 +84,7 @@ test("a scan sees what had been written when it was asked for", async () => {
   tx.delete("a");
   const all = async (scan: Scan<{ key: Uint8Array; value: Uint8Array }>): Promise<string[]> =>
     (await scan.nextMany(9)).map(({ key, value }) => `${text(key)}=${text(value)}`);
+  expect(await all(first)).toEqual(["a=1"]);
   expect(await all(before)).toEqual(["a=1", "b=1"]);
   expect(await all(started)).toEqual(["b=1"]);
   expect(await rows(tx)).toBe("b=2 c=2");

@@ -58,7 +58,9 @@ async function build(
     await slice.giveTurn();
     signal.throwIfAborted();
   }
-  for (const tombstone of table.rangeDeletes?.all() ?? []) {
+  const { rangeDeletes } = table;
+  for (let i = 0; rangeDeletes !== undefined && i < rangeDeletes.count; i++) {
+    const tombstone = rangeDeletes.at(i);
     builder.addRangeDelete(tombstone);
     if (!slice.isOverAfter(tombstone.start.length)) continue;
     await slice.giveTurn();

@@ -2,7 +2,6 @@
 import { assert } from "../common/assert.js";
 import { ByteReader } from "../common/byte-reader.js";
 import { OperationKind, type RowRef } from "../common/row.js";
-import { readRangeEnd } from "../format/range-delete-operation.js";
 import {
   newOperationRef,
   operationBytesMax,
@@ -88,7 +87,7 @@ export class MemTable implements RowSource {
     const valueLength = kind === OperationKind.delete ? 0 : value.length;
     const keyStart = end - valueLength - key.length;
     if (kind === OperationKind.rangeDelete) {
-      this.#addRangeDelete(chunk, keyStart, key.length, valueLength, seq);
+      this.#addRangeDelete(arena.chunkIndex, keyStart, key.length, valueLength, seq);
       this.#applied(seq);
       return { chunk, start, end };
     }
@@ -142,7 +141,7 @@ export class MemTable implements RowSource {
     const replaced = this.#rows.replacedCount - replacedCount;
     let end = at;
     if (replaced > 0) {
-      end = this.#closeGaps(chunk, operationsStart, at, firstRow, seq);
+      end = this.#closeGaps(arena.chunkIndex, operationsStart, at, firstRow, seq);
       writeRecordHeader(chunk, start, {
         operationBytes: end - operationsStart,
         seq,
@@ -229,8 +228,7 @@ export class MemTable implements RowSource {
       readOperation(reader, operation);
       const { kind, keyStart, keyLength, valueLength } = operation;
       if (kind === OperationKind.rangeDelete) {
-        const bytes = this.#rows.arena.chunks[chunk]!;
-        this.#addRangeDelete(bytes, keyStart, keyLength, valueLength, seq);
+        this.#addRangeDelete(chunk, keyStart, keyLength, valueLength, seq);
         continue;
       }
       this.#rows.add(
@@ -247,26 +245,23 @@ export class MemTable implements RowSource {
     }
   }
 
-  /** The record stays where it is: start and end are views of it. */
   #addRangeDelete(
-    bytes: Uint8Array,
+    chunk: number,
     keyStart: number,
     keyLength: number,
     valueLength: number,
     seq: number,
   ): void {
-    const keyEnd = keyStart + keyLength;
-    const start = bytes.subarray(keyStart, keyEnd);
-    const end = readRangeEnd(bytes, keyEnd, keyEnd + valueLength);
-    this.#rangeDeletes ??= new RangeDeletes();
-    this.#rangeDeletes.add({ start, end, seq });
+    this.#rangeDeletes ??= new RangeDeletes(this.#rows.arena);
+    this.#rangeDeletes.addOperation(chunk, keyStart, keyLength, valueLength, seq);
   }
 
   /** Moves the operations of a batch together over those that were replaced; gives their new end. Nobody has seen them yet. */
-  #closeGaps(chunk: Uint8Array, start: number, end: number, firstRow: number, seq: number): number {
+  #closeGaps(chunk: number, start: number, end: number, firstRow: number, seq: number): number {
     const operation = this.#operation;
-    const reader = new ByteReader(chunk, "batch", 0, start, end);
-    // Their views are of where they were.
+    const bytes = this.#rows.arena.chunks[chunk]!;
+    const reader = new ByteReader(bytes, "batch", 0, start, end);
+    // They move, too.
     this.#rangeDeletes?.takeBack(seq);
     let at = start;
     let row = firstRow;
@@ -276,7 +271,7 @@ export class MemTable implements RowSource {
       const { kind, keyStart, keyLength, valueLength } = operation;
       const isRow = kind !== OperationKind.rangeDelete;
       if (isRow && this.#rows.isReplaced(row++)) continue;
-      chunk.copyWithin(at, from, reader.offset);
+      bytes.copyWithin(at, from, reader.offset);
       if (isRow) this.#rows.moveDown(row - 1, from - at);
       else this.#addRangeDelete(chunk, keyStart - (from - at), keyLength, valueLength, seq);
       at += reader.offset - from;

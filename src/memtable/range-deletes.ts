@@ -1,55 +1,102 @@
 /**
  * `RangeDeletes`: the range deletes of a MemTable, in the order of their seqs.
  *
- * Writing appends to a list. A read looks through a few new ones; when there are more, it cuts them into fragments, and what has been cut
- * is joined as it grows, so that each part is at least twice as large as the next: few parts to ask, and each tombstone is cut O(log n)
- * times. Parts are never changed, so whoever holds them sees the range deletes as they were.
+ * Where each lies in the arena is kept in columns; views of it are made for those who ask. A read looks through a few new ones; when
+ * there are more, it cuts them into fragments, and what has been cut is joined as it grows, so that each part is at least twice as
+ * large as the next: few parts to ask, and each tombstone is cut O(log n) times. Parts are never changed, so whoever holds them sees
+ * the range deletes as they were.
  */
 import { assert } from "../common/assert.js";
 import { compareRanges } from "../common/bytes.js";
 import { FragmentedTombstones } from "../common/fragmented-tombstones.js";
 import type { RangeTombstone } from "../common/range-tombstone.js";
 import type { TombstoneSource } from "../common/tombstone-source.js";
+import { encodeRangeEnd } from "../format/range-delete-operation.js";
+import { ByteArena } from "./byte-arena.js";
 
 /** How many a read looks at one by one before it cuts them. */
 const newCountMax = 16;
-/** The object and its two views, about. */
-const tombstoneBytes = 256;
+/** What the columns take for each that there is room for. */
+const columnsBytes = 20;
+/** Few, because a transaction has its own. */
+const firstCapacity = 16;
 
 export class RangeDeletes implements TombstoneSource {
-  readonly #all: RangeTombstone[] = [];
+  readonly #arena: ByteArena;
+  #count = 0;
+  #capacity = firstCapacity;
+  #chunk = new Uint32Array(this.#capacity);
+  /** Where in its chunk the start of the range begins. */
+  #offset = new Uint32Array(this.#capacity);
+  #startLength = new Uint16Array(this.#capacity);
+  /** 0: there is no end. Any other lies behind the start and a byte of its value. */
+  #endLength = new Uint16Array(this.#capacity);
+  #seq = new Float64Array(this.#capacity);
   /** Of the first `#cutCount` ones, oldest first. */
   #parts: readonly FragmentedTombstones[] = [];
   #cutCount = 0;
 
-  /** Its seq is none below those before it. Its arrays are kept. */
-  add(tombstone: RangeTombstone): void {
-    this.#all.push(tombstone);
+  /** `arena` has the operations. */
+  constructor(arena: ByteArena = new ByteArena()) {
+    this.#arena = arena;
+  }
+
+  /**
+   * Adds an operation (range-delete-operation.ts) whose key begins at `keyStart` in a chunk of the arena, and its value behind it. Its
+   * seq is none below those before it.
+   */
+  addOperation(
+    chunk: number,
+    keyStart: number,
+    keyLength: number,
+    valueLength: number,
+    seq: number,
+  ): void {
+    const i = this.#count;
+    if (i === this.#capacity) this.#grow();
+    this.#chunk[i] = chunk;
+    this.#offset[i] = keyStart;
+    this.#startLength[i] = keyLength;
+    this.#endLength[i] = valueLength - 1;
+    this.#seq[i] = seq;
+    this.#count = i + 1;
+  }
+
+  /** As `addOperation`, of a range that is in no chunk yet: it is copied. */
+  add({ start, end, seq }: RangeTombstone): void {
+    const value = encodeRangeEnd(end);
+    const length = start.length + value.length;
+    const chunk = this.#arena.reserve(length);
+    const { chunkIndex, offset } = this.#arena;
+    chunk.set(start, offset);
+    chunk.set(value, offset + start.length);
+    this.#arena.commit(length);
+    this.addOperation(chunkIndex, offset, start.length, value.length, seq);
   }
 
   /** Takes away those of the batch that is being added: nobody has read them yet. */
   takeBack(seq: number): void {
-    while (this.#all.at(-1)?.seq === seq) this.#all.pop();
-    assert(this.#cutCount <= this.#all.length, "range deletes are read once their batch is whole");
+    while (this.#count > 0 && this.#seq[this.#count - 1] === seq) this.#count--;
+    assert(this.#cutCount <= this.#count, "range deletes are read once their batch is whole");
   }
 
   get count(): number {
-    return this.#all.length;
+    return this.#count;
   }
 
-  /** Memory that they take beside the records, about. */
+  /** Memory that they take beside the arena. */
   get memoryBytes(): number {
-    let bytes = this.count * tombstoneBytes;
+    let bytes = this.#capacity * columnsBytes;
     for (const part of this.#parts) bytes += part.memoryBytes;
     return bytes;
   }
 
   /** Seqs grow from part to part, so the first answer is the highest. */
   coverSeq(bytes: Uint8Array, start: number, end: number, seqMax: number): number {
-    if (this.count - this.#cutCount > newCountMax) this.#cut();
-    for (let i = this.count - 1; i >= this.#cutCount; i--) {
-      const tombstone = this.#all[i]!;
-      if (tombstone.seq <= seqMax && covers(tombstone, bytes, start, end)) return tombstone.seq;
+    if (this.#count - this.#cutCount > newCountMax) this.#cut();
+    for (let i = this.#count - 1; i >= this.#cutCount; i--) {
+      const seq = this.#seq[i]!;
+      if (seq <= seqMax && this.#covers(i, bytes, start, end)) return seq;
     }
     for (let i = this.#parts.length - 1; i >= 0; i--) {
       const seq = this.#parts[i]!.coverSeq(bytes, start, end, seqMax);
@@ -59,45 +106,79 @@ export class RangeDeletes implements TombstoneSource {
   }
 
   fragmented(): readonly FragmentedTombstones[] {
-    if (this.#cutCount < this.count) this.#cut();
+    if (this.#cutCount < this.#count) this.#cut();
     return this.#parts;
   }
 
   /** Those with a greater seq, in the order of their seqs. */
   after(seq: number): readonly RangeTombstone[] {
     let low = 0;
-    let high = this.count;
+    let high = this.#count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#all[middle]!.seq <= seq) low = middle + 1;
+      if (this.#seq[middle]! <= seq) low = middle + 1;
       else high = middle;
     }
-    return this.#all.slice(low);
+    return this.#from(low);
   }
 
-  /** In the order of their seqs: not a copy, later ones appear. */
+  /** In the order of their seqs, as they are now; of the arena's memory. To go through many, ask `at` for one by one. */
   all(): readonly RangeTombstone[] {
-    return this.#all;
+    return this.#from(0);
+  }
+
+  /** The one that was added as number `i`, from 0; of the arena's memory. */
+  at(i: number): RangeTombstone {
+    const chunk = this.#arena.chunks[this.#chunk[i]!]!;
+    const start = this.#offset[i]!;
+    const startEnd = start + this.#startLength[i]!;
+    const endLength = this.#endLength[i]!;
+    return {
+      start: chunk.subarray(start, startEnd),
+      end: endLength === 0 ? undefined : chunk.subarray(startEnd + 1, startEnd + 1 + endLength),
+      seq: this.#seq[i]!,
+    };
+  }
+
+  #from(first: number): RangeTombstone[] {
+    const tombstones: RangeTombstone[] = [];
+    for (let i = first; i < this.#count; i++) tombstones.push(this.at(i));
+    return tombstones;
+  }
+
+  #covers(i: number, bytes: Uint8Array, keyStart: number, keyEnd: number): boolean {
+    const chunk = this.#arena.chunks[this.#chunk[i]!]!;
+    const start = this.#offset[i]!;
+    const startEnd = start + this.#startLength[i]!;
+    if (compareRanges(chunk, start, startEnd, bytes, keyStart, keyEnd) > 0) return false;
+    const endLength = this.#endLength[i]!;
+    if (endLength === 0) return true;
+    const end = startEnd + 1;
+    return compareRanges(bytes, keyStart, keyEnd, chunk, end, end + endLength) < 0;
   }
 
   #cut(): void {
     const parts = [...this.#parts];
-    let last = FragmentedTombstones.of(this.#all.slice(this.#cutCount));
+    let last = FragmentedTombstones.of(this.#from(this.#cutCount));
     while (parts.length > 0 && parts.at(-1)!.count < last.count * 2) {
       last = FragmentedTombstones.join(parts.pop()!, last);
     }
     parts.push(last);
     this.#parts = parts;
-    this.#cutCount = this.count;
+    this.#cutCount = this.#count;
   }
-}
 
-function covers(
-  { start, end }: RangeTombstone,
-  bytes: Uint8Array,
-  keyStart: number,
-  keyEnd: number,
-): boolean {
-  if (compareRanges(start, 0, start.length, bytes, keyStart, keyEnd) > 0) return false;
-  return end === undefined || compareRanges(bytes, keyStart, keyEnd, end, 0, end.length) < 0;
+  #grow(): void {
+    const capacity = this.#capacity * 2;
+    const grow = <T extends Uint16Array | Uint32Array | Float64Array>(column: T, grown: T): T => {
+      grown.set(column);
+      return grown;
+    };
+    this.#chunk = grow(this.#chunk, new Uint32Array(capacity));
+    this.#offset = grow(this.#offset, new Uint32Array(capacity));
+    this.#startLength = grow(this.#startLength, new Uint16Array(capacity));
+    this.#endLength = grow(this.#endLength, new Uint16Array(capacity));
+    this.#seq = grow(this.#seq, new Float64Array(capacity));
+    this.#capacity = capacity;
+  }
 }

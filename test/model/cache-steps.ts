@@ -3,8 +3,9 @@ import * as fc from "fast-check";
 import { expect } from "vitest";
 import type { Db, DbReader, KeyLike, KeyRange } from "../../src/index.js";
 import { seen } from "./caching.js";
-import { command, keyArbitrary, rangeArbitrary, type Step } from "./commands.js";
+import { command, type Step } from "./command.js";
 import type { World } from "./world.js";
+import { keyArbitrary, rangeArbitrary } from "./writes.js";
 
 async function handleOf(world: World, ofReader: boolean): Promise<Db | DbReader> {
   return ofReader ? world.openReader() : world.db;

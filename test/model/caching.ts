@@ -12,6 +12,7 @@ import { BlockCache, type OpenOptions } from "../../src/index.js";
 import { SstPartitions } from "../../src/sst/partitions.js";
 import { Table } from "../../src/sst/table.js";
 import { type SstShape, seams } from "./seams.js";
+import { watch } from "./seen.js";
 
 export interface Caching {
   readonly shape: SstShape;
@@ -25,6 +26,7 @@ export const cachingArbitrary: fc.Arbitrary<Caching> = fc.record({
     smallSstBytes: fc.constantFrom(0, 0, 300, undefined),
     tailBytesMax: fc.constantFrom(0, 200, undefined),
     indexPartitionBytes: fc.constantFrom(1, 100, undefined),
+    hiddenRowsMax: fc.constantFrom(0, 2, undefined),
   }),
   isShared: fc.boolean(),
   // It takes time.
@@ -110,21 +112,6 @@ export const seen: {
   diskHits: 0,
   windowsWith: new Set(),
 };
-
-/** Replaces a method by one that tells of its results. */
-function watch<Name extends string, Of extends { [name in Name]: (...args: never[]) => unknown }>(
-  prototype: Of,
-  name: Name,
-  tell: (result: ReturnType<Of[Name]>, args: Parameters<Of[Name]>, target: Of) => void,
-): void {
-  const actual = prototype[name];
-  const told = function (this: Of, ...args: never[]): unknown {
-    const result = actual.apply(this, args);
-    tell(result as ReturnType<Of[Name]>, args as Parameters<Of[Name]>, this);
-    return result;
-  };
-  Object.assign(prototype, { [name]: told });
-}
 
 watch(Table.prototype, "fetch", (_, [first, last]) => {
   seen.windows++;

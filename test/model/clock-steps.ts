@@ -1,6 +1,6 @@
 /** Time goes by: values end, and what they hid stays hidden. */
 import * as fc from "fast-check";
-import { command, type Step } from "./commands.js";
+import { command, type Step } from "./command.js";
 
 const moveStep = (ms: number): Step =>
   command("move", ms, async (model, { clock }) => {

@@ -1,11 +1,12 @@
 /** Merges at random moments, among writes of the same keys. Where the database has no operators, nothing happens. */
 import * as fc from "fast-check";
 import { expect } from "vitest";
-import { command, keyArbitrary, type Step } from "./commands.js";
+import { command, type Step } from "./command.js";
 import { lifetimeArbitrary } from "./lifetimes.js";
 import { mergeArbitrary } from "./merges.js";
 import { type MergeOperation, nameOf, toBytes } from "./model.js";
 import type { World } from "./world.js";
+import { keyArbitrary } from "./writes.js";
 
 const show = ([key, merge, lifetime]: MergeOperation) =>
   `merge ${nameOf(toBytes(key).subarray(0, 6))} ${merge} ${fc.stringify(lifetime)}`;

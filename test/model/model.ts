@@ -2,10 +2,14 @@
  * The model of a database: the batches that were written, in order. A state is what the batches up to a seq leave behind, so
  * that a reader, a read of what is durable, and a database after a crash can each be compared with a prefix.
  */
-import { compareBytes, encodeUtf8 } from "../../src/common/bytes.js";
-import type { KeyLike, KeyRange, LifetimeOptions } from "../../src/index.js";
+import { compareBytes } from "../../src/common/bytes.js";
+import type { KeyLike, LifetimeOptions } from "../../src/index.js";
+import { nameOf, toBytes } from "./keys.js";
 import { endOf } from "./lifetimes.js";
 import { Merge } from "./merges.js";
+import { RangeDelete } from "./range-deletes.js";
+
+export { isWithin, nameOf, toBytes } from "./keys.js";
 
 /** A value of undefined is a delete. */
 export type Operation = readonly [
@@ -16,14 +20,33 @@ export type Operation = readonly [
 
 export type MergeOperation = readonly [key: KeyLike, merge: Merge, lifetime: LifetimeOptions];
 
+export type AnyOperation = Operation | MergeOperation | RangeDelete;
+
 export interface Batch {
   readonly seq: number;
-  readonly operations: readonly (Operation | MergeOperation)[];
+  readonly operations: readonly AnyOperation[];
   readonly createdAt: number;
   /** Of the puts that say nothing. */
   readonly lifetime: LifetimeOptions;
   /** A part of a load that is not its last: there is no state that ends with it. */
   readonly isPart: boolean;
+  readonly isLoad: boolean;
+}
+
+/** What a range delete hides in a state, of a key that nothing was written to since. */
+export interface HiddenRow {
+  readonly key: Uint8Array;
+  readonly seq: number;
+  /** That of the range delete. */
+  readonly hiddenBy: number;
+  readonly isLoaded: boolean;
+  /** Of several merges, or of one onto a value. */
+  readonly isMerged: boolean;
+}
+
+interface State {
+  readonly rows: Map<string, ModelRow>;
+  readonly hidden: Map<string, HiddenRow>;
 }
 
 export interface ModelRow {
@@ -31,6 +54,7 @@ export interface ModelRow {
   readonly value: Uint8Array;
   readonly seq: number;
   readonly expiresAt?: number | undefined;
+  readonly isLoaded?: boolean;
 }
 
 export class Model {
@@ -42,6 +66,8 @@ export class Model {
   lastSeq = 0;
   /** `lastSeq` when the handle was opened. */
   openedSeq = 0;
+  /** Seqs up to which everything was in SSTs at some time. */
+  readonly flushedSeqs: number[] = [];
   /** What time it is. */
   now: number;
   readonly #default: LifetimeOptions;
@@ -52,12 +78,9 @@ export class Model {
   }
 
   /** `lifetime` is that of the puts that say nothing. */
-  add(
-    seq: number,
-    operations: readonly (Operation | MergeOperation)[],
-    lifetime?: LifetimeOptions,
-  ): void {
-    this.batches.push({ seq, operations, isPart: false, ...this.#times(lifetime) });
+  add(seq: number, operations: readonly AnyOperation[], lifetime?: LifetimeOptions): void {
+    const times = this.#times(lifetime);
+    this.batches.push({ seq, operations, isPart: false, isLoad: false, ...times });
     this.lastSeq = seq;
   }
 
@@ -90,7 +113,8 @@ export class Model {
       else part.push(row);
     }
     for (const [partSeq, operations] of parts) {
-      this.batches.push({ seq: partSeq, operations, isPart: partSeq < seq, ...this.#times() });
+      const isPart = partSeq < seq;
+      this.batches.push({ seq: partSeq, operations, isPart, isLoad: true, ...this.#times() });
     }
     this.batches.sort((a, b) => a.seq - b.seq);
     this.lastSeq = Math.max(this.lastSeq, seq);
@@ -109,27 +133,51 @@ export class Model {
 
   /** Rows in key order. */
   rowsAt(seq: number): ModelRow[] {
-    const rows = new Map<string, ModelRow>();
-    for (const batch of this.batches) {
-      if (batch.seq > seq) break;
-      for (const [key, value, lifetime] of batch.operations) {
-        const bytes = toBytes(key);
-        const name = nameOf(bytes);
-        const expiresAt = endOf([lifetime, batch.lifetime], batch.createdAt);
-        const before = rows.get(name);
-        // What a batch has itself written before is folded when it is written.
-        const at = before?.seq === batch.seq ? batch.createdAt : this.now;
-        const sum =
-          value instanceof Merge
-            ? value.appliedTo(before && isAlive(before, at) ? before.value : undefined)
-            : value;
-        if (sum === undefined) rows.delete(name);
-        else rows.set(name, { key: bytes, value: sum, seq: batch.seq, expiresAt });
-      }
-    }
-    return [...rows.values()]
+    return [...this.#stateAt(seq).rows.values()]
       .filter((row) => isAlive(row, this.now))
       .sort((a, b) => compareBytes(a.key, b.key));
+  }
+
+  /** What would be there without range deletes. */
+  hiddenAt(seq: number): HiddenRow[] {
+    return [...this.#stateAt(seq).hidden.values()];
+  }
+
+  #stateAt(seq: number): State {
+    const state: State = { rows: new Map(), hidden: new Map() };
+    const merged = new Set<string>();
+    for (const batch of this.batches) {
+      if (batch.seq > seq) break;
+      for (const operation of batch.operations) {
+        if (operation instanceof RangeDelete) hide(state, operation, batch, merged);
+        else this.#write(state, operation, batch, merged);
+      }
+    }
+    return state;
+  }
+
+  #write(
+    { rows, hidden }: State,
+    [key, value, lifetime]: Operation | MergeOperation,
+    batch: Batch,
+    merged: Set<string>,
+  ): void {
+    const bytes = toBytes(key);
+    const name = nameOf(bytes);
+    const expiresAt = endOf([lifetime, batch.lifetime], batch.createdAt);
+    const before = rows.get(name);
+    // What a batch has itself written before is folded when it is written.
+    const at = before?.seq === batch.seq ? batch.createdAt : this.now;
+    const sum =
+      value instanceof Merge
+        ? value.appliedTo(before && isAlive(before, at) ? before.value : undefined)
+        : value;
+    hidden.delete(name);
+    if (value instanceof Merge && before !== undefined) merged.add(name);
+    else merged.delete(name);
+    if (sum === undefined) rows.delete(name);
+    else
+      rows.set(name, { key: bytes, value: sum, seq: batch.seq, expiresAt, isLoaded: batch.isLoad });
   }
 
   rowAt(seq: number, key: KeyLike): ModelRow | undefined {
@@ -163,27 +211,22 @@ export class Model {
   }
 }
 
+/** `merged`: the keys whose value was merged. */
+function hide(
+  { rows, hidden }: State,
+  operation: RangeDelete,
+  { seq: hiddenBy }: Batch,
+  merged: ReadonlySet<string>,
+): void {
+  for (const [name, { key, seq, isLoaded = false }] of rows) {
+    if (!operation.covers(key)) continue;
+    hidden.set(name, { key, seq, hiddenBy, isLoaded, isMerged: merged.has(name) });
+    rows.delete(name);
+  }
+}
+
 function isAlive({ expiresAt }: ModelRow, now: number): boolean {
   return expiresAt === undefined || now < expiresAt;
-}
-
-export function toBytes(key: KeyLike): Uint8Array {
-  return typeof key === "string" ? encodeUtf8(key) : key;
-}
-
-export function nameOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("latin1");
-}
-
-export function isWithin(key: Uint8Array, range: KeyRange): boolean {
-  const { gt, gte, lt, lte, prefix } = range;
-  return (
-    (gt === undefined || compareBytes(key, toBytes(gt)) > 0) &&
-    (gte === undefined || compareBytes(key, toBytes(gte)) >= 0) &&
-    (lt === undefined || compareBytes(key, toBytes(lt)) < 0) &&
-    (lte === undefined || compareBytes(key, toBytes(lte)) <= 0) &&
-    (prefix === undefined || nameOf(key).startsWith(nameOf(toBytes(prefix))))
-  );
 }
 
 /** Short, and equal only for equal rows. */

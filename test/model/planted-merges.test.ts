@@ -5,9 +5,11 @@ import { RowKind } from "../../src/common/row.js";
 import type { foldVersions } from "../../src/merge/fold-versions.js";
 import { MemoryObjectStore } from "../../src/testing/index.js";
 import { clockSteps } from "./clock-steps.js";
-import { Model, stepArbitraries, World } from "./commands.js";
+import { stepArbitraries } from "./commands.js";
 import { mergeSteps } from "./merge-steps.js";
 import { operators } from "./merges.js";
+import { Model } from "./model.js";
+import { World } from "./world.js";
 
 interface Bug {
   readonly fold?: (actual: typeof foldVersions) => typeof foldVersions;

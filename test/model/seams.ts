@@ -6,6 +6,8 @@ export interface SstShape {
   /** Larger indexes and filters are read part by part. */
   readonly tailBytesMax: number | undefined;
   readonly indexPartitionBytes: number | undefined;
+  /** A scan steps over so many hidden rows, before it seeks. */
+  readonly hiddenRowsMax: number | undefined;
 }
 
 export const seams: {

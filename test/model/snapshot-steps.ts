@@ -2,9 +2,10 @@
 import * as fc from "fast-check";
 import { expect } from "vitest";
 import type { Db, DbReader, KeyLike, KeyRange, Snapshot } from "../../src/index.js";
-import { command, keyArbitrary, rangeArbitrary, type Step } from "./commands.js";
+import { command, type Step } from "./command.js";
 import { isWithin, type Model, nameOf, show } from "./model.js";
 import { allRows, type World } from "./world.js";
+import { keyArbitrary, rangeArbitrary } from "./writes.js";
 
 interface Held {
   readonly snapshot: Snapshot;

@@ -1,15 +1,21 @@
-/** Random lives of a database, and feeds from every position of it: each gives exactly what the database holds, or says that it cannot. */
+/**
+ * Random lives of a database, and feeds from every position of it: each gives exactly what the database holds, or says that it cannot. And
+ * whoever does to a map what a feed says, change by change, has what the database held at each of them.
+ */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { RetiredKind } from "../../../src/format/manifest.js";
 import { decodeManifest } from "../../../src/format/manifest-codec.js";
 import {
+  bytesAppend,
   type Change,
   type ChangeFeed,
+  type ChangeOperation,
   Db,
   DbReader,
   TruncatedError,
   UnsupportedError,
+  type WriteOperation,
 } from "../../../src/index.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { FaultyObjectStore, MemoryObjectStore } from "../../../src/testing/index.js";
@@ -17,7 +23,8 @@ import { text } from "./support.js";
 
 type Step =
   | { do: "write"; operations: number; durable: boolean }
-  | { do: "load"; rows: number }
+  | { do: "load"; rows: number; alsoKeys: readonly string[] }
+  | { do: "rewrite"; operations: readonly WriteOperation[] }
   | { do: "flush" | "flushLater" | "crash" | "close" | "leave" | "turn" }
   | { do: "collect"; mask: number }
   | { do: "withoutLog"; writes: number }
@@ -37,9 +44,15 @@ interface Followed {
   error?: unknown;
 }
 
-const fast = { walPutsPerSecond: Number.POSITIVE_INFINITY, flushIntervalMs: 1 };
+const fast = {
+  ...{ walPutsPerSecond: Number.POSITIVE_INFINITY, flushIntervalMs: 1 },
+  mergeOperators: { log: bytesAppend },
+};
 
-/** No key is written twice, so that what the database holds at last is all that was ever durable. */
+/** Keys of these are written again and again. */
+const again = "again ";
+
+/** No other key is written twice, so that of those the database holds at last all that was ever durable. */
 class World {
   readonly #inner = new MemoryObjectStore();
   readonly #followed: Followed[] = [];
@@ -54,7 +67,8 @@ class World {
     this.#store = new FaultyObjectStore(this.#inner);
     this.#db = await Db.open({ store: this.#store, path: "db" }, { ...fast, ...options });
     const at = { store: this.#inner, path: "db" };
-    this.#reader ??= await DbReader.open(at, { pollIntervalMs: 10 });
+    const { mergeOperators } = fast;
+    this.#reader ??= await DbReader.open(at, { pollIntervalMs: 10, mergeOperators });
   }
 
   async step(step: Step): Promise<void> {
@@ -69,7 +83,13 @@ class World {
         return;
       }
       case "load":
-        await db.load(Array.from({ length: step.rows }, () => [this.#key(), "loaded"] as const));
+        await db.load([
+          ...Array.from({ length: step.rows }, () => [this.#key(), "loaded"] as const),
+          ...step.alsoKeys.map((key) => [key, "loaded"] as const),
+        ]);
+        return;
+      case "rewrite":
+        db.write(step.operations).catch(() => undefined);
         return;
       case "flush":
         await db.flush({ to: "l0" });
@@ -108,6 +128,8 @@ class World {
 
   /** Every position of both handles, and those that have followed for some time. */
   async check(): Promise<void> {
+    const { seq } = await this.#db.put(this.#key(), "last");
+    for (const handle of [this.#db, this.#reader]) await this.#checkStates(handle, seq);
     await this.#db.flush();
     const truth = await this.#truth();
     const lastSeq = truth.at(-1)?.[0] ?? 0;
@@ -154,9 +176,31 @@ class World {
     this.#followed.push(followed);
   }
 
+  /** What a feed makes of the keys that are written again, up to a seq. */
+  async #checkStates(handle: Db | DbReader, lastSeq: number): Promise<void> {
+    const state = new Map<string, string>();
+    try {
+      for await (const { seq, operations } of handle.changes({ from: 0 })) {
+        for (const operation of operations) await applyTo(state, operation);
+        const found: [string, string][] = [];
+        for await (const { key, value } of this.#db.scan({ prefix: again, seq })) {
+          found.push([text(key)!, text(value)!]);
+        }
+        expect(found, `at seq ${seq}`).toEqual(
+          [...state].filter(([key]) => key.startsWith(again)).sort(([a], [b]) => (a < b ? -1 : 1)),
+        );
+        if (found.length > 0) seen.statesWithRows++;
+        if (seq === lastSeq) return;
+      }
+    } catch (error) {
+      if (!(error instanceof TruncatedError)) throw error;
+      expect(this.#mayTruncate, error.message).toBe(true);
+    }
+  }
+
   async #truth(): Promise<Written[]> {
     const written: Written[] = [];
-    for await (const key of this.#db.keys()) {
+    for await (const key of this.#db.keys({ gte: "k" })) {
       written.push([(await this.#db.getEntry(key))!.seq, text(key)!]);
     }
     return written.sort(([a, x], [b, y]) => a - b || (x < y ? -1 : 1));
@@ -201,6 +245,36 @@ class World {
   }
 }
 
+/** How often a range delete took something away, and a state was compared that was not empty. */
+const seen = { deletedByRange: 0, statesWithRows: 0 };
+
+async function applyTo(state: Map<string, string>, operation: ChangeOperation): Promise<void> {
+  switch (operation.type) {
+    case "load":
+      for await (const row of operation.rows()) await applyTo(state, row);
+      return;
+    case "deleteRange": {
+      const [from, to] = [text(operation.gte)!, text(operation.lt)];
+      for (const key of state.keys()) {
+        if (key < from || (to !== undefined && key >= to)) continue;
+        state.delete(key);
+        seen.deletedByRange++;
+      }
+      return;
+    }
+    case "put":
+      state.set(text(operation.key)!, text(operation.value)!);
+      return;
+    case "delete":
+      state.delete(text(operation.key)!);
+      return;
+    case "merge": {
+      const key = text(operation.key)!;
+      state.set(key, [state.get(key) ?? "", ...operation.operands.map(text)].join(""));
+    }
+  }
+}
+
 async function writtenBy(change: Change): Promise<Written[]> {
   const keys: string[] = [];
   for (const operation of change.operations) {
@@ -209,7 +283,8 @@ async function writtenBy(change: Change): Promise<Written[]> {
       for await (const { key } of operation.rows()) keys.push(text(key)!);
     }
   }
-  return keys.sort().map((key) => [change.seq, key] as const);
+  const once = keys.filter((key) => !key.startsWith(again)).sort();
+  return once.map((key) => [change.seq, key] as const);
 }
 
 const write = fc.record({
@@ -220,7 +295,35 @@ const write = fc.record({
 const plain = fc.record({
   do: fc.constantFrom("flush", "flushLater", "crash", "close", "leave", "turn"),
 });
-const load = fc.record({ do: fc.constant("load" as const), rows: fc.integer({ min: 1, max: 5 }) });
+const oldKey = fc.constantFrom("a", "b", "c", "d").map((name) => again + name);
+const load = fc.record({
+  do: fc.constant("load" as const),
+  rows: fc.integer({ min: 1, max: 5 }),
+  alsoKeys: fc.uniqueArray(oldKey, { maxLength: 3 }),
+});
+const rewrite = fc.record({
+  do: fc.constant("rewrite" as const),
+  operations: fc.array(
+    fc.oneof<fc.Arbitrary<WriteOperation>[]>(
+      fc.tuple(oldKey, fc.constantFrom("1", "2")).map(([key, value]) => ({
+        ...{ type: "put" as const, key, value },
+      })),
+      fc.tuple(oldKey, fc.constantFrom("3", "4")).map(([key, operand]) => ({
+        ...{ type: "merge" as const, key, operand },
+      })),
+      oldKey.map((key) => ({ type: "delete" as const, key })),
+      fc
+        .tuple(fc.constantFrom("gt", "gte"), oldKey, fc.constantFrom("lt", "lte"), oldKey)
+        .map(([lower, from, upper, to]) => ({
+          ...{ type: "deleteRange" as const, range: { [lower]: from, [upper]: to } },
+        })),
+      fc.constantFrom(again, `${again}b`).map((prefix) => ({
+        ...{ type: "deleteRange" as const, range: { prefix } },
+      })),
+    ),
+    { minLength: 1, maxLength: 5 },
+  ),
+});
 const collect = fc.record({
   do: fc.constant("collect" as const),
   mask: fc.integer({ min: 0, max: 31 }),
@@ -236,6 +339,7 @@ const follow = fc.record({
 });
 const usual = [
   { weight: 6, arbitrary: write },
+  { weight: 2, arbitrary: rewrite },
   { weight: 5, arbitrary: plain },
   { weight: 1, arbitrary: load },
   { weight: 2, arbitrary: follow },
@@ -245,9 +349,15 @@ const rare = [
   { weight: 1, arbitrary: withoutLog },
 ];
 
+const often = { weight: 20, arbitrary: rewrite };
+
 test.each([
   ["with its log", fc.array(fc.oneof(...usual), { maxLength: 25 })],
   ["with holes in its log", fc.array(fc.oneof(...usual, ...rare), { maxLength: 25 })],
+  [
+    "whose keys are written again and again",
+    fc.array(fc.oneof(...usual, often), { minLength: 10, maxLength: 25 }),
+  ],
 ])(
   "feeds agree with a database %s, whatever its life was",
   async (_, lives) => {
@@ -263,3 +373,8 @@ test.each([
   },
   120_000,
 );
+
+test("and these feeds have deleted by range", () => {
+  expect(seen.statesWithRows).toBeGreaterThan(100);
+  expect(seen.deletedByRange).toBeGreaterThan(100);
+});

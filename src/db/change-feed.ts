@@ -179,9 +179,9 @@ export class ChangeFeed implements AsyncIterable<Change>, AsyncDisposable {
     this.#tailReader.position = this.#cursor.position ?? this.#tailReader.position;
     if (found !== undefined) {
       source.tail.trim();
-      const { object, after } = found;
+      const { object, after, upTo } = found;
       const path = ObjectPaths.wal(object.epoch, object.id);
-      this.#left = this.#code.storedChanges(object, path, after);
+      this.#left = this.#code.storedChanges(object, path, after, upTo);
       return;
     }
     requireLog(source.manifest());

@@ -124,9 +124,8 @@ export class Transactions implements TransactionHost {
       if (this.#window.fromSeq > checkedSeq) throw checkAgain;
       const conflict = this.#findInMemory(footprint, seq);
       if (conflict !== undefined) throw conflictError(conflict, seq);
-      onCommitted();
     };
-    const request = { durable, signal, lifetime: 0, beforeApply };
+    const request = { durable, signal, lifetime: 0, beforeApply, afterApply: onCommitted };
     const { pipeline } = this.#options;
     const operations = batch.operations();
     for (;;) {

@@ -1,7 +1,7 @@
 /** What a WAL object changes: its batches with their operations, and the L0 entries of its loads, in seq order. */
 import { ByteReader } from "../common/byte-reader.js";
 import { type Bytes, copyBytes, emptyBytes } from "../common/bytes.js";
-import { OperationKind } from "../common/row.js";
+import { OperationKind, seqMax } from "../common/row.js";
 import { decodeLoadRecord } from "./load-record.js";
 import type { L0Entry } from "./manifest.js";
 import type { WalObject } from "./wal-object.js";
@@ -36,13 +36,14 @@ export interface StoredChange {
 }
 
 /**
- * Those with a seq above `seq`. Each is decoded when it is asked for; keys and values of a batch share a copy of it, so that
+ * Those with a seq above `after`, up to `upTo`. Each is decoded when it is asked for; keys and values of a batch share a copy of it, so that
  * nothing that is kept of it keeps the object. `name` is for messages.
  */
 export function* storedChanges(
   object: WalObject,
   name: string,
-  seq: number,
+  after: number,
+  upTo: number = seqMax,
 ): Generator<StoredChange, undefined, undefined> {
   const { bytes, recordsStart, recordsEnd, recordCount } = object;
   const reader = new ByteReader(bytes, name, 0, recordsStart, recordsEnd);
@@ -50,7 +51,8 @@ export function* storedChanges(
     const header = readRecordHeader(reader);
     const start = reader.offset;
     reader.skip(header.bodyBytes);
-    if (header.lastSeq <= seq) continue;
+    if (header.lastSeq <= after) continue;
+    if (header.firstSeq > upTo) return undefined;
     const { lastSeq, createdAt } = header;
     if (header.type === RecordType.batch) {
       const operations = readBatch(header, bytes, start, name);
@@ -59,7 +61,8 @@ export function* storedChanges(
     }
     const body = bytes.subarray(start, start + header.bodyBytes);
     for (const loaded of decodeLoadRecord(header, body, name)) {
-      if (loaded.seq > seq) yield { seq: loaded.seq, createdAt, operations: [], loaded };
+      if (loaded.seq > upTo) return undefined;
+      if (loaded.seq > after) yield { seq: loaded.seq, createdAt, operations: [], loaded };
     }
   }
   return undefined;

@@ -60,10 +60,10 @@ export class WalCursor {
   }
 
   /**
-   * The next object that holds something above the seq that is covered, and that seq; undefined while there is none. One GET for each
-   * object and each fence, and none for what the tail holds.
+   * The next object that holds something above the seq that is covered, with that seq and the last one of it that is to be given; undefined
+   * while there is none. One GET for each object and each fence, and none for what the tail holds.
    */
-  async next(): Promise<{ object: WalObject; after: number } | undefined> {
+  async next(): Promise<{ object: WalObject; after: number; upTo: number } | undefined> {
     for (;;) {
       this.#signal.throwIfAborted();
       this.#position ??= await this.#find();
@@ -88,11 +88,15 @@ export class WalCursor {
         continue;
       }
       await this.#prove(object);
-      this.#position = { epoch: position.epoch, id: position.id + 1 };
       const after = this.#seq;
-      if (object.lastSeq <= after) continue;
-      this.#seq = object.lastSeq;
-      return { object, after };
+      // Of an object that the handle has not come to, what L0 has is given; the rest when it has.
+      const upTo = isAtEnd ? Math.min(object.lastSeq, manifest.lastL0Seq) : object.lastSeq;
+      if (upTo === object.lastSeq) {
+        this.#position = { epoch: position.epoch, id: position.id + 1 };
+      }
+      if (upTo <= after) continue;
+      this.#seq = upTo;
+      return { object, after, upTo };
     }
   }
 

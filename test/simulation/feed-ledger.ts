@@ -92,10 +92,11 @@ export class FeedLedger {
     const { seq, operations } = change;
     const last = seqs.at(-1) ?? followed.from;
     if (seq <= last) throw new Error(`The feed of ${who} gives seq ${seq} after ${last}.`);
-    // A reader that has a new manifest may give the rest of an object which it has not followed yet.
     if (handle instanceof Db && seq > handle.stats().durableSeq) {
       throw new Error(`The feed of ${who} gives ${seq}, which is not durable yet.`);
     }
+    if (seq > handle.seq)
+      throw new Error(`The feed of ${who} gives ${seq}, which it does not see.`);
     seqs.push(seq);
     const first = operations[0];
     if (first === undefined) throw new Error(`The feed of ${who} gives nothing at seq ${seq}.`);

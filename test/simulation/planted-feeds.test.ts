@@ -95,8 +95,8 @@ vi.mock("../../src/db/change-feeds.js", async (original) => {
 
 vi.mock("../../src/db/feed-engine.js", async (original) => {
   const actual = await original<typeof import("../../src/db/feed-engine.js")>();
-  const storedChanges: typeof actual.storedChanges = (object, name, seq) =>
-    actual.storedChanges(object, name, planted.bug.after?.(seq) ?? seq);
+  const storedChanges: typeof actual.storedChanges = (object, name, seq, upTo) =>
+    actual.storedChanges(object, name, planted.bug.after?.(seq) ?? seq, upTo);
   const toChange: typeof actual.toChange = (stored, readView) => {
     const change = actual.toChange(stored, readView);
     const operations = change.operations.map((operation) => {

@@ -134,6 +134,58 @@ test("a feed that begins while a reader has read an object, and not shown it, gi
   await db.close();
 });
 
+test("a feed of a reader gives nothing that its reader has not come to, also of an object that L0 has in part", async () => {
+  const place = newPlace();
+  const db = await openAt(place);
+  const watching = newPlace(place.inner, place.clock);
+  const reader = await DbReader.open(watching.at, { clock: place.clock });
+  const held = () => {
+    let release!: () => void;
+    const until = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    return { release, until };
+  };
+  // The reader looks for the object before it is there, and for the manifest after; then it asks for the object again.
+  const manifest = held();
+  const object = held();
+  let walGets = 0;
+  watching.faulty.intercept = ({ key, operation }) => {
+    if (operation !== "get") return undefined;
+    if (key.includes("/manifest/")) return { kind: "delay", until: manifest.until };
+    if (!key.includes("/wal/") || ++walGets !== 2) return undefined;
+    return { kind: "delay", until: object.until };
+  };
+  const refreshed = reader.refresh();
+  await turns();
+  // One WAL object of which L0 gets the first two writes.
+  for (const key of ["a", "b"]) await db.put(key, "1", { durable: false });
+  const flushed = db.flush({ to: "l0" });
+  const last = db.put("c", "1");
+  await place.clock.advanceUntil(Promise.all([flushed, last]));
+  manifest.release();
+  await turns();
+  expect(walGets).toBe(2);
+  expect(reader.seq).toBe(2);
+  const feed = reader.changes({ from: 0 });
+  expect(await take(feed, 2)).toEqual(["1: a=1", "2: b=1"]);
+  const next = take(feed, 1);
+  await turns();
+  expect(reader.seq).toBe(2);
+  let isGiven = false;
+  void next.then(() => {
+    isGiven = true;
+  });
+  await turns();
+  expect(isGiven).toBe(false);
+  object.release();
+  await refreshed;
+  expect(await next).toEqual(["3: c=1"]);
+  expect(reader.seq).toBe(3);
+  await reader.close();
+  await db.close();
+});
+
 test("what is gone is TruncatedError with the oldest position that is left", async () => {
   const place = newPlace();
   const db = await openAt(place);

@@ -8,10 +8,10 @@ import { Merge, mergeArbitrary } from "./merges.js";
 import { type AnyOperation, nameOf, toBytes } from "./model.js";
 import { RangeDelete } from "./range-deletes.js";
 import {
+  checkSeq,
   hasEffect,
   keyArbitrary,
   rangeDeletes,
-  seqToGet,
   showOperation,
   writeAll,
 } from "./writes.js";
@@ -59,7 +59,7 @@ const batchStep = (
       return;
     }
     const { seq } = await writing;
-    expect(seq).toBe(seqToGet(model, operations));
+    checkSeq(model, operations, seq);
     if (!hasEffect(operations)) return;
     model.add(seq, operations, lifetime);
     if (durable) model.acknowledge(seq);

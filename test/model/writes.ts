@@ -1,5 +1,6 @@
 /** What the model test writes: operations of all kinds, as the database is given them, and the keys and ranges that they are of. */
 import * as fc from "fast-check";
+import { expect } from "vitest";
 import type {
   Db,
   KeyLike,
@@ -19,9 +20,9 @@ export function hasEffect(operations: readonly AnyOperation[]): boolean {
   return operations.some((one) => !(one instanceof RangeDelete && one.isEmpty));
 }
 
-/** The seq that a write of them gets, after which the model has it too. */
-export function seqToGet(model: Model, operations: readonly AnyOperation[]): number {
-  return model.lastSeq + (hasEffect(operations) ? 1 : 0);
+/** A write of them got `seq`: the next one, or the last one where it had no effect. The model does not have it yet. */
+export function checkSeq(model: Model, operations: readonly AnyOperation[], seq: number): void {
+  expect(seq).toBe(model.lastSeq + (hasEffect(operations) ? 1 : 0));
 }
 
 function toOperation(operation: AnyOperation): WriteOperation {

@@ -195,13 +195,18 @@ export class WritePipeline {
     return this.unflushedBytes < this.#settings.unflushedBytesMax;
   }
 
-  /** Memory is only freed by what is durable: somebody waits now, so the WAL does not wait for its interval. */
+  /**
+   * Memory is only freed by what is durable: somebody waits now, so the WAL does not wait for its interval. And reads make a MemTable with range
+   * deletes grow: it may be full without a write that has seen it.
+   */
   #hurry(): void {
+    if (this.#state.active.bytes >= this.#settings.memTableBytes) this.freeze();
     this.#wal.whenDurable(this.#lastSeq).catch(() => undefined);
   }
 
   #wait(request: WriteRequest, apply: () => Promise<WriteResult>): Promise<WriteResult> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    if (request.signal?.aborted) return Promise.reject(request.signal.reason);
     return new Promise((resolve, reject) => {
       const stopListening = whenAborted(request.signal, (reason) => {
         // Aborted before it got its seq: it leaves no trace.

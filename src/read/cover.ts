@@ -9,6 +9,7 @@ import type { SstInfo } from "../format/manifest.js";
 import type { DbView } from "./db-view.js";
 import {
   floorOfSpan,
+  type Holders,
   holderOf,
   holdersOf,
   type RangeDeleteReader,
@@ -31,8 +32,33 @@ export function coverInMemory(view: DbView, key: Uint8Array, seqMax: number): nu
 }
 
 /**
- * The same of those in SSTs that the manifest names. Without `unread` it is `unknownCover` when a request is needed; with it, the least that it
- * can be, and the SSTs to ask are put into it.
+ * The highest of `cover` and the seqs, at most `seqMax`, of range deletes of one L0 entry or run that cover the key; `unknownCover` when a
+ * request is needed.
+ */
+export function raiseCover(
+  cover: number,
+  holders: Holders,
+  reader: RangeDeleteReader,
+  key: Uint8Array,
+  seqMax: number,
+): number {
+  const info = holderOf(holders, key);
+  // Those that are older than one that is known change nothing.
+  if (info === undefined || info.maxSeq <= cover || info.minSeq > seqMax) return cover;
+  // Where they are in memory, one search says all.
+  let seq = reader.rangeDeletesOf(info)?.coverSeq(key, 0, key.length, seqMax);
+  if (seq === undefined) {
+    const span = spanHolding(info, key);
+    if (span === undefined) return cover;
+    seq = seqOfSpan(span, seqMax);
+    if (seq === undefined) return unknownCover;
+  }
+  return seq > cover ? seq : cover;
+}
+
+/**
+ * The same of all SSTs that the manifest names. Without `unread` it is `unknownCover` when a request is needed; with it, the least that it can
+ * be, and the SSTs to ask are put into it.
  */
 export function storedCover(
   { manifest }: Pick<DbView, "manifest">,
@@ -43,22 +69,14 @@ export function storedCover(
 ): number {
   let cover = 0;
   for (const holders of holdersOf(manifest)) {
-    const info = holderOf(holders, key);
-    // Those that are older than one that is known change nothing.
-    if (info === undefined || info.maxSeq <= cover || info.minSeq > seqMax) continue;
-    // Where they are in memory, one search says all.
-    let seq = reader.rangeDeletesOf(info)?.coverSeq(key, 0, key.length, seqMax);
-    if (seq === undefined) {
-      const span = spanHolding(info, key);
-      if (span === undefined) continue;
-      seq = seqOfSpan(span, seqMax);
-      if (seq === undefined) {
-        if (unread === undefined) return unknownCover;
-        unread.push(info);
-        seq = floorOfSpan(span, seqMax);
-      }
+    const raised = raiseCover(cover, holders, reader, key, seqMax);
+    if (raised !== unknownCover) cover = raised;
+    else if (unread === undefined) return unknownCover;
+    else {
+      const info = holderOf(holders, key)!;
+      unread.push(info);
+      cover = Math.max(cover, floorOfSpan(spanHolding(info, key)!, seqMax));
     }
-    if (seq > cover) cover = seq;
   }
   return cover;
 }

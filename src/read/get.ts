@@ -15,9 +15,10 @@ import type { Manifest, SstInfo } from "../format/manifest.js";
 import { isVisible } from "../iterator/visible-row.js";
 import { Lookup } from "../sst/lookup.js";
 import { candidatesForKey, mayHaveRows, newestLoadSeq, sstHolding, sstsOf } from "./candidates.js";
-import { coverInMemory, fetchCover, storedCover, unknownCover } from "./cover.js";
+import { coverInMemory, fetchCover, raiseCover, storedCover, unknownCover } from "./cover.js";
 import type { DbView } from "./db-view.js";
 import type { ReadTables } from "./held-tables.js";
+import { storedRangeDeletes } from "./stored-range-deletes.js";
 
 /**
  * Puts the newest version of `key` with seq <= `seqMax` into `row`, whatever its kind, if no request is needed to know it; a version that a
@@ -50,33 +51,41 @@ export function tryGetRow(
     getInMemory(view, key, seqMax, row);
     return Lookup.hit;
   }
-  const hiddenBelow = storedCover(view, tables, key, seqMax);
-  if (hiddenBelow === unknownCover) return Lookup.pending;
-  const lookup = tryGetStored(manifest, tables, key, keyHash, seqMax, hiddenBelow, row);
-  return lookup === Lookup.hit && row.seq < hiddenBelow ? Lookup.miss : lookup;
+  return tryGetStored(manifest, tables, key, keyHash, seqMax, row);
 }
 
+/**
+ * Newest first: range deletes of an L0 entry or run hide rows of its own and of older ones, never of newer ones, so that those behind the
+ * row need not be asked.
+ */
 function tryGetStored(
-  { l0, runs }: Manifest,
+  manifest: Manifest,
   tables: ReadTables,
   key: Uint8Array,
   keyHash: number,
   seqMax: number,
-  hiddenBelow: number,
   row: RowRef,
 ): Lookup {
-  for (let i = l0.length - 1; i >= 0; i--) {
+  const { l0, runs } = manifest;
+  const rangeDeletes = storedRangeDeletes(manifest);
+  let cover = 0;
+  let lookup: Lookup = Lookup.miss;
+  for (let i = l0.length - 1; i >= 0 && lookup === Lookup.miss; i--) {
+    if (rangeDeletes !== undefined) {
+      cover = raiseCover(cover, rangeDeletes.l0[i]!, tables, key, seqMax);
+      if (cover === unknownCover) return Lookup.pending;
+    }
     const { seq, ssts } = l0[i]!;
-    if (seq > seqMax) continue;
-    const lookup = tryGetIn(ssts, seq, tables, key, keyHash, seqMax, hiddenBelow, row);
-    if (lookup !== Lookup.miss) return lookup;
+    if (seq <= seqMax) lookup = tryGetIn(ssts, seq, tables, key, keyHash, seqMax, cover, row);
   }
-  for (const run of runs) {
-    const ssts = sstsOf(run, key);
-    const lookup = tryGetIn(ssts, 0, tables, key, keyHash, seqMax, hiddenBelow, row);
-    if (lookup !== Lookup.miss) return lookup;
+  for (let i = 0; i < runs.length && lookup === Lookup.miss; i++) {
+    if (rangeDeletes !== undefined) {
+      cover = raiseCover(cover, rangeDeletes.runs[i]!, tables, key, seqMax);
+      if (cover === unknownCover) return Lookup.pending;
+    }
+    lookup = tryGetIn(sstsOf(runs[i]!, key), 0, tables, key, keyHash, seqMax, cover, row);
   }
-  return Lookup.miss;
+  return lookup === Lookup.hit && row.seq < cover ? Lookup.miss : lookup;
 }
 
 /** Asks the one SST of a sequence that can hold the key, without waiting. */

@@ -13,27 +13,38 @@ export interface RangeDeleteReader {
 }
 
 /** SSTs with range deletes of one L0 entry or run, by their spans, which do not overlap. */
-type Holders = readonly SstInfo[];
+export type Holders = readonly SstInfo[];
 
-const none: readonly Holders[] = [];
-const known = new WeakMap<Manifest, readonly Holders[]>();
+/** Those of each L0 entry and each run, in the order of the manifest. */
+interface StoredRangeDeletes {
+  readonly l0: readonly Holders[];
+  readonly runs: readonly Holders[];
+  /** Those that have any, newest first. */
+  readonly newestFirst: readonly Holders[];
+}
 
-/** Newest first. Worked out once for each manifest; where none has ever had range deletes that takes no look at its SSTs. */
-export function holdersOf(manifest: Manifest): readonly Holders[] {
-  if (!manifest.requiredFeatures.includes(Feature.rangeDeletes)) return none;
-  let holders = known.get(manifest);
-  if (holders === undefined) {
-    const sequences = [
-      ...manifest.l0.map(({ ssts }) => ssts).reverse(),
-      // What is in the run's own object is not known before that is read.
-      ...manifest.runs.map((run) => (run.listBytes === 0 ? sstsOf(run) : [])),
-    ];
-    holders = sequences
-      .map((ssts) => ssts.filter(({ rangeDeletes }) => rangeDeletes.length > 0))
-      .filter((ssts) => ssts.length > 0);
-    known.set(manifest, holders);
+const known = new WeakMap<Manifest, StoredRangeDeletes>();
+
+/** Worked out once for each manifest; undefined, without a look at its SSTs, where none has ever had range deletes. */
+export function storedRangeDeletes(manifest: Manifest): StoredRangeDeletes | undefined {
+  if (!manifest.requiredFeatures.includes(Feature.rangeDeletes)) return undefined;
+  let stored = known.get(manifest);
+  if (stored === undefined) {
+    const having = (ssts: readonly SstInfo[]): Holders =>
+      ssts.filter(({ rangeDeletes }) => rangeDeletes.length > 0);
+    const l0 = manifest.l0.map(({ ssts }) => having(ssts));
+    // What is in the run's own object is not known before that is read.
+    const runs = manifest.runs.map((run) => (run.listBytes === 0 ? having(sstsOf(run)) : []));
+    const newestFirst = [...l0.toReversed(), ...runs].filter((holders) => holders.length > 0);
+    stored = { l0, runs, newestFirst };
+    known.set(manifest, stored);
   }
-  return holders;
+  return stored;
+}
+
+/** Those that have any, newest first. */
+export function holdersOf(manifest: Manifest): readonly Holders[] {
+  return storedRangeDeletes(manifest)?.newestFirst ?? [];
 }
 
 /** The SST whose spans may hold the key. */

@@ -139,3 +139,28 @@ test("a write that waits does not wait for the flush interval of what was writte
   expect(clock.monotonic() - before).toBeLessThan(1000);
   await db.close();
 });
+
+test("a MemTable that reads have filled, by cutting its range deletes, is flushed for the writes that wait", async () => {
+  const clock = new ManualClock();
+  const db = await Db.open(
+    { store: new MemoryObjectStore(), path: "db" },
+    { memTableBytes: 40 * KiB, unflushedBytesMax: 40 * KiB, flushIntervalMs: 3_600_000, clock },
+  );
+  await clock.advanceUntil(db.put("k", "value", { durable: false }));
+  for (let i = 0; i < 400; i++) {
+    const key = `key ${i}`;
+    await clock.advanceUntil(db.deleteRange({ gte: key, lte: key }, { durable: false }));
+    expect(await db.has("k")).toBe(true);
+  }
+  expect(db.stats().l0Count).toBeGreaterThan(0);
+  await db.close();
+});
+
+test("a write whose signal is aborted already does not wait", async () => {
+  const { db, held } = await fullDatabase();
+  const signal = AbortSignal.abort(new Error("enough"));
+  await expect(db.put("second", "2", { signal })).rejects.toBe(signal.reason);
+  expect(db.stats().waitingWrites).toBe(0);
+  held.release();
+  await db.close();
+});

@@ -17,8 +17,10 @@ const hidesAllFragmentsMax = 64;
 /** What objects and array headers take, about. */
 const overheadBytes = 1500;
 
-/** Never changed. */
+/** Never changed, but for the tree. */
 export class FragmentedTombstones {
+  /** Called when the first read that is older than what is newest has built the tree: `memoryBytes` is greater from then on. */
+  onGrown: (() => void) | undefined;
   readonly columns: TombstoneColumns;
   readonly fragmentCount: number;
   /** The lowest seq of all; 0 without any. */
@@ -87,7 +89,10 @@ export class FragmentedTombstones {
     const newest = this.newestSeq(fragment);
     if (newest <= seqMax) return newest;
     if (seqMax < this.minSeq) return 0;
-    this.#tree ??= new TombstoneTree(this.columns);
+    if (this.#tree === undefined) {
+      this.#tree = new TombstoneTree(this.columns);
+      this.onGrown?.();
+    }
     return this.#tree.seqAt(fragment, seqMax);
   }
 

@@ -28,7 +28,7 @@ export interface RangeDeleteStoreOptions {
 
 interface Kept {
   readonly tombstones: FragmentedTombstones;
-  readonly entry: IndexEntry;
+  entry: IndexEntry;
 }
 
 export class RangeDeleteStore {
@@ -95,8 +95,21 @@ export class RangeDeleteStore {
     const entry = reader.isClosed
       ? undefined
       : cache.addIndex(tombstones.memoryBytes, () => this.#drop(id));
-    if (entry !== undefined) this.#kept.set(id, { tombstones, entry });
+    if (entry !== undefined) {
+      this.#kept.set(id, { tombstones, entry });
+      tombstones.onGrown = () => this.#grown(id, tombstones);
+    }
     return tombstones;
+  }
+
+  /** A read of an old seq has made them larger. The cache makes room for all of it, or they are read again when next needed. */
+  #grown(id: Ulid, tombstones: FragmentedTombstones): void {
+    const kept = this.#kept.get(id);
+    if (kept?.tombstones !== tombstones) return;
+    kept.entry.remove();
+    const entry = this.#options.cache.addIndex(tombstones.memoryBytes, () => this.#drop(id));
+    if (entry === undefined) this.#kept.delete(id);
+    else kept.entry = entry;
   }
 
   #drop(id: Ulid): void {

@@ -1,5 +1,6 @@
 /** Range deletes of SSTs through `TableStore`: how many requests they take, how long they are kept, and what is refused. */
 import { expect, test } from "vitest";
+import type { FragmentedTombstones } from "../../../src/common/fragmented-tombstones.js";
 import type { RangeTombstone } from "../../../src/common/range-tombstone.js";
 import type { SstInfo } from "../../../src/format/manifest.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
@@ -95,6 +96,33 @@ test("they leave the cache when others need the room, and come back with one req
   expect(tables.rangeDeletesOf(info)).toBeUndefined();
   await tables.loadRangeDeletes(info);
   expect(store.gets).toHaveLength(2);
+});
+
+test("what a read of an old seq adds to their memory is counted, or they leave", async () => {
+  const key = text("key 000040");
+  const old = (found: FragmentedTombstones): number => found.coverSeq(key, 0, key.length, 420);
+  const { tables, info, cache } = await storeSst(rows, {}, {}, overlapping);
+  const found = await tables.loadRangeDeletes(info);
+  const before = found.memoryBytes;
+  expect(cache.stats().index.bytes).toBe(before);
+  expect([old(found), old(found)]).toEqual([400, 400]);
+  expect(found.memoryBytes).toBeGreaterThan(before);
+  expect(cache.stats().index).toMatchObject({ count: 1, bytes: found.memoryBytes });
+  expect(tables.rangeDeletesOf(info)).toBe(found);
+  tables.close(new Error("closed"));
+  expect(cache.bytes).toBe(0);
+
+  const tight = await storeSst(rows, {}, { cache: new BlockCache(before) }, overlapping);
+  const large = await tight.tables.loadRangeDeletes(tight.info);
+  expect(tight.cache.bytes).toBe(before);
+  expect(old(large)).toBe(400);
+  expect(tight.cache.bytes).toBe(0);
+  expect(tight.tables.rangeDeletesOf(tight.info)).toBeUndefined();
+  // Whoever still holds what has left changes nothing.
+  const again = await tight.tables.loadRangeDeletes(tight.info);
+  expect(again).not.toBe(large);
+  large.onGrown?.();
+  expect(tight.cache.bytes).toBe(before);
 });
 
 test("an abort ends the waiting and not the request, and a close both", async () => {

@@ -32,8 +32,9 @@ if (replayed !== undefined) {
     test.each(seeds)(
       "every request of the workload, cut in every way: seed %i",
       async (seed) => {
-        const { requests } = await run({ seed });
+        const { requests, rowlessSsts } = await run({ seed });
         expect(requests).toBeGreaterThan(80);
+        expect(rowlessSsts, "SSTs of range deletes alone").toBeGreaterThan(0);
         for (let at = 0; at < requests; at++) {
           for (const fate of crashes) {
             const outcome = await run({ seed, cut: { at, fate } });

@@ -5,7 +5,7 @@ import type { Db } from "../../src/db/db.js";
 import type { DuelFeeder } from "./duel-feeder.js";
 import type { DuelHandle, DuelOracle, DuelWrite } from "./duel-oracle.js";
 import type { DuelPlace } from "./duel-place.js";
-import { type Change, equalContent, readContent, scanContent } from "./history.js";
+import { type Change, equalContent, readContent, scanContent, toOperation } from "./history.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import { openDb } from "./sweep-workload.js";
 
@@ -15,6 +15,25 @@ const expectedKinds: ReadonlySet<string> = new Set(["fenced", "closed", "unknown
 function isExpected(error: unknown): boolean {
   return isMoraineError(error) && expectedKinds.has(error.kind);
 }
+
+/** Where range deletes begin and end: no marker is between two of these. */
+const bounds: readonly string[] = [
+  ...["both/0", "both/1", "both/2", "load/0", "load/3"],
+  ...["shared/0", "shared/1", "shared/2", "shared/3", "shared/4", "shared/5", "shared/6"],
+];
+
+/** Every range delete between two of the bounds, at each place in a batch behind its marker. */
+const batchesWithRange: readonly { readonly at: number; readonly change: Change }[] =
+  bounds.flatMap((key, first) =>
+    bounds
+      .slice(first + 1)
+      .flatMap((until) =>
+        [1, 2, 3].map((at) => ({ at, change: { key, value: undefined, until } })),
+      ),
+  );
+
+/** So many kinds of batches, of which an eighth has a range delete. */
+const batchCount = batchesWithRange.length * 8;
 
 export class DuelWriter {
   readonly process: SimulatedProcess;
@@ -174,9 +193,13 @@ export class DuelWriter {
     const name = marker.slice(2);
     const changes: Change[] = [{ key: marker, value: name }];
     if (batch) {
-      const isDelete = !large && this.#below(3) === 0;
+      // One draw for all, so that the rest of a seed's run is about what it would be without range deletes.
+      const choice = large ? batchCount - 1 : this.#below(batchCount);
+      const isDelete = choice < batchCount / 3;
       changes.push({ key: shared, value: isDelete ? undefined : this.#value(name, large) });
       changes.push({ key: `both/${this.#below(3)}`, value: name });
+      const ranged = batchesWithRange[choice - Math.floor(batchCount / 2)];
+      if (ranged !== undefined) changes.splice(ranged.at, 0, ranged.change);
     }
     const write: DuelWrite = {
       marker,
@@ -189,9 +212,7 @@ export class DuelWriter {
     handle.writes.push(write);
     const wait = batch
       ? db.write(
-          changes.map(({ key, value }) =>
-            value === undefined ? { type: "delete", key } : { type: "put", key, value },
-          ),
+          changes.map((change) => toOperation(change)),
           { durable },
         )
       : db.put(changes[0]!.key, name, { durable });

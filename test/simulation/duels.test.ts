@@ -25,7 +25,8 @@ if (replayed !== undefined) {
         const totals = {
           ...{ requests: 0, fenced: 0, handles: 0, checkpoints: 0 },
           ...{ loads: 0, loadRuns: 0, loadSsts: 0 },
-          ...{ changes: 0, loadChanges: 0, truncated: 0, unsupported: 0, ended: 0 },
+          ...{ changes: 0, loadChanges: 0, rangeDeletes: 0 },
+          ...{ truncated: 0, unsupported: 0, ended: 0 },
         };
         for (let i = 0; i < perGroup; i++) {
           const { feeds, ...counts } = await runDuel(group * perGroup + i + 1);
@@ -42,6 +43,7 @@ if (replayed !== undefined) {
         expect(totals.loadSsts, "entries of several SSTs").toBeGreaterThan(totals.loadRuns);
         expect(totals.changes, "changes of feeds").toBeGreaterThan(perGroup * 10);
         expect(totals.loadChanges, "loads in feeds").toBeGreaterThan(perGroup);
+        expect(totals.rangeDeletes, "range deletes in feeds").toBeGreaterThan(perGroup / 2);
         expect(totals.truncated, "feeds that were cut off").toBeGreaterThan(0);
         expect(totals.ended, "feeds that ended with their handle").toBeGreaterThan(perGroup / 2);
       },

@@ -9,7 +9,7 @@ import type { Change as FeedChange, LoadChange } from "../../src/db/change.js";
 import { Db } from "../../src/db/db.js";
 import type { DbReader } from "../../src/db/db-reader.js";
 import type { DuelHandle, DuelOracle, DuelWrite } from "./duel-oracle.js";
-import { applyChanges, type Change, type Content, equalContent } from "./history.js";
+import { applyChanges, type Change, type Content, equalContent, isCovered } from "./history.js";
 
 /** One feed, from where it was opened to where it was left. */
 export interface Followed {
@@ -36,6 +36,7 @@ export interface Survivor {
 export interface FeedCounts {
   changes: number;
   loadChanges: number;
+  rangeDeletes: number;
   truncated: number;
   unsupported: number;
   /** Feeds that ended with their handle. */
@@ -46,6 +47,7 @@ export class FeedLedger {
   readonly counts: FeedCounts = {
     changes: 0,
     loadChanges: 0,
+    rangeDeletes: 0,
     truncated: 0,
     unsupported: 0,
     ended: 0,
@@ -117,19 +119,23 @@ export class FeedLedger {
   }
 
   #batch({ who }: Followed, { seq, operations }: FeedChange): void {
-    const changes: Change[] = [];
-    for (const operation of operations) {
+    const changes = operations.map((operation): Change => {
+      if (operation.type === "deleteRange" && operation.lt !== undefined) {
+        const [key, until] = [decodeUtf8(operation.gte), decodeUtf8(operation.lt)];
+        this.counts.rangeDeletes++;
+        return { key, value: undefined, until };
+      }
       if (operation.type !== "put" && operation.type !== "delete") {
         throw new Error(`The feed of ${who} gives a ${operation.type} at seq ${seq}.`);
       }
       const value = operation.type === "put" ? decodeUtf8(operation.value) : undefined;
-      changes.push({ key: decodeUtf8(operation.key), value });
-    }
+      return { key: decodeUtf8(operation.key), value };
+    });
     const { write, lastSeq } = this.#writeOf(who, changes[0]!.key);
     if (lastSeq !== seq) {
       throw new Error(`The feed of ${who} gives ${write.marker} at seq ${seq}, not ${lastSeq}.`);
     }
-    if (JSON.stringify(asWritten(write.changes)) !== JSON.stringify(asWritten(changes))) {
+    if (JSON.stringify(asWritten(write.changes)) !== JSON.stringify(changes.map(toEntry))) {
       throw new Error(`The feed of ${who} gives another batch than ${write.marker}.`);
     }
   }
@@ -228,9 +234,19 @@ export class FeedLedger {
   }
 }
 
-/** Of several changes of one key the last counts, in the place of the first. */
-function asWritten(changes: readonly Change[]): [string, string | undefined][] {
-  return [...new Map(changes.map(({ key, value }) => [key, value]))];
+type Entry = [key: string, value: string | undefined, until: string | undefined];
+
+const toEntry = ({ key, value, until }: Change): Entry => [key, value, until];
+
+/** Of several changes of one key the last counts, in the place of the first, and none that a later range delete of the batch covers. */
+function asWritten(changes: readonly Change[]): Entry[] {
+  const left = changes.filter(
+    ({ key, until }, i) =>
+      until !== undefined || !changes.slice(i + 1).some((later) => isCovered(key, later)),
+  );
+  return [...new Map(left.map((change) => [`${change.key} ${change.until}`, toEntry(change)]))].map(
+    ([, entry]) => entry,
+  );
 }
 
 function folded(changes: readonly Change[]): Content {

@@ -5,12 +5,15 @@
  */
 import { decodeUtf8 } from "../../src/common/bytes.js";
 import type { Reads } from "../../src/db/reads.js";
+import type { WriteOperation } from "../../src/db/write-batch.js";
 import type { LoadTick } from "./load-ticks.js";
 
 export interface Change {
   readonly key: string;
   /** Undefined: deleted. */
   readonly value: string | undefined;
+  /** A range delete, which has no value: of all keys from `key` up to this one, without it. */
+  readonly until?: string | undefined;
 }
 
 interface PastWrite {
@@ -150,6 +153,11 @@ export class History {
     }
   }
 
+  /** Every key that was ever written or deleted. */
+  keys(): Set<string> {
+    return new Set(this.#writes.flatMap(({ changes }) => changes.map(({ key }) => key)));
+  }
+
   /** The seq of the write that a key's value comes from, if it is known. */
   seqOf(key: string): number | undefined {
     const write = this.#writes.findLast(({ changes }) =>
@@ -169,11 +177,26 @@ export function indexAfter(writes: readonly { seqCount: number }[], seqs: number
   return index;
 }
 
+/** What a range delete hides depends on where in the history its write stands, which loads may move: so it is found out here, each time. */
 export function applyChanges(content: Content, changes: readonly Change[]): void {
-  for (const { key, value } of changes) {
-    if (value === undefined) content.delete(key);
+  for (const change of changes) {
+    const { key, value, until } = change;
+    if (until !== undefined) {
+      for (const held of [...content.keys()]) if (isCovered(held, change)) content.delete(held);
+    } else if (value === undefined) content.delete(key);
     else content.set(key, value);
   }
+}
+
+/** Whether the change is a range delete of this key and others. */
+export function isCovered(held: string, { key, until }: Change): boolean {
+  return until !== undefined && held >= key && held < until;
+}
+
+/** As `write` takes it. */
+export function toOperation({ key, value, until }: Change): WriteOperation {
+  if (until !== undefined) return { type: "deleteRange", range: { gte: key, lt: until } };
+  return value === undefined ? { type: "delete", key } : { type: "put", key, value };
 }
 
 export function equalContent(a: Content, b: Content): boolean {

@@ -44,10 +44,17 @@ export class Recorder {
     return this.#history.add([{ key, value: undefined }], { durable }, wait);
   }
 
+  /** It must hide some row: a history takes a write that changes nothing for one that was not lost. */
+  deleteRange(key: string, until: string, durable = true): Promise<void> {
+    const wait = this.#db.deleteRange({ gte: key, lt: until }, { durable });
+    return this.#history.add([{ key, value: undefined, until }], { durable }, wait);
+  }
+
   write(changes: readonly Change[], durable = true): Promise<void> {
     const batch = this.#db.batch();
-    for (const { key, value } of changes) {
-      if (value === undefined) batch.delete(key);
+    for (const { key, value, until } of changes) {
+      if (until !== undefined) batch.deleteRange({ gte: key, lt: until });
+      else if (value === undefined) batch.delete(key);
       else batch.put(key, value);
     }
     return this.#history.add(changes, { durable }, this.#db.write(batch, { durable }));
@@ -92,7 +99,7 @@ export async function checkReads(db: Db, history: History): Promise<void> {
   if (!equalContent(expected, found)) {
     throw new Error(`A scan is wrong: ${difference(expected, found)}`);
   }
-  const keys = [...expected.keys(), "a/absent", "z/absent"];
+  const keys = [...history.keys(), "a/absent", "z/absent"];
   const values = await db.getMany(keys);
   for (const [i, key] of keys.entries()) {
     const value = values[i] && new TextDecoder().decode(values[i]);
@@ -153,7 +160,13 @@ export async function workload(
   first.later(first.delete("large3", false));
   await first.flush("l0");
   await loading;
+  await first.flush("l0");
+  // Alone in its SST, which has no rows.
+  first.later(first.deleteRange("large10", "large14", false));
+  await first.flush("l0");
+  await first.check();
   first.later(first.put("soft9", "after the load", false));
+  first.later(first.put("large11", "after the range delete", false));
   await first.check();
   first.later(first.put("soft2", "again", false));
   await first.close(true);
@@ -170,16 +183,29 @@ export async function workload(
   for (let i = 0; i < 8; i++) second.later(second.put(`large${i}`, large(`w${i}`), i === 6));
   await Promise.all([second.flush("wal"), second.load(rowsToLoad("load2"))]);
   second.later(second.delete("four", false));
-  await second.load([{ key: "z/load3", value: "3" }]);
+  // Between two loads of the same keys.
+  second.later(second.deleteRange("large2", "large4", false));
+  await second.load([
+    { key: "large3", value: "load3" },
+    { key: "z/load3", value: "3" },
+  ]);
+  await second.write([
+    { key: "batch/a", value: "hidden" },
+    { key: "batch/", value: undefined, until: "batch/d" },
+    { key: "batch/b", value: "after the range delete" },
+  ]);
   const givenUp = second.load([
     { key: "four", value: "given up" },
     { key: "z/load4", value: "4" },
   ]);
+  // In the log only, when the handle has closed.
+  second.later(second.deleteRange("soft0", "soft3", false));
   await second.close("wal");
   await givenUp;
 
   const third = new Recorder(await openDb(process, options), history);
   await third.check();
   await third.put("six", "6");
+  await third.deleteRange("large4", "large6");
   await third.close(true);
 }

@@ -1,5 +1,6 @@
 /** The crash sweep: one run of the workload with one request cut, and everything that must hold afterwards. */
 import type { OpenOptions } from "../../src/db/open-options.js";
+import { decodeManifest } from "../../src/format/manifest-codec.js";
 import type { Fate } from "./fate.js";
 import { difference, equalContent, History, scanContent } from "./history.js";
 import { onLoadTick } from "./load-ticks.js";
@@ -29,6 +30,8 @@ export interface SweepOutcome {
   readonly recoveryRequests: number;
   readonly cutHit: boolean;
   readonly recoveryHit: boolean;
+  /** SSTs of range deletes alone that some manifest has named. */
+  readonly rowlessSsts: number;
   readonly events: readonly string[];
 }
 
@@ -86,8 +89,20 @@ async function sweep(world: World, which: SweepCase): Promise<SweepOutcome> {
     recoveryRequests: next === worker ? successor.store.requestCount : next.store.requestCount,
     cutHit: workerCut.hit,
     recoveryHit,
+    rowlessSsts: rowlessSsts(world),
     events: world.log,
   };
+}
+
+function rowlessSsts(world: World): number {
+  const ids = world.objects
+    .list("", "db/manifest/")
+    .filter(({ key }) => key.endsWith(".manifest"))
+    .map(({ key }) => decodeManifest(world.objects.get("", key)!.bytes, key))
+    .flatMap(({ l0, runs }) => [...l0, ...runs].flatMap(({ ssts }) => ssts))
+    .filter(({ rowCount }) => rowCount === 0)
+    .map(({ id }) => id);
+  return new Set(ids).size;
 }
 
 /** Plans the fate of one request of a process; every other request completes. */
@@ -143,6 +158,7 @@ async function goOn(
   await recorder.write([
     { key: "batch/a", value: process.name },
     { key: "three", value: undefined },
+    { key: "large1", value: undefined, until: "large7" },
     { key: "batch/c", value: process.name },
   ]);
   await loading;

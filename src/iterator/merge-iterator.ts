@@ -85,6 +85,24 @@ export class MergeIterator implements RowIterator {
     this.#ordered = false;
   }
 
+  /**
+   * Moves the sources that `isWanted` on to `key`, those that stand before it. Only after a `step` that gave a row; the next one gives the
+   * row after that, of what is left.
+   */
+  seekOn(key: Uint8Array, isWanted: (source: number) => boolean): void {
+    for (const [i, source] of this.#sources.entries()) {
+      if (this.#ended[i] === 1 || !isWanted(i)) continue;
+      const { keyBytes, keyStart, keyEnd } = this.#rows[i]!;
+      const order = compareRanges(keyBytes, keyStart, keyEnd, key, 0, key.length);
+      if (this.#reverse ? order <= 0 : order >= 0) continue;
+      source.seek(key);
+      this.#behind[i] = 1;
+    }
+    // The row of the winner has been given.
+    this.#behind[this.#tree[0]!] = 1;
+    this.#ordered = false;
+  }
+
   close(): void {
     for (const source of this.#sources) source.close();
   }

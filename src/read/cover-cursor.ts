@@ -13,20 +13,28 @@ export type CoverPart = FragmentedTombstones | SstInfo;
 
 const isStored = (part: CoverPart): part is SstInfo => "rangeDeletes" in part;
 
+/** A part, and what it says around the last key. */
+interface Placed {
+  part: CoverPart;
+  /** Where that begins and ends; undefined: as far as there are keys. */
+  from: Uint8Array | undefined;
+  to: Uint8Array | undefined;
+  /** The range delete there; 0: none. `unknownCover`: the SST has to be read. */
+  seq: number;
+}
+
 export class CoverCursor {
   /** The stretch: from here on, and up to but without `to`; undefined: as far as there are keys. */
   from: Uint8Array | undefined;
   to: Uint8Array | undefined;
-  readonly #parts: CoverPart[];
+  readonly #placed: readonly Placed[];
   readonly #reader: RangeDeleteReader;
   readonly #seqMax: number;
   #seq = 0;
   #isPlaced = false;
-  /** What has to be read to know. */
-  #unread: number[] = [];
 
   constructor(parts: readonly CoverPart[], reader: RangeDeleteReader, seqMax: number) {
-    this.#parts = [...parts];
+    this.#placed = parts.map((part) => ({ part, from: undefined, to: undefined, seq: 0 }));
     this.#reader = reader;
     this.#seqMax = seqMax;
   }
@@ -36,83 +44,92 @@ export class CoverCursor {
    * be called first.
    */
   coverOf(bytes: Uint8Array, start: number, end: number): number {
-    if (this.#isPlaced && this.#holds(bytes, start, end)) return this.#seq;
+    if (this.#isPlaced && holds(this, bytes, start, end)) return this.#seq;
     return this.#place(bytes, start, end);
   }
 
   /** Reads what the last `coverOf` needed. */
   async fill(signal?: AbortSignal): Promise<void> {
     await Promise.all(
-      this.#unread.map(async (i) => {
-        const part = this.#parts[i]!;
-        if (isStored(part)) this.#parts[i] = await this.#reader.loadRangeDeletes(part, signal);
+      this.#placed.map(async (placed) => {
+        const { part, seq } = placed;
+        if (seq !== unknownCover || !isStored(part)) return;
+        placed.part = await this.#reader.loadRangeDeletes(part, signal);
       }),
     );
   }
 
-  #holds(bytes: Uint8Array, start: number, end: number): boolean {
-    const { from, to } = this;
-    if (to !== undefined && compareRanges(bytes, start, end, to, 0, to.length) >= 0) return false;
-    return from === undefined || compareRanges(bytes, start, end, from, 0, from.length) >= 0;
-  }
-
   #place(bytes: Uint8Array, start: number, end: number): number {
-    this.from = this.to = undefined;
-    this.#seq = 0;
-    this.#isPlaced = false;
-    this.#unread = [];
-    for (let i = 0; i < this.#parts.length; i++) {
-      const part = this.#parts[i]!;
-      if (!isStored(part)) this.#addFragment(part, part.fragmentOf(bytes, start, end));
-      else if (!this.#addSpan(i, part, bytes.subarray(start, end))) this.#unread.push(i);
+    // Of many parts, a step of the scan leaves the stretches of few.
+    const isMoving = this.#isPlaced;
+    let from: Uint8Array | undefined;
+    let to: Uint8Array | undefined;
+    let seq = 0;
+    let isKnown = true;
+    for (const placed of this.#placed) {
+      if (!isMoving || !holds(placed, bytes, start, end)) this.#search(placed, bytes, start, end);
+      if (placed.seq === unknownCover) isKnown = false;
+      else if (placed.seq > seq) seq = placed.seq;
+      if (placed.from !== undefined && (from === undefined || isBelow(from, placed.from))) {
+        from = placed.from;
+      }
+      if (placed.to !== undefined && (to === undefined || isBelow(placed.to, to))) to = placed.to;
     }
-    if (this.#unread.length > 0) return unknownCover;
-    this.#isPlaced = true;
-    return this.#seq;
+    this.from = from;
+    this.to = to;
+    this.#seq = seq;
+    this.#isPlaced = isKnown;
+    return isKnown ? seq : unknownCover;
   }
 
-  #addFragment(part: FragmentedTombstones, fragment: number): void {
-    this.#narrow(fragment < 0 ? undefined : part.boundary(fragment), part.boundary(fragment + 1));
-    if (fragment >= 0) this.#cover(part.fragmentSeq(fragment, this.#seqMax));
+  #search(placed: Placed, bytes: Uint8Array, start: number, end: number): void {
+    const { part } = placed;
+    if (isStored(part)) this.#searchSpans(placed, part, bytes.subarray(start, end));
+    else this.#setFragment(placed, part, part.fragmentOf(bytes, start, end));
   }
 
-  /** False when the SST has to be asked. */
-  #addSpan(i: number, info: SstInfo, key: Uint8Array): boolean {
+  #setFragment(placed: Placed, part: FragmentedTombstones, fragment: number): void {
+    placed.from = fragment < 0 ? undefined : part.boundary(fragment);
+    placed.to = part.boundary(fragment + 1);
+    placed.seq = fragment < 0 ? 0 : part.fragmentSeq(fragment, this.#seqMax);
+  }
+
+  #searchSpans(placed: Placed, info: SstInfo, key: Uint8Array): void {
     const { rangeDeletes } = info;
     const at = spanAt(info, key);
     const span = rangeDeletes[at];
-    const before = at === 0 ? undefined : rangeDeletes[at - 1]!.end;
-    if (span === undefined) {
-      this.#narrow(before, undefined);
-      return true;
-    }
-    if (compareRanges(key, 0, key.length, span.start, 0, span.start.length) < 0) {
-      this.#narrow(before, span.start);
-      return true;
+    if (span === undefined || isBelow(key, span.start)) {
+      placed.from = at === 0 ? undefined : rangeDeletes[at - 1]!.end;
+      placed.to = span?.start;
+      placed.seq = 0;
+      return;
     }
     const seq = seqOfSpan(span, this.#seqMax);
-    if (seq !== undefined) {
-      this.#narrow(span.start, span.endless ? undefined : span.end);
-      this.#cover(seq);
-      return true;
+    if (seq === undefined) {
+      const read = this.#reader.rangeDeletesOf(info);
+      if (read === undefined) {
+        placed.seq = unknownCover;
+        return;
+      }
+      placed.part = read;
+      this.#setFragment(placed, read, read.fragmentOf(key, 0, key.length));
+      return;
     }
-    const read = this.#reader.rangeDeletesOf(info);
-    if (read === undefined) return false;
-    this.#parts[i] = read;
-    this.#addFragment(read, read.fragmentOf(key, 0, key.length));
-    return true;
+    placed.from = span.start;
+    placed.to = span.endless ? undefined : span.end;
+    placed.seq = seq;
   }
+}
 
-  #cover(seq: number): void {
-    if (seq > this.#seq) this.#seq = seq;
-  }
-
-  #narrow(from: Uint8Array | undefined, to: Uint8Array | undefined): void {
-    if (from !== undefined && (this.from === undefined || isBelow(this.from, from))) {
-      this.from = from;
-    }
-    if (to !== undefined && (this.to === undefined || isBelow(to, this.to))) this.to = to;
-  }
+/** True when the key `bytes[start, end)` is in a stretch. */
+function holds(
+  { from, to }: { readonly from: Uint8Array | undefined; readonly to: Uint8Array | undefined },
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): boolean {
+  if (to !== undefined && compareRanges(bytes, start, end, to, 0, to.length) >= 0) return false;
+  return from === undefined || compareRanges(bytes, start, end, from, 0, from.length) >= 0;
 }
 
 const isBelow = (a: Uint8Array, b: Uint8Array): boolean =>

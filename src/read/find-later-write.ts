@@ -5,7 +5,8 @@
  */
 import { copyBytes } from "../common/bytes.js";
 import type { KeyBounds } from "../common/key-range.js";
-import type { RangeTombstone } from "../common/range-tombstone.js";
+import { findLaterTombstone } from "../common/later-tombstone.js";
+import { type RangeTombstone, toHalfOpen } from "../common/range-tombstone.js";
 import { RowRef, seqMax } from "../common/row.js";
 import type { L0Entry, Manifest, SstInfo } from "../format/manifest.js";
 import { Step } from "../iterator/row-iterator.js";
@@ -24,7 +25,8 @@ export interface LaterWrite {
 
 export interface LaterWriteOptions {
   readonly afterSeq: number;
-  readonly keys: Iterable<Uint8Array>;
+  /** Gone through more than once. */
+  readonly keys: readonly Uint8Array[];
   /** They do not overlap. */
   readonly ranges: readonly KeyBounds[];
   /** True when one of the keys, or a key of the ranges, is in the range of the tombstone. */
@@ -69,7 +71,7 @@ export async function findLaterWrite(
 async function findRangeDelete(
   manifest: Manifest,
   tables: RangeDeleteReader,
-  { afterSeq, meets, signal }: LaterWriteOptions,
+  { afterSeq, keys, ranges, meets, signal }: LaterWriteOptions,
 ): Promise<RangeTombstone | undefined> {
   const unread = new Set<SstInfo>();
   for (const info of holdersOf(manifest).flat()) {
@@ -81,11 +83,14 @@ async function findRangeDelete(
       unread.add(info);
     }
   }
+  if (unread.size === 0) return undefined;
+  const halfOpen = ranges.map(toHalfOpen).filter((range) => range !== undefined);
   const loaded = await Promise.all(
     Array.from(unread, (info) => tables.loadRangeDeletes(info, signal)),
   );
-  for (const tombstone of loaded.flatMap((one) => [...one.tombstones()])) {
-    if (tombstone.seq > afterSeq && meets(tombstone)) return tombstone;
+  for (const tombstones of loaded) {
+    const found = findLaterTombstone(tombstones, afterSeq, keys, halfOpen);
+    if (found !== undefined) return found;
   }
   return undefined;
 }

@@ -1,19 +1,16 @@
-/** `ScanCover`: the range deletes that a scan has to heed, and which of its sources need them. */
+/** `ScanCover`: the range deletes that a scan has to heed, and the SSTs that they leave for it to read. */
 
 import { compareBytes } from "../common/bytes.js";
 import type { FragmentedTombstones } from "../common/fragmented-tombstones.js";
 import { isAboveLower, isBelowUpper, type KeyBounds } from "../common/key-range.js";
 import type { SstInfo } from "../format/manifest.js";
-import type { RowIterator } from "../iterator/row-iterator.js";
 import type { Sequence } from "./candidates.js";
 import { CoverCursor, type CoverPart } from "./cover-cursor.js";
 import type { DbView } from "./db-view.js";
 import { holdersOf, type RangeDeleteReader } from "./stored-range-deletes.js";
-import { UncoveredRows } from "./uncovered-rows.js";
 
 export interface ScanCoverOptions {
   readonly bounds: KeyBounds;
-  readonly reverse: boolean;
   readonly seqMax: number;
 }
 
@@ -38,28 +35,18 @@ export class ScanCover {
     return this.#memory.length === 0 && this.#stored.length === 0;
   }
 
-  /** Rows of a MemTable without those that are hidden; what is stored is older. */
-  uncoveredInMemory(rows: RowIterator): RowIterator {
-    if (this.#memory.length === 0) return rows;
-    // It is hardly ever all older than what covers a part of it.
-    return this.#uncovered(rows, this.#memory, Number.POSITIVE_INFINITY);
-  }
-
-  /** Rows of a sequence without those that are hidden. */
-  uncovered(rows: RowIterator, { ssts, entrySeq }: Sequence): RowIterator {
-    let minSeq = entrySeq === 0 ? Number.POSITIVE_INFINITY : entrySeq;
-    let maxSeq = entrySeq;
-    if (entrySeq === 0) {
-      for (const info of ssts) {
-        minSeq = Math.min(minSeq, info.minSeq);
-        maxSeq = Math.max(maxSeq, info.maxSeq);
-      }
+  /** What they say of key after key to rows in memory and those of the sequences: stored ones that are older than all of these say nothing. */
+  cursor(sequences: readonly Sequence[]): CoverCursor {
+    let minSeq = Number.POSITIVE_INFINITY;
+    for (const { ssts, entrySeq } of sequences) {
+      if (entrySeq !== 0) minSeq = Math.min(minSeq, entrySeq);
+      else for (const info of ssts) minSeq = Math.min(minSeq, info.minSeq);
     }
     const parts: CoverPart[] = [
       ...this.#memory,
-      ...this.#stored.filter((info) => info.rangeDeletes.some((span) => span.maxSeq > minSeq)),
+      ...this.#stored.filter((info) => info.rangeDeletes.some(({ maxSeq }) => maxSeq > minSeq)),
     ];
-    return parts.length === 0 ? rows : this.#uncovered(rows, parts, maxSeq);
+    return new CoverCursor(parts, this.#reader, this.#options.seqMax);
   }
 
   /** The sequences without the SSTs that range deletes hide whole, as far as that is known without a request. */
@@ -70,12 +57,6 @@ export class ScanCover {
         entrySeq,
       }))
       .filter(({ ssts }) => ssts.length > 0);
-  }
-
-  #uncovered(rows: RowIterator, parts: readonly CoverPart[], maxSeq: number): RowIterator {
-    const { reverse, seqMax } = this.#options;
-    const cursor = new CoverCursor(parts, this.#reader, seqMax);
-    return new UncoveredRows(rows, cursor, { reverse, maxSeq });
   }
 
   #hidesAll(info: SstInfo, entrySeq: number): boolean {

@@ -1,52 +1,51 @@
 /**
- * `UncoveredRows`: the rows of one source of a scan without those that range deletes hide.
+ * `UncoveredRows`: the rows of a scan without those that range deletes hide.
  *
- * After some hidden rows in a row it seeks to where the range delete ends, if all of the source is older: what was deleted is passed by
+ * After some hidden rows in a row, what is older than the range delete is moved on to where that ends: what was deleted is passed by
  * without being read.
  */
-import { compareRanges } from "../common/bytes.js";
+import { compareRanges, keyBytesMax } from "../common/bytes.js";
 import type { RowRef } from "../common/row.js";
 import { type RowIterator, Step } from "../iterator/row-iterator.js";
 import { unknownCover } from "./cover.js";
 import type { CoverCursor } from "./cover-cursor.js";
 
 export interface UncoveredOptions {
-  /** The direction of `rows`. */
+  /** The direction of the rows. */
   readonly reverse: boolean;
-  /** No row of the source has a higher seq. */
-  readonly maxSeq: number;
-  /** How many hidden rows are stepped over before a seek, which costs about as much; default 16. */
+  /** Moves what has no rows of a seq of `cover` or above on to `key`, where it stands before that. */
+  seekOlder(key: Uint8Array, cover: number): void;
+  /** How many hidden rows are stepped over before that, which costs about as much; default 16. */
   readonly hiddenRowsMax?: number | undefined;
 }
+
+/** Above every key. */
+const beyondAllKeys = new Uint8Array(keyBytesMax + 1).fill(0xff);
+const firstKey = new Uint8Array(0);
 
 /** Takes `rows` over. */
 export class UncoveredRows implements RowIterator {
   readonly row: RowRef;
   readonly #rows: RowIterator;
   readonly #cover: CoverCursor;
-  readonly #reverse: boolean;
-  readonly #maxSeq: number;
+  readonly #options: UncoveredOptions;
   readonly #hiddenRowsMax: number;
-  /** Hidden rows since the last one that is not, or the last seek. */
+  /** Hidden rows since the last one that is not, or since older ones were moved on. */
   #hiddenCount = 0;
-  /** The source stands at a row of which it is not known whether it is hidden. */
+  /** The rows stand at one of which it is not known whether it is hidden. */
   #held = false;
-  /** A range delete hides the rest. */
-  #ended = false;
 
   constructor(rows: RowIterator, cover: CoverCursor, options: UncoveredOptions) {
     this.row = rows.row;
     this.#rows = rows;
     this.#cover = cover;
-    this.#reverse = options.reverse;
-    this.#maxSeq = options.maxSeq;
+    this.#options = options;
     this.#hiddenRowsMax = options.hiddenRowsMax ?? 16;
   }
 
   step(): Step {
     const { row } = this;
     for (;;) {
-      if (this.#ended) return Step.end;
       if (!this.#held) {
         const step = this.#rows.step();
         if (step !== Step.row) return step;
@@ -58,7 +57,7 @@ export class UncoveredRows implements RowIterator {
         this.#hiddenCount = 0;
         return Step.row;
       }
-      if (++this.#hiddenCount > this.#hiddenRowsMax && this.#maxSeq < cover) this.#seekOn();
+      if (++this.#hiddenCount > this.#hiddenRowsMax) this.#seekOn(cover);
     }
   }
 
@@ -69,7 +68,6 @@ export class UncoveredRows implements RowIterator {
   seek(key: Uint8Array): void {
     this.#hiddenCount = 0;
     this.#held = false;
-    this.#ended = false;
     this.#rows.seek(key);
   }
 
@@ -78,11 +76,12 @@ export class UncoveredRows implements RowIterator {
   }
 
   /** To the end of the stretch that is hidden. In reverse that is its first key, whose rows then come one by one. */
-  #seekOn(): void {
+  #seekOn(cover: number): void {
     this.#hiddenCount = 0;
-    const target = this.#reverse ? this.#cover.from : this.#cover.to;
-    if (target === undefined) this.#ended = true;
-    else if (!this.#isAt(target)) this.#rows.seek(target);
+    const { reverse, seekOlder } = this.#options;
+    const { from = firstKey, to = beyondAllKeys } = this.#cover;
+    const target = reverse ? from : to;
+    if (!this.#isAt(target)) seekOlder(target, cover);
   }
 
   #isAt(key: Uint8Array): boolean {

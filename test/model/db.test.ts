@@ -82,21 +82,13 @@ vi.mock("../../src/read/uncovered-rows.js", async (original) => {
   const actual = await original<typeof import("../../src/read/uncovered-rows.js")>();
   type Arguments = ConstructorParameters<typeof actual.UncoveredRows>;
   class Shaped extends actual.UncoveredRows {
-    #isSought = false;
-
     constructor(rows: Arguments[0], cover: Arguments[1], options: Arguments[2]) {
-      super(rows, cover, { hiddenRowsMax: seams.shape?.hiddenRowsMax, ...options });
-      const seek = rows.seek.bind(rows);
-      rows.seek = (key) => {
-        if (!this.#isSought) seenRangeDeletes.seeksOverHidden++;
-        seek(key);
+      const { hiddenRowsMax } = seams.shape ?? {};
+      const seekOlder: Arguments[2]["seekOlder"] = (...given) => {
+        seenRangeDeletes.seeksOverHidden++;
+        options.seekOlder(...given);
       };
-    }
-
-    override seek(key: Uint8Array): void {
-      this.#isSought = true;
-      super.seek(key);
-      this.#isSought = false;
+      super(rows, cover, { hiddenRowsMax, ...options, seekOlder });
     }
   }
   return { ...actual, UncoveredRows: Shaped };

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { encodeUtf8 } from "../../../src/common/bytes.js";
 import { compareRows, type RowRef } from "../../../src/common/row.js";
-import { mergeRows } from "../../../src/iterator/merge-iterator.js";
+import { MergeIterator, mergeRows } from "../../../src/iterator/merge-iterator.js";
 import { Step } from "../../../src/iterator/row-iterator.js";
 import { ArrayIterator, drain, makeRows, showRow } from "../../support/array-iterator.js";
 
@@ -120,4 +120,45 @@ test("one source is given back as it is, none gives no rows, and close closes al
   expect(mergeRows([], true).step()).toBe(Step.end);
   mergeRows(sources, false).close();
   expect(sources.map((source) => source.closed)).toEqual([true, true]);
+});
+
+test("sources that are moved on leave out what they have before that key, and nothing else", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      sourcesArbitrary.filter((sources) => sources.length > 1),
+      fc.boolean(),
+      fc.array(fc.tuple(fc.nat(6), keys, fc.array(fc.nat(8), { maxLength: 4 })), { maxLength: 4 }),
+      async (sources, reverse, moves) => {
+        const rows = rowsOf(sources);
+        const iterators = rows.map(
+          (own, i) => new ArrayIterator(own, { reverse, pendingEvery: sources[i]!.pendingEvery }),
+        );
+        const merged = new MergeIterator(iterators, reverse);
+        let left = sortAll(rows, reverse);
+        for (const [count, key, wanted] of moves) {
+          let given = 0;
+          while (given <= count) {
+            const step = merged.step();
+            if (step === Step.end) {
+              expect(left).toEqual([]);
+              return;
+            }
+            if (step === Step.pending) await merged.fill();
+            else {
+              expect(showRow(merged.row)).toBe(showRow(left.shift()!));
+              given++;
+            }
+          }
+          merged.seekOn(encodeUtf8(key), (source) => wanted.includes(source));
+          left = left.filter((row) => {
+            const own = Buffer.from(row.key()).toString();
+            const isBefore = reverse ? own > key : own < key;
+            return !(isBefore && wanted.includes(Number(Buffer.from(row.value()).toString())));
+          });
+        }
+        expect(await drain(merged)).toEqual(left.map(showRow));
+      },
+    ),
+    { numRuns: 1000 },
+  );
 });

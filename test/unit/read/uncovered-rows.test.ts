@@ -14,6 +14,13 @@ const noReader: RangeDeleteReader = {
   loadRangeDeletes: () => Promise.reject(new Error("nothing is stored")),
 };
 
+/** For rows of one source. */
+const seekOlder =
+  (source: ArrayIterator, maxSeq: number) =>
+  (key: Uint8Array, cover: number): void => {
+    if (maxSeq < cover) source.seek(key);
+  };
+
 const keys = fc.string({ minLength: 0, maxLength: 2, unit: fc.constantFrom("a", "b", "c") });
 const tombstonesArbitrary = fc
   .array(
@@ -54,7 +61,9 @@ test("what range deletes hide is left out, both ways, after any seeks, however s
         const source = new ArrayIterator(makeRows(seen), { reverse, pendingEvery });
         const cursor = new CoverCursor(lists.map(fragmented), noReader, seqMax);
         const maxSeq = Math.max(0, ...seen.map(({ seq }) => seq));
-        const rows = new UncoveredRows(source, cursor, { reverse, maxSeq, hiddenRowsMax });
+        const rows = new UncoveredRows(source, cursor, {
+          ...{ reverse, hiddenRowsMax, seekOlder: seekOlder(source, maxSeq) },
+        });
         const expected = makeRows(
           seen.filter(
             (row) =>
@@ -105,7 +114,8 @@ for (const reverse of [false, true]) {
       { start: name(100), end: name(200), seq: 7 },
     ];
     const cursor = new CoverCursor([fragmented(hidden)], noReader, 9);
-    const rows = new UncoveredRows(new Counted(all, { reverse }), cursor, { reverse, maxSeq: 1 });
+    const source = new Counted(all, { reverse });
+    const rows = new UncoveredRows(source, cursor, { reverse, seekOlder: seekOlder(source, 1) });
     expect(await drain(rows)).toHaveLength(20);
     expect(steps).toBeLessThan(150);
   });
@@ -115,7 +125,10 @@ test("a source with newer rows is read on, row by row", async () => {
   const old = Array.from({ length: 50 }, (_, i) => ({ key: `k${10 + i}`, seq: 1 }));
   const all = makeRows([...old, { key: "k40", seq: 9 }]);
   const cursor = new CoverCursor([fragmented([{ start: "k", end: "l", seq: 5 }])], noReader, 9);
-  const rows = new UncoveredRows(new ArrayIterator(all), cursor, { reverse: false, maxSeq: 9 });
+  const source = new ArrayIterator(all);
+  const rows = new UncoveredRows(source, cursor, {
+    ...{ reverse: false, seekOlder: seekOlder(source, 9) },
+  });
   expect(await drain(rows)).toEqual(["k40@9="]);
 });
 
@@ -137,7 +150,10 @@ test("range deletes of an SST are read where its spans do not say enough, and on
   const drained = async (keysOf: readonly string[], seq: number): Promise<string[]> => {
     const all = makeRows(keysOf.map((key) => ({ key, seq })));
     const cursor = new CoverCursor([part as unknown as CoverPart], reader, 9);
-    return drain(new UncoveredRows(new ArrayIterator(all), cursor, { reverse: false, maxSeq: 9 }));
+    const source = new ArrayIterator(all);
+    return drain(
+      new UncoveredRows(source, cursor, { reverse: false, seekOlder: seekOlder(source, 9) }),
+    );
   };
   expect(await drained(["a", "b", "f", "z"], 1)).toHaveLength(4);
   expect(loads).toEqual([]);

@@ -6,11 +6,13 @@
  */
 import { compareBytes } from "../common/bytes.js";
 import { isEmpty, type KeyBounds, overlaps } from "../common/key-range.js";
+import { findLaterTombstone } from "../common/later-tombstone.js";
 import { RangeSet } from "../common/range-set.js";
 import { type HalfOpenRange, type RangeTombstone, toHalfOpen } from "../common/range-tombstone.js";
 import { RowRef, seqMax } from "../common/row.js";
 import type { L0Entry } from "../format/manifest.js";
 import type { MemTable } from "../memtable/mem-table.js";
+import type { RangeDeletes } from "../memtable/range-deletes.js";
 import { sstHolding } from "../read/candidates.js";
 import { type AskedRange, boundsOf, type Conflict, rangeOf } from "./conflict.js";
 
@@ -47,10 +49,8 @@ export class Footprint {
     for (const key of this.keys) {
       if (table.get(key, seqMax, row) && row.seq > seq) return this.conflictAt(key, row.seq);
     }
-    for (const rangeDelete of table.rangeDeletes?.after(seq) ?? []) {
-      const conflict = this.conflictWith(rangeDelete);
-      if (conflict !== undefined) return conflict;
-    }
+    const rangeDelete = this.#findRangeDelete(table.rangeDeletes, seq);
+    if (rangeDelete !== undefined) return this.conflictWith(rangeDelete);
     if (this.ranges.length === 0) return undefined;
     const ranges = this.#ranges;
     const isInside = (bytes: Uint8Array, start: number, end: number): boolean =>
@@ -79,19 +79,44 @@ export class Footprint {
 
   /** That a range was deleted, unless nothing of it is here. */
   conflictWith(rangeDelete: RangeTombstone): Conflict | undefined {
-    const { start, seq } = rangeDelete;
-    const { keys, ranges } = this.#inOrder();
-    const key = keys[countOf(keys, (one) => compareBytes(one, start) < 0)];
-    if (key !== undefined && isBelow(key, rangeDelete.end)) {
-      return { key, range: undefined, rangeDelete, seq };
-    }
-    const first = ranges[countOf(ranges, ({ end }) => !isBelow(start, end))];
-    if (first === undefined || !meets(first, rangeDelete)) return undefined;
+    const { seq } = rangeDelete;
+    const key = this.#firstKeyIn(rangeDelete);
+    if (key !== undefined) return { key, range: undefined, rangeDelete, seq };
+    if (!this.#hasRangeIn(rangeDelete)) return undefined;
     const range = this.#asked.find(({ bounds }) => {
       const asked = toHalfOpen(bounds);
       return asked !== undefined && meets(asked, rangeDelete);
     });
     return { key: undefined, range, rangeDelete, seq };
+  }
+
+  /** True when a key, or a key of the ranges, is in it. */
+  meets(range: HalfOpenRange): boolean {
+    return this.#firstKeyIn(range) !== undefined || this.#hasRangeIn(range);
+  }
+
+  #firstKeyIn({ start, end }: HalfOpenRange): Uint8Array | undefined {
+    const { keys } = this.#inOrder();
+    const key = keys[countOf(keys, (one) => compareBytes(one, start) < 0)];
+    return key !== undefined && isBelow(key, end) ? key : undefined;
+  }
+
+  #hasRangeIn(range: HalfOpenRange): boolean {
+    const { ranges } = this.#inOrder();
+    const first = ranges[countOf(ranges, ({ end }) => !isBelow(range.start, end))];
+    return first !== undefined && meets(first, range);
+  }
+
+  #findRangeDelete(deletes: RangeDeletes | undefined, seq: number): RangeTombstone | undefined {
+    if (deletes === undefined || deletes.count === 0) return undefined;
+    // What is older than the transaction need not be cut for it.
+    if (deletes.at(deletes.count - 1).seq <= seq) return undefined;
+    const { ranges } = this.#inOrder();
+    for (const part of deletes.fragmented()) {
+      const found = findLaterTombstone(part, seq, this.keys, ranges);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   #inOrder(): { keys: readonly Uint8Array[]; ranges: readonly HalfOpenRange[] } {

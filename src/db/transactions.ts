@@ -129,6 +129,8 @@ export class Transactions implements TransactionHost {
     const { pipeline } = this.#options;
     const operations = batch.operations();
     for (;;) {
+      // A wait for memory does not look at a signal that was aborted before it.
+      throwIfAborted(signal);
       if (this.#window.fromSeq > checkedSeq) {
         checkedSeq = await this.#checkStored(footprint, seq, checkedSeq, signal);
         continue;
@@ -171,7 +173,7 @@ export class Transactions implements TransactionHost {
   ): Promise<number> {
     const { view, tables, requireOpen } = this.#options.readView();
     const { keys, ranges } = footprint;
-    const meets = (range: RangeTombstone): boolean => footprint.conflictWith(range) !== undefined;
+    const meets = (range: RangeTombstone): boolean => footprint.meets(range);
     const later = await findLaterWrite(view, tables, { afterSeq, keys, ranges, meets, signal });
     requireOpen();
     if (later === undefined) return view.manifest.lastL0Seq;

@@ -5,31 +5,28 @@ import type { RowRef } from "../common/row.js";
 import type { TombstoneSource } from "../common/tombstone-source.js";
 import type { RowIterator } from "../iterator/row-iterator.js";
 import type { RowSource } from "../iterator/row-source.js";
-import { firstAtOrAfter, type OwnWrite, setRow } from "./own-write.js";
+import { setRow } from "./own-write.js";
 import { OwnWritesIterator } from "./own-writes-iterator.js";
+import type { SortedWrites } from "./sorted-writes.js";
 
 export class OwnRows implements RowSource {
-  readonly #writes: readonly OwnWrite[];
+  readonly #writes: SortedWrites;
   readonly #seq: number;
   readonly rangeDeletes: TombstoneSource | undefined;
 
-  /** `writes` in key order, one for each key; all have the seq. */
-  constructor(
-    writes: readonly OwnWrite[],
-    seq: number,
-    rangeDeletes: readonly FragmentedTombstones[],
-  ) {
+  /** All writes have the seq. */
+  constructor(writes: SortedWrites, seq: number, rangeDeletes: readonly FragmentedTombstones[]) {
     this.#writes = writes;
     this.#seq = seq;
     this.rangeDeletes = rangeDeletes.length === 0 ? undefined : frozen(rangeDeletes);
   }
 
   get rowCount(): number {
-    return this.#writes.length;
+    return this.#writes.count;
   }
 
   get(key: Uint8Array, seqMax: number, row: RowRef): boolean {
-    const write = this.#writes[firstAtOrAfter(this.#writes, key)];
+    const write = this.#writes.at(this.#writes.placeOf(key));
     if (write === undefined || this.#seq > seqMax || !equalBytes(write.key, key)) return false;
     setRow(row, write, this.#seq);
     return true;

@@ -2,28 +2,29 @@
 import { equalBytes } from "../common/bytes.js";
 import { RowRef } from "../common/row.js";
 import { type RowIterator, Step } from "../iterator/row-iterator.js";
-import { firstAtOrAfter, type OwnWrite, setRow } from "./own-write.js";
+import { setRow } from "./own-write.js";
+import { type Place, SortedWrites } from "./sorted-writes.js";
 
 export class OwnWritesIterator implements RowIterator {
   readonly row: RowRef = new RowRef();
   readonly #seq: number;
   readonly #reverse: boolean;
-  #writes: readonly OwnWrite[];
-  /** Index of the write that the next step gives. */
-  #next: number;
+  #writes: SortedWrites;
+  /** Of the write that the next step gives. */
+  #next: Place;
 
-  /** `writes` in key order, one for each key. */
-  constructor(writes: readonly OwnWrite[], seq: number, reverse: boolean) {
+  constructor(writes: SortedWrites, seq: number, reverse: boolean) {
     this.#writes = writes;
     this.#seq = seq;
     this.#reverse = reverse;
-    this.#next = reverse ? writes.length - 1 : 0;
+    this.#next = reverse ? writes.last : writes.first;
   }
 
   step(): Step {
-    const write = this.#writes[this.#next];
+    const writes = this.#writes;
+    const write = writes.at(this.#next);
     if (write === undefined) return Step.end;
-    this.#next += this.#reverse ? -1 : 1;
+    this.#next = this.#reverse ? writes.previous(this.#next) : writes.next(this.#next);
     setRow(this.row, write, this.#seq);
     return Step.row;
   }
@@ -33,13 +34,14 @@ export class OwnWritesIterator implements RowIterator {
   }
 
   seek(key: Uint8Array): void {
-    const at = firstAtOrAfter(this.#writes, key);
-    const found = this.#writes[at];
+    const writes = this.#writes;
+    const place = writes.placeOf(key);
+    const found = writes.at(place);
     const isThere = found !== undefined && equalBytes(found.key, key);
-    this.#next = this.#reverse && !isThere ? at - 1 : at;
+    this.#next = this.#reverse && !isThere ? writes.previous(place) : place;
   }
 
   close(): void {
-    this.#writes = [];
+    this.#writes = SortedWrites.none;
   }
 }

@@ -1,5 +1,5 @@
 /** `OwnWrites`: what a transaction has written, as rows and range deletes that lie over the state that it reads. */
-import { compareBytes, copyBytes, equalBytes } from "../common/bytes.js";
+import { compareBytes, copyBytes } from "../common/bytes.js";
 import { KeyMap } from "../common/key-map.js";
 import type { HalfOpenRange } from "../common/range-tombstone.js";
 import { RowKind, type RowRef } from "../common/row.js";
@@ -8,7 +8,8 @@ import type { RowIterator } from "../iterator/row-iterator.js";
 import type { RowSource } from "../iterator/row-source.js";
 import { RangeDeletes } from "../memtable/range-deletes.js";
 import { OwnRows } from "./own-rows.js";
-import { firstAtOrAfter, type OwnWrite, setRow } from "./own-write.js";
+import { type OwnWrite, setRow } from "./own-write.js";
+import { SortedWrites } from "./sorted-writes.js";
 
 /**
  * All of it has a seq of its own, half a step above that of the state: above all that the transaction sees, beneath all that comes later. What a
@@ -20,8 +21,8 @@ export class OwnWrites implements RowSource {
   #rangeDeletes: RangeDeletes | undefined;
   /** Of all writes, at most, as a batch. */
   #bytes = 0;
-  /** In key order, as of the last time that somebody asked; never changed. */
-  #sorted: readonly OwnWrite[] = [];
+  /** As of the last time that somebody asked for their order. */
+  #sorted: SortedWrites = SortedWrites.none;
   /** What has been written since. */
   #fresh: OwnWrite[] = [];
 
@@ -62,15 +63,13 @@ export class OwnWrites implements RowSource {
   /** As `add`; the arrays of the range are kept. */
   deleteRange({ start, end }: HalfOpenRange, bytesMax: number): boolean {
     const writes = this.#inOrder();
-    const from = firstAtOrAfter(writes, start);
-    const to = end === undefined ? writes.length : firstAtOrAfter(writes, end, from);
-    const dropped = writes.slice(from, to);
+    const dropped = writes.within({ start, end });
     let bytes = this.#bytes + operationBytesMax(start, end) + expiryBytesMax;
     for (const { key, value } of dropped) bytes -= operationBytesMax(key, value);
     if (bytes > bytesMax) return false;
     this.#bytes = bytes;
     for (const { key } of dropped) this.#writes.delete(key);
-    if (dropped.length > 0) this.#sorted = writes.slice(0, from).concat(writes.slice(to));
+    if (dropped.length > 0) this.#sorted = writes.without({ start, end });
     this.#rangeDeletes ??= new RangeDeletes();
     this.#rangeDeletes.add({ start, end, seq: this.seq });
     return true;
@@ -110,7 +109,7 @@ export class OwnWrites implements RowSource {
     this.#bytes = 0;
     this.#writes = new KeyMap();
     this.#rangeDeletes = undefined;
-    this.#sorted = [];
+    this.#sorted = SortedWrites.none;
     this.#fresh = [];
   }
 
@@ -137,10 +136,10 @@ export class OwnWrites implements RowSource {
       const write = this.#writes.get(key);
       if (write !== undefined && write !== writes.at(-1)) writes.push(write);
     }
-    return this.#freeze(writes);
+    return this.#freeze(SortedWrites.none.with(writes));
   }
 
-  #freeze(writes: readonly OwnWrite[]): RowSource {
+  #freeze(writes: SortedWrites): RowSource {
     return new OwnRows(writes, this.seq, this.#rangeDeletes?.fragmented() ?? []);
   }
 
@@ -149,37 +148,13 @@ export class OwnWrites implements RowSource {
     this.#fresh.push(write);
   }
 
-  #inOrder(): readonly OwnWrite[] {
+  #inOrder(): SortedWrites {
     if (this.#fresh.length === 0) return this.#sorted;
     const fresh = this.#fresh
       .filter((write) => this.#writes.get(write.key) === write)
       .sort((a, b) => compareBytes(a.key, b.key));
     this.#fresh = [];
-    this.#sorted = merge(this.#sorted, fresh);
+    this.#sorted = this.#sorted.with(fresh);
     return this.#sorted;
   }
-}
-
-/** So few are put into their places without a walk over all. */
-const fewWrites = 8;
-
-/** Both in order; of equal keys the newer write. */
-function merge(older: readonly OwnWrite[], newer: readonly OwnWrite[]): readonly OwnWrite[] {
-  if (older.length === 0) return newer;
-  if (newer.length <= fewWrites) return newer.reduce(insert, older);
-  const merged: OwnWrite[] = [];
-  let i = 0;
-  for (const write of newer) {
-    while (i < older.length && compareBytes(older[i]!.key, write.key) < 0) merged.push(older[i++]!);
-    if (i < older.length && compareBytes(older[i]!.key, write.key) === 0) i++;
-    merged.push(write);
-  }
-  while (i < older.length) merged.push(older[i++]!);
-  return merged;
-}
-
-function insert(writes: readonly OwnWrite[], write: OwnWrite): readonly OwnWrite[] {
-  const at = firstAtOrAfter(writes, write.key);
-  const isThere = at < writes.length && equalBytes(writes[at]!.key, write.key);
-  return writes.slice(0, at).concat(write, writes.slice(isThere ? at + 1 : at));
 }

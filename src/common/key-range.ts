@@ -130,9 +130,11 @@ export function overlaps(bounds: KeyBounds, first: Uint8Array, last: Uint8Array)
 }
 
 export function requireRangeObject(range: unknown): void {
-  if (typeof range !== "object" || range === null || Array.isArray(range)) {
+  const isBytes = ArrayBuffer.isView(range) || range instanceof ArrayBuffer;
+  if (typeof range !== "object" || range === null || Array.isArray(range) || isBytes) {
+    const what = isBytes ? "a byte array" : describeType(range);
     throw new InvalidArgumentError(
-      `A range is an object such as { gte: "a", lt: "b" }, not ${describeType(range)}.`,
+      `A range is an object such as { gte: "a", lt: "b" }, not ${what}.`,
     );
   }
 }

@@ -26,13 +26,13 @@ export interface DeleteChange {
 
 /**
  * Deletes all keys from `gte`, up to but without `lt`, as far as they were written before; operations that follow it in the batch are
- * later. `deleteRange({ gte, lt })` does the same again.
+ * later. `const { type, ...range } = operation; db.deleteRange(range)` does the same again.
  */
 export interface DeleteRangeChange {
   readonly type: "deleteRange";
   /** Empty: from the first key. */
   readonly gte: Bytes;
-  /** undefined: to the last key. */
+  /** Left out: to the last key. */
   readonly lt?: Bytes | undefined;
 }
 

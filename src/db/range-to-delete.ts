@@ -11,7 +11,10 @@ import {
 import { checkOptions } from "../common/options.js";
 import { type HalfOpenRange, toHalfOpen } from "../common/range-tombstone.js";
 
-/** A range with a bound at least, or every key, which has to be said: a bound that is undefined by mistake must not delete all. */
+/**
+ * A range with a bound at least, or every key, which has to be said. A bound that is not meant is left out: one that is undefined is refused, because by
+ * mistake it would delete up to the first or the last key.
+ */
 export type RangeToDelete = KeyRange | { all: true };
 
 const rangeNames = [...keyRangeNames, "all"];
@@ -21,7 +24,13 @@ export function rangeToDelete(range: RangeToDelete): HalfOpenRange | undefined {
   requireRangeObject(range);
   checkOptions(range, rangeNames, "A range to delete");
   const { all, ...bounds }: Record<string, unknown> = { ...range };
-  const hasBounds = Object.values(bounds).some((bound) => bound !== undefined);
+  for (const [name, bound] of Object.entries(bounds)) {
+    if (bound !== undefined) continue;
+    throw new InvalidArgumentError(
+      `The bound "${name}" of the range to delete is undefined. Where no such bound is meant, leave it out.`,
+    );
+  }
+  const hasBounds = Object.keys(bounds).length > 0;
   if (all !== undefined) {
     if (all !== true) {
       throw new InvalidArgumentError(

@@ -19,6 +19,7 @@ import {
   type ChangeOperation,
   Db,
   DbReader,
+  type DeleteRangeChange,
   type KeyRange,
   type RangeToDelete,
   type WriteOperation,
@@ -67,7 +68,7 @@ test("every form of a range is written as its half-open one, and an empty one is
     [{ gte: "b", lt: "c" }, "[62,63)"],
     [{ gt: "b", lte: "c" }, "[6200,6300)"],
     [{ gte: "b" }, "[62,none)"],
-    [{ gt: "b", lt: undefined }, "[6200,none)"],
+    [{ gt: "b" }, "[6200,none)"],
     [{ lt: "c" }, "[,63)"],
     [{ lte: "c" }, "[,6300)"],
     [{ gte: "" }, "[,none)"],
@@ -124,8 +125,12 @@ describe("refused", () => {
 
   test.each<[unknown, RegExp]>([
     [{}, /no bound.*\{ all: true \}/],
-    [{ gte: undefined, lt: undefined }, /no bound/],
-    [{ prefix: undefined }, /no bound/],
+    [{ gte: undefined, lt: undefined }, /"gte".*is undefined.*leave it out/],
+    [{ gte: "a", lt: undefined }, /"lt".*is undefined.*leave it out/],
+    [{ gt: undefined, lte: "a" }, /"gt".*is undefined.*leave it out/],
+    [{ gte: "a", lt: "b", prefix: undefined }, /"prefix".*is undefined.*leave it out/],
+    [{ prefix: undefined }, /"prefix".*is undefined.*leave it out/],
+    [{ all: true, lt: undefined }, /"lt".*is undefined.*leave it out/],
     [{ all: undefined }, /no bound/],
     [{ all: false }, /"all" must be true/],
     [{ all: 1, gte: "a" }, /"all" must be true/],
@@ -146,6 +151,9 @@ describe("refused", () => {
     [null, /A range is an object/],
     ["a", /A range is an object/],
     [["a", "b"], /A range is an object/],
+    [new Uint8Array(3), /A range is an object.*not a byte array/],
+    [Buffer.from("a"), /A range is an object.*not a byte array/],
+    [new ArrayBuffer(3), /A range is an object.*not a byte array/],
   ])("the range %j", async (range, message) => {
     const batch = db.batch();
     expect(() => call(batch, "deleteRange", range)).toThrow(message);
@@ -292,7 +300,7 @@ const operationArbitrary: fc.Arbitrary<Naive> = fc.oneof(
 function toOperation(operation: Naive): WriteOperation {
   if (operation.type !== "deleteRange") return operation;
   const { gte, lt } = operation;
-  return { type: "deleteRange", range: { gte, lt } };
+  return { type: "deleteRange", range: lt === undefined ? { gte } : { gte, lt } };
 }
 
 const naiveOf = (operation: ChangeOperation): Naive => {
@@ -383,6 +391,20 @@ test("a batch of thousands of nested range deletes among as many puts is written
   await db.close();
 });
 
+test("a change can be applied again: the end is left out where there is none", async () => {
+  const db = await openAt(newPlace());
+  const changes = db.changes()[Symbol.asyncIterator]();
+  for (const range of [{ gte: "a" }, { lt: "b" }, { all: true } as const]) {
+    await db.deleteRange(range);
+    const [{ operations: first }] = (await nextChanges(changes, 1)) as [Change];
+    const { type: _, ...again } = first[0] as DeleteRangeChange;
+    await db.deleteRange(again);
+    const [{ operations: second }] = (await nextChanges(changes, 1)) as [Change];
+    expect(second).toStrictEqual(first);
+  }
+  await db.close();
+});
+
 test("a range delete takes no expiry, whatever the defaults and the options of the write say", async () => {
   const place = newPlace();
   const db = await openAt(place, { defaultTtlMs: 1000 });
@@ -391,7 +413,7 @@ test("a range delete takes no expiry, whatever the defaults and the options of t
   const batch = db.batch().put("x", "1", { ttlMs: 5 }).deleteRange({ gte: "a", lt: "b" });
   const { createdAt } = await db.write(batch.put("y", "2"), { ttlMs: 50 });
   const [alone, mixed] = await nextChanges(changes, 2);
-  expect(alone!.operations).toEqual([{ type: "deleteRange", gte: encodeUtf8("a") }]);
+  expect(alone!.operations).toStrictEqual([{ type: "deleteRange", gte: encodeUtf8("a") }]);
   expect(mixed!.operations).toMatchObject([
     { type: "put", expiresAt: createdAt + 5 },
     { type: "deleteRange", gte: encodeUtf8("a"), lt: encodeUtf8("b") },

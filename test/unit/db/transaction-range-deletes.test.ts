@@ -374,12 +374,14 @@ test("bad ranges have typed errors, and nothing happens", async () => {
   const invalid = (message: string) =>
     expect.objectContaining({ kind: "invalid", message: expect.stringContaining(message) });
   expect(() => tx.deleteRange({})).toThrow(invalid("no bound"));
-  expect(() => tx.deleteRange({ gte: undefined })).toThrow(invalid("no bound"));
+  expect(() => tx.deleteRange({ gte: undefined })).toThrow(invalid("is undefined"));
   expect(() => tx.deleteRange({ all: false } as never)).toThrow(invalid("all"));
   expect(() => tx.deleteRange({ all: true, gte: "a" })).toThrow(invalid("not both"));
   expect(() => tx.deleteRange({ gt: "a", gte: "a" })).toThrow(invalid("gt or gte"));
   expect(() => tx.deleteRange({ from: "a" } as never)).toThrow(invalid("from"));
   expect(() => tx.deleteRange("a" as never)).toThrow(invalid("range"));
+  expect(() => tx.deleteRange({ gte: "a", lt: undefined })).toThrow(invalid("is undefined"));
+  expect(() => tx.deleteRange(new Uint8Array(3) as never)).toThrow(invalid("a byte array"));
   expect(() => tx.deletePrefix("")).toThrow(invalid("empty"));
   expect(() => tx.deletePrefix(undefined as never)).toThrow(invalid("prefix"));
   expect(await rows(tx)).toBe("a=1");

@@ -134,8 +134,11 @@ export class WalCursor {
   }
 
   /**
-   * The log that was left was in the chain of a writer of this epoch, or of a later one, as that has fenced it or retired its end: then
-   * every writer between the two had a log, and seqs that are in neither were lost.
+   * There is a way from chain to chain, from the log that was left to that of the object: then what was durable in between is in logs, of
+   * which none is left to read, and seqs that are in neither were lost. Whoever fenced a log, or retired its end, had it in its chain, and a
+   * writer without a log empties the chain with the first that it commits. Where that is not the writer of the object, nor a later one,
+   * its own log has to begin with a fence: then it had one, stored nothing, and was in the chain of whoever placed that. Where nothing is
+   * there it may have had no log.
    */
   async #wasChained({ epoch }: WalObject): Promise<boolean> {
     const source = this.#source;
@@ -143,10 +146,22 @@ export class WalCursor {
       (span) => span.epoch === this.#leftEpoch,
     );
     if (left === undefined || left.epoch === epoch || left.retiredBy === 0) return false;
-    const end = await this.#read({ epoch: left.epoch, id: left.toId });
-    if (end?.fence === true && end.closerEpoch >= epoch) return true;
-    const retiring = await source.manifests.get(left.retiredBy, this.#signal);
-    return retiring !== undefined && retiring.manifest.writerEpoch >= epoch;
+    let writer = await this.#closerOf({ epoch: left.epoch, id: left.toId });
+    if (writer < epoch) {
+      const retiring = await source.manifests.get(left.retiredBy, this.#signal);
+      writer = Math.max(writer, retiring?.manifest.writerEpoch ?? 0);
+    }
+    // Not above it: nobody but its own writer is known to have had it in a chain.
+    while (writer > left.epoch && writer < epoch) {
+      writer = await this.#closerOf({ epoch: writer, id: 1 });
+    }
+    return writer >= epoch;
+  }
+
+  /** Who placed the fence that is there; 0 where there is none. */
+  async #closerOf(position: WalPosition): Promise<number> {
+    const closerEpoch = (await this.#read(position))?.closerEpoch ?? 0;
+    return closerEpoch > position.epoch ? closerEpoch : 0;
   }
 
   async #read(position: WalPosition): Promise<WalObject | undefined> {

@@ -79,3 +79,94 @@ test("what a writer without a log has written is never passed over, whatever fol
   await reader.close();
   await clock.advanceUntil(next.close());
 });
+
+/** Opens and is gone at once: its log never holds a record. */
+async function openAndDie(place: Place): Promise<void> {
+  const dying = newPlace(place.inner, place.clock);
+  await openAt(dying);
+  dying.faulty.crash();
+}
+
+test("a writer that has flushed what it found, and died before it logged anything, hides nothing", async () => {
+  const first = newPlace();
+  const { clock } = first;
+  const one = await openAt(first);
+  await clock.advanceUntil(one.put("key", "1"));
+  const second = newPlace(first.inner, clock);
+  const two = await openAt(second, { flushIntervalMs: 3_600_000 });
+  const flushed = two.flush({ to: "l0" });
+  await two.put("key", "2", { durable: false });
+  await clock.advanceUntil(flushed);
+  second.faulty.crash();
+  const third = newPlace(first.inner, clock);
+  const three = await openAt(third);
+  await clock.advanceUntil(three.load([["loaded", "3"]]));
+  expect(three.seq).toBe(3);
+  await expectBoth(third, three, [1, 3]);
+  await clock.advanceUntil(three.flush({ to: "l0" }));
+  await expectBoth(third, three, [1, 3]);
+  await clock.advanceUntil(three.close());
+});
+
+test("nor do several in a row, behind a log that its own writer had retired", async () => {
+  const place = newPlace();
+  const { clock } = place;
+  await loseASeq(place);
+  for (let i = 0; i < 3; i++) await openAndDie(place);
+  const next = await openAt(place);
+  await clock.advanceUntil(next.put("key", "3"));
+  expect(next.seq).toBe(3);
+  await expectBoth(place, next, [1, 3]);
+  await clock.advanceUntil(next.flush({ to: "l0" }));
+  await expectBoth(place, next, [1, 3]);
+  await clock.advanceUntil(next.close());
+});
+
+/** Both handles are cut off behind seq 1, and go on with `next` where they are told to. */
+async function expectCut(place: Place, db: Db, oldestSeq: number, next: number): Promise<void> {
+  const reader = await place.clock.advanceUntil(DbReader.open(place.at, { clock: place.clock }));
+  for (const handle of [db, reader]) {
+    const feed = handle.changes({ from: 0 });
+    const error = await take(feed, 2).catch((thrown) => thrown);
+    expect(error).toBeInstanceOf(TruncatedError);
+    expect(feed.seq).toBe(1);
+    expect(error.oldestSeq).toBe(oldestSeq);
+    expect(await take(handle.changes({ from: error.oldestSeq }), 1)).toEqual([next]);
+  }
+  await reader.close();
+}
+
+test.each([0, 1, 2])(
+  "a writer without a log is never passed over, with %i around it that died without a record",
+  async (count) => {
+    const place = newPlace();
+    const { clock } = place;
+    await loseASeq(place);
+    for (let i = 0; i < count; i++) await openAndDie(place);
+    const without = await openAt(place, { wal: false });
+    await clock.advanceUntil(without.put("key", "3"));
+    await clock.advanceUntil(without.close());
+    await clock.advanceUntil((await openAt(place, { wal: true })).close());
+    for (let i = 0; i < count; i++) await openAndDie(place);
+    const next = await openAt(place);
+    await clock.advanceUntil(next.put("key", "4"));
+    await clock.advanceUntil(next.flush({ to: "l0" }));
+    await expectCut(place, next, 3, 4);
+    await clock.advanceUntil(next.close());
+  },
+);
+
+test.each([
+  ["closed without a record", { wal: true }],
+  ["had no log and wrote nothing", { wal: false }],
+])("behind lost seqs and a writer that %s a feed is cut off, and can go on", async (_, options) => {
+  const place = newPlace();
+  const { clock } = place;
+  await loseASeq(place);
+  await clock.advanceUntil((await openAt(place, options)).close());
+  const next = await openAt(place, { wal: true });
+  await clock.advanceUntil(next.put("key", "3"));
+  await clock.advanceUntil(next.flush({ to: "l0" }));
+  await expectCut(place, next, 2, 3);
+  await clock.advanceUntil(next.close());
+});

@@ -2,19 +2,19 @@
  * `foldBatch`: a batch in which merges occur, with one operation for each key.
  *
  * A put or delete replaces what comes before it. Merges stay together where nothing is known of the value beneath them, as operands of one
- * row; where the batch itself has put or deleted the key before, the operator makes them a put or a delete. The expiry is that of the last
- * operation. An earlier one that has expired already counts as a delete.
+ * row; where the batch itself has put or deleted the key before, by itself or with a range, the operator makes them a put or a delete. The
+ * expiry is that of the last operation. An earlier one that has expired already counts as a delete.
  *
- * Range deletes stay as they are. What they cover has been left out before (drop-covered.ts), so they lie beneath all that is folded.
+ * Range deletes stay as they are. What they cover has been left out before (drop-covered.ts), so they lie beneath all that is folded: a key in
+ * one of them begins as deleted.
  */
-import { ByteReader } from "../common/byte-reader.js";
 import { copyBytes, emptyBytes } from "../common/bytes.js";
 import { InvalidArgumentError } from "../common/errors.js";
 import { OperationKind } from "../common/row.js";
 import { showKey } from "../common/show-key.js";
-import { newOperationRef, readOperation } from "../format/wal-record.js";
 import type { MergeOperators } from "../merge/merge-operators.js";
 import { packOperands, unpackOperands } from "../merge/packed-operands.js";
+import { operationsOf, rangeDeletesOf } from "./batch-range-deletes.js";
 import { WriteBatch } from "./write-batch.js";
 
 /** One character for each byte. */
@@ -48,46 +48,49 @@ interface Folding {
 export function foldBatch(batch: WriteBatch, options: FoldOptions): WriteBatch {
   /** By key; a range delete by its index. */
   const foldings = new Map<string | number, Folding>();
-  const operation = newOperationRef();
   const { lifetimes } = batch;
-  let index = 0;
-  for (const piece of batch.operations()) {
-    const reader = new ByteReader(piece, "batch");
-    while (reader.remaining > 0) {
-      readOperation(reader, operation);
-      const { keyStart, keyLength, valueLength, kind, operatorId } = operation;
-      const valueStart = keyStart + keyLength;
-      const key = piece.subarray(keyStart, valueStart);
-      const value = piece.subarray(valueStart, valueStart + valueLength);
-      const at = index++;
-      const lifetime = lifetimes?.[at] ?? 0;
-      if (kind === OperationKind.rangeDelete) {
-        foldings.set(at, { key, kind, value, operatorId: 0, operands: [], lifetime });
-        continue;
-      }
-      const name = decoder.decode(key);
-      const next: Folding =
-        kind === OperationKind.merge
-          ? addMerge(foldings.get(name), { key, value, operatorId, lifetime }, options)
-          : { ...{ key, kind, value, operatorId: 0, operands: [], lifetime } };
-      foldings.delete(name);
-      foldings.set(name, next);
+  const deleted = batch.hasRangeDeletes ? rangeDeletesOf(batch) : undefined;
+  const beneath = (key: Uint8Array): OperationKind => {
+    const isCovered = (deleted?.coverSeq(key, 0, key.length, batch.count) ?? 0) > 0;
+    return isCovered ? OperationKind.delete : OperationKind.merge;
+  };
+  for (const { index, piece, operation } of operationsOf(batch)) {
+    const { keyStart, keyLength, valueLength, kind, operatorId } = operation;
+    const valueStart = keyStart + keyLength;
+    const key = piece.subarray(keyStart, valueStart);
+    const value = piece.subarray(valueStart, valueStart + valueLength);
+    const lifetime = lifetimes?.[index] ?? 0;
+    if (kind === OperationKind.rangeDelete) {
+      foldings.set(index, { key, kind, value, operatorId: 0, operands: [], lifetime });
+      continue;
     }
+    const name = decoder.decode(key);
+    const next: Folding =
+      kind === OperationKind.merge
+        ? addMerge(
+            foldings.get(name) ?? beneath(key),
+            { key, value, operatorId, lifetime },
+            options,
+          )
+        : { ...{ key, kind, value, operatorId: 0, operands: [], lifetime } };
+    foldings.delete(name);
+    foldings.set(name, next);
   }
   const folded = new WriteBatch(options.operators);
   for (const folding of foldings.values()) addTo(folded, folding, options.operators);
   return folded;
 }
 
+/** `before`: what the batch has done to the key, or the kind of what lies beneath all of it. */
 function addMerge(
-  before: Folding | undefined,
+  before: Folding | OperationKind,
   merge: { key: Uint8Array; value: Uint8Array; operatorId: number; lifetime: number },
   options: FoldOptions,
 ): Folding {
   const { key, operatorId, lifetime } = merge;
   const added = unpackOperands(merge.value, "batch");
   const none = { key, value: emptyBytes, operatorId, operands: added, lifetime };
-  if (before === undefined) return { ...none, kind: OperationKind.merge };
+  if (typeof before === "number") return { ...none, kind: before };
   if (isOver(before, options)) return { ...none, kind: OperationKind.delete };
   if (before.operatorId === 0 || before.operatorId === operatorId) {
     // They are of this folding alone: a copy for each merge would be quadratic in the merges of one key.

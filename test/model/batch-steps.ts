@@ -16,7 +16,10 @@ import {
   writeAll,
 } from "./writes.js";
 
-/** Two operators of a key whose value the batch does not know cannot stand in one row. What a range delete covers is not in the batch. */
+/**
+ * Two operators of a key whose value the batch does not know cannot stand in one row. What a range delete covers is not in the batch, and what comes
+ * after it has nothing beneath.
+ */
 function mixesOperators(
   operations: readonly AnyOperation[],
   now: number,
@@ -34,6 +37,10 @@ function mixesOperators(
       .some((later) => later instanceof RangeDelete && later.covers(bytes));
     if (isCovered) continue;
     const name = nameOf(bytes);
+    const isDeleted = operations
+      .slice(0, at)
+      .some((earlier) => earlier instanceof RangeDelete && earlier.covers(bytes));
+    if (isDeleted) continue;
     if (!(value instanceof Merge) || over.get(name)) unknown.set(name, undefined);
     else if (!unknown.has(name)) unknown.set(name, value.operator);
     else if (![undefined, value.operator].includes(unknown.get(name))) return true;

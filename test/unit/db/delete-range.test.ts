@@ -360,15 +360,38 @@ test("a batch comes to what its operations come to one by one, and has nothing t
         expect(later.some((one) => covers(one, key))).toBe(false);
         expect(later.some((one) => one.type !== "deleteRange" && one.key === key)).toBe(false);
         const below = operations.findLastIndex((one) => covers(one, key));
-        // A merge of a key that the batch deletes by range alone stays one: its row lies on top of the range delete.
-        const type = written[own]!.type;
+        // A merge of a key that the batch deletes, be it by range alone, is merged into nothing at once.
         const since = operations.slice(below + 1).filter((one) => "key" in one && one.key === key);
-        expect(type === "merge").toBe(since.every((one) => one.type === "merge"));
+        const isOpen = below < 0 && since.every((one) => one.type === "merge");
+        expect(written[own]!.type === "merge").toBe(isOpen);
       }
     },
   );
   await fc.assert(run, { numRuns: 300 });
   await place.clock.advanceUntil(db.close());
+});
+
+test("operators may follow one another in a batch that has deleted the key by range, and only there", async () => {
+  const mergeOperators = { log: bytesAppend, other: bytesAppend };
+  const db = await openAt(newPlace(), { ...quiet, mergeOperators });
+  const soon = { durable: false };
+  await db.put("k", "old", soon);
+  await db.put("l", "old", soon);
+  const merge = (key: string, operator: string): WriteOperation => ({
+    ...{ type: "merge", key, operand: operator[0]!, operator },
+  });
+  const both = [merge("k", "log"), merge("k", "other"), merge("k", "log")];
+  const range: WriteOperation = { type: "deleteRange", range: { gte: "k", lt: "l" } };
+  await db.write([range, ...both], soon);
+  expect(text(await db.get("k"))).toBe("lol");
+  const refused = { kind: "invalid", message: expect.stringContaining("is not known yet") };
+  await expect(db.write(both, soon)).rejects.toMatchObject(refused);
+  const beside = [range, merge("l", "log"), merge("l", "other")];
+  await expect(db.write(beside, soon)).rejects.toMatchObject(refused);
+  await db.write([...both, range, merge("k", "other")], soon);
+  expect(text(await db.get("k"))).toBe("o");
+  expect(text(await db.get("l"))).toBe("old");
+  await db.close();
 });
 
 test("a batch of thousands of nested range deletes among as many puts is written in no time to speak of", async () => {

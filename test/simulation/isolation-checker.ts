@@ -13,17 +13,22 @@ export interface TransactionRecord {
   readonly isCommitted: boolean;
 }
 
-/** What is wrong with the history, or undefined. `final` are the lists at its end. */
+type Lists = ReadonlyMap<string, readonly number[]>;
+
+/** What is wrong with the history, or undefined. */
 export function findAnomaly(
   history: readonly TransactionRecord[],
-  final: ReadonlyMap<string, readonly number[]>,
+  /** The lists at its end. */
+  final: Lists,
   isolation: "snapshot" | "serializable",
+  /** What came behind those lists, in an order that nobody knows, and was read by none. */
+  unseen: Lists = new Map(),
 ): string | undefined {
   const committed = history.filter(({ isCommitted }) => isCommitted);
   return (
-    lostUpdate(committed, final) ??
+    lostUpdate(committed, [...final.values(), ...unseen.values()].flat()) ??
     wrongRead(history, final) ??
-    cycle(committed, final, isolation === "snapshot")
+    cycle(committed, final, unseen, isolation === "snapshot")
   );
 }
 
@@ -33,13 +38,12 @@ function appendsOf({ ops }: TransactionRecord): { key: string; value: number }[]
 
 function lostUpdate(
   committed: readonly TransactionRecord[],
-  final: ReadonlyMap<string, readonly number[]>,
+  found: readonly number[],
 ): string | undefined {
   const expected = new Map<number, string>();
   for (const record of committed) {
     for (const { key, value } of appendsOf(record)) expected.set(value, `${record.name} to ${key}`);
   }
-  const found = [...final.values()].flat();
   if (new Set(found).size < found.length) return "a value is there twice";
   for (const value of found) {
     if (!expected.delete(value)) return `aborted: ${value} is there, and nobody committed it`;
@@ -49,10 +53,7 @@ function lostUpdate(
 }
 
 /** A read is what one committed state held, with the reader's own appends behind it. */
-function wrongRead(
-  history: readonly TransactionRecord[],
-  final: ReadonlyMap<string, readonly number[]>,
-): string | undefined {
+function wrongRead(history: readonly TransactionRecord[], final: Lists): string | undefined {
   const writers = writersOf(history);
   for (const record of history) {
     const own = new Map<string, number[]>();
@@ -95,7 +96,8 @@ type Graph = Map<TransactionRecord, Set<TransactionRecord>>;
  */
 function cycle(
   committed: readonly TransactionRecord[],
-  final: ReadonlyMap<string, readonly number[]>,
+  final: Lists,
+  unseen: Lists,
   isSnapshot: boolean,
 ): string | undefined {
   const writers = writersOf(committed);
@@ -111,13 +113,19 @@ function cycle(
       add(depends, writers.get(list[i - 1]!), writers.get(list[i]!));
     }
   }
+  for (const [key, values] of unseen) {
+    const last = writers.get(final.get(key)?.at(-1) ?? -1);
+    for (const value of values) add(depends, last, writers.get(value));
+  }
   for (const record of committed) {
     for (const op of record.ops) {
       if (op.kind !== "read") continue;
       const others = op.list.filter((value) => writers.get(value) !== record);
       const last = others.at(-1);
       if (last !== undefined) add(depends, writers.get(last), record);
-      add(precedes, record, writers.get(final.get(op.key)?.[others.length] ?? -1));
+      const next = final.get(op.key)?.[others.length];
+      const later = next === undefined ? (unseen.get(op.key) ?? []) : [next];
+      for (const value of later) add(precedes, record, writers.get(value));
     }
   }
   const graph: Graph = new Map();

@@ -29,8 +29,24 @@ vi.mock("../../src/wal/write-ahead-log.js", async (original) => {
   return { WriteAheadLog: Planted };
 });
 
+const flush = vi.hoisted(() => ({ forgetsRangeDeletes: false }));
+
+vi.mock("../../src/flush/build-sst.js", async (original) => {
+  const module = await original<typeof import("../../src/flush/build-sst.js")>();
+  const buildSst: typeof module.buildSst = (table, ...rest) => {
+    if (flush.forgetsRangeDeletes) {
+      Object.defineProperty(table, "rangeDeletes", { value: undefined });
+    }
+    return module.buildSst(table, ...rest);
+  };
+  return { ...module, buildSst };
+});
+
 beforeAll(loadEngine);
-afterEach(() => plant({}));
+afterEach(() => {
+  plant({});
+  flush.forgetsRangeDeletes = false;
+});
 
 const levels: Isolation[] = ["snapshot", "serializable"];
 
@@ -93,6 +109,11 @@ describe.skipIf(replayed !== undefined)("crashes show", () => {
     for (let seed = 1; seed <= 10; seed++) {
       expect((await runIsolation(seed, "serializable")).anomaly).toBeUndefined();
     }
+  });
+
+  test("a flush that forgets range deletes", async () => {
+    flush.forgetsRangeDeletes = true;
+    expect(await firstFailure()).toMatch(/reset undone/);
   });
 
   test("a store that acknowledges before it stores", async () => {
@@ -232,6 +253,30 @@ describe.skipIf(replayed !== undefined)("the checker of lives", () => {
       lists([1], [3]),
       /cycle/,
       /^none$/,
+    ],
+    [
+      "lets what was appended blindly be lost unread",
+      [life(nothing, soft(1, ...first), soft(2, append("a", 2), append("b", 3)))],
+      lists([1]),
+      undefined,
+    ],
+    [
+      "sees that what was appended blindly is missing",
+      [life(nothing, soft(1, append("a", 1)), soft(2, append("a", 2)), reader(read("a", 2)))],
+      nothing,
+      /lost update/,
+    ],
+    [
+      "sees half of what was appended blindly",
+      [life(nothing, unknown(append("a", 1), append("b", 3)))],
+      lists([1]),
+      /cycle/,
+    ],
+    [
+      "sees a hole in what was appended blindly and not read",
+      [life(nothing, unknown(append("a", 1), append("b", 3)), reader(read("b", 3), read("a")))],
+      nothing,
+      /cycle/,
     ],
     [
       "sees a read of what was before the life",

@@ -1,16 +1,35 @@
 /**
- * Clients that append to lists in transactions, while the writer below them dies, is taken over or is closed, again and again: requests end
+ * Clients that append to lists and reset them, while the writer below them dies, is taken over or is closed, again and again: requests end
  * in any order, late or never, and their replies are lost.
+ *
+ * A reset is a range delete and a mark that each list begins anew with, in a transaction that has read the lists: so a mark tells what came
+ * before it, and the checker gets whole lists, in which resets are appends like others.
  */
-import { Db, type Isolation, isMoraineError } from "../../src/index.js";
+import {
+  Db,
+  type Isolation,
+  isMoraineError,
+  type ScanOptions,
+  type Transaction,
+  type WriteResult,
+} from "../../src/index.js";
 import type { Fate } from "./fate.js";
-import { operate, scanLists } from "./isolation.js";
 import {
   findAnomalyOfLives,
   type Life,
   type LifeTransaction,
   type Lists,
 } from "./isolation-lives.js";
+import {
+  type Manner,
+  mergeOperators,
+  neighbours,
+  operate,
+  plainWrite,
+  readList,
+  scanLists,
+  toBytes,
+} from "./isolation-steps.js";
 import { runCase } from "./replay.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import type { MakeObjects } from "./sweep.js";
@@ -52,6 +71,8 @@ class Crashes {
   readonly #lives: Life[] = [];
   /** Of each process that is to be killed at a request: which, and how. */
   readonly #kills = new Map<SimulatedProcess, { at: number; fate: Fate }>();
+  /** What was in the lists that the marks reset. */
+  readonly #before = new Map<number, readonly number[]>();
   #values = 0;
 
   constructor(world: World, isolation: Isolation) {
@@ -114,6 +135,7 @@ class Crashes {
         { store, path: "db" },
         {
           ...{ clock, random, blockCacheBytes: 0, flushIntervalMs: 10 },
+          mergeOperators,
           walPutsInFlight: world.pick([1, 2, 4]),
           conflictWindowBytes: world.pick([0, 64 * 1024]),
         },
@@ -127,7 +149,7 @@ class Crashes {
   /** Before anything is written, looks at what is there. */
   async #begin(name: string, db: Db): Promise<Life | undefined> {
     try {
-      const found = await scanLists(db.scan());
+      const found = await this.#scan(db);
       const life: Life = { name, found, transactions: [], isClosed: false };
       this.#lives.push(life);
       return life;
@@ -151,6 +173,7 @@ class Crashes {
       for (let i = 0; i < transactionsPerClient; i++) {
         if (world.chance(0.1)) await this.#readDurable(`${name}.${i}, durable`, db, life);
         await this.#transact(`${name}.${i}`, process, db, life);
+        if (world.chance(0.15)) await this.#writePlainly(`${name}.${i}, plain`, db, life);
         if (world.chance(0.15)) await db.flush({ to: "l0" });
       }
     } catch (error) {
@@ -160,13 +183,18 @@ class Crashes {
 
   async #transact(name: string, { clock }: SimulatedProcess, db: Db, life: Life): Promise<void> {
     const world = this.#world;
-    const ops: LifeTransaction["ops"] = [];
-    const transaction: LifeTransaction = { name, ops, outcome: "open", isDurable: false, seq: 0 };
-    life.transactions.push(transaction);
+    const transaction = begin(name, life);
+    const { ops } = transaction;
     const tx = db.begin({ isolation: this.#isolation });
     const count = 1 + Math.floor(world.random.next() * 4);
+    const manner: Manner = {
+      world,
+      nextValue: () => ++this.#values,
+      toKnown: (list) => this.#whole(list),
+      reset: () => this.#reset(tx, ops),
+    };
     for (let i = 0; i < count; i++) {
-      await operate(world, tx, ops, () => ++this.#values);
+      await operate(manner, tx, ops);
       if (world.chance(0.5)) await clock.sleep(world.random.next() * 20);
     }
     if (world.chance(0.1)) {
@@ -174,12 +202,26 @@ class Crashes {
       tx.rollback();
       return;
     }
-    const durable = world.chance(0.5);
+    await this.#finish(transaction, (durable) => tx.commit({ durable }));
+  }
+
+  async #writePlainly(name: string, db: Db, life: Life): Promise<void> {
+    const { steps, write } = plainWrite(this.#world, () => ++this.#values, "appends");
+    const transaction = begin(name, life);
+    for (const step of steps) if (step.kind === "append") transaction.ops.push(step);
+    await this.#finish(transaction, (durable) => write(db, durable));
+  }
+
+  async #finish(
+    transaction: LifeTransaction,
+    write: (durable: boolean) => Promise<WriteResult>,
+  ): Promise<void> {
+    const durable = this.#world.chance(0.5);
     transaction.outcome = "unknown";
     try {
-      const { seq } = await tx.commit({ durable });
+      const { seq } = await write(durable);
       transaction.outcome = "committed";
-      if (!ops.some(({ kind }) => kind === "append")) return;
+      if (!transaction.ops.some(({ kind }) => kind === "append")) return;
       transaction.isDurable = durable;
       transaction.seq = seq;
     } catch (error) {
@@ -188,9 +230,38 @@ class Crashes {
     }
   }
 
+  async #reset(tx: Transaction, ops: LifeTransaction["ops"]): Promise<void> {
+    const { keys, range } = neighbours(this.#world);
+    const before: (readonly number[])[] = [];
+    for (const key of keys) {
+      const list = this.#whole(await readList(tx, key));
+      ops.push({ kind: "read", key, list });
+      before.push(list);
+    }
+    tx.deleteRange(range);
+    for (const [i, key] of keys.entries()) {
+      const value = ++this.#values;
+      this.#before.set(value, before[i]!);
+      tx.merge(key, toBytes([value]));
+      ops.push({ kind: "append", key, value });
+    }
+  }
+
+  /** The list with all that resets have hidden. */
+  #whole(list: readonly number[]): readonly number[] {
+    const late = list.find((value, i) => i > 0 && this.#before.has(value));
+    if (late !== undefined) throw new Error(`reset undone: ${late} does not begin [${list}]`);
+    return [...(this.#before.get(list[0] ?? -1) ?? []), ...list];
+  }
+
+  async #scan(db: Db, options?: ScanOptions): Promise<Lists> {
+    const lists = await scanLists(db.scan(options));
+    return new Map([...lists].map(([key, list]) => [key, this.#whole(list)]));
+  }
+
   /** What is read as durable is in every later life. */
   async #readDurable(name: string, db: Db, life: Life): Promise<void> {
-    const lists = await scanLists(db.scan({ durability: "durable" }));
+    const lists = await this.#scan(db, { durability: "durable" });
     const ops = [...lists].map(([key, list]) => ({ kind: "read" as const, key, list }));
     life.transactions.push({ name, ops, outcome: "committed", isDurable: true, seq: 0 });
   }
@@ -202,7 +273,7 @@ class Crashes {
     let final: Lists = new Map();
     const script = world.spawn(process, async () => {
       const db = (await this.#open(process))!;
-      final = await scanLists(db.scan());
+      final = await this.#scan(db);
       await db.close();
     });
     await world.run(() => script.done);
@@ -245,6 +316,12 @@ class Crashes {
       lost: lost.length,
     };
   }
+}
+
+function begin(name: string, life: Life): LifeTransaction {
+  const transaction: LifeTransaction = { name, ops: [], outcome: "open", isDurable: false, seq: 0 };
+  life.transactions.push(transaction);
+  return transaction;
 }
 
 function isOver({ done, process }: Script): boolean {

@@ -40,7 +40,7 @@ export function findAnomalyOfLives(
   return undefined;
 }
 
-function appended({ ops }: LifeTransaction): number[] {
+function appended({ ops }: { readonly ops: readonly Op[] }): number[] {
   return ops.flatMap((op) => (op.kind === "append" ? [op.value] : []));
 }
 
@@ -100,9 +100,42 @@ function anomalyOfBranch(
   }
   const recovery = [...next].map(([key, list]): Op => ({ kind: "read", key, list }));
   history.push({ name: "what the next life found", ops: recovery, isCommitted: true });
+  const end = branchEnd(history, life.found);
   return (
-    stale(history, life.found) ?? findAnomaly(history, branchEnd(history, life.found), isolation)
+    stale(history, life.found) ??
+    findAnomaly(history, end, isolation, unseenOf(history, end, seqsOf(life)))
   );
+}
+
+/** The seqs of the values that were acknowledged. */
+function seqsOf({ transactions }: Life): ReadonlyMap<number, number> {
+  const seqs = new Map<number, number>();
+  for (const transaction of transactions) {
+    if (transaction.seq === 0) continue;
+    for (const value of appended(transaction)) seqs.set(value, transaction.seq);
+  }
+  return seqs;
+}
+
+/** What was appended blindly and is in no list that anyone has seen: behind them, unless something that came later is in them. */
+function unseenOf(
+  history: readonly TransactionRecord[],
+  end: Lists,
+  seqs: ReadonlyMap<number, number>,
+): Lists {
+  const unseen = new Map<string, number[]>();
+  for (const { ops, isCommitted } of history) {
+    const read = new Set<string>();
+    for (const op of isCommitted ? ops : []) {
+      if (op.kind === "read") read.add(op.key);
+      if (op.kind === "read" || read.has(op.key)) continue;
+      const list = end.get(op.key) ?? [];
+      const seq = seqs.get(op.value) ?? Number.POSITIVE_INFINITY;
+      if (list.includes(op.value) || list.some((value) => (seqs.get(value) ?? 0) > seq)) continue;
+      unseen.set(op.key, [...(unseen.get(op.key) ?? []), op.value]);
+    }
+  }
+  return unseen;
 }
 
 /** What the life began with, all that it saw begins with. */
@@ -127,12 +160,16 @@ function branchEnd(history: readonly TransactionRecord[], found: Lists): Lists {
   };
   for (const { ops, isCommitted } of history) {
     const own = new Map<string, readonly number[]>();
-    const isReader = !ops.some(({ kind }) => kind === "append");
+    const mine = new Set(appended({ ops }));
     for (const op of ops) {
-      const before = own.get(op.key) ?? [];
-      own.set(op.key, op.kind === "read" ? op.list : [...before, op.value]);
+      const before = own.get(op.key);
+      if (op.kind === "read") own.set(op.key, op.list);
+      // What a blind append comes behind is not known.
+      else if (before !== undefined) own.set(op.key, [...before, op.value]);
     }
-    if (isCommitted || isReader) for (const [key, list] of own) offer(key, list);
+    for (const [key, list] of own) {
+      offer(key, isCommitted ? list : list.filter((value) => !mine.has(value)));
+    }
   }
   return lists;
 }

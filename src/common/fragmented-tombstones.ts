@@ -6,8 +6,9 @@
  * first such read.
  */
 import type { RangeTombstone } from "./range-tombstone.js";
-import { columnsOf, joinColumns, type TombstoneColumns } from "./tombstone-columns.js";
-import { newestSeqs, TombstoneTree } from "./tombstone-tree.js";
+import { runSteps } from "./steps.js";
+import { columnsOf, joinSteps, type TombstoneColumns } from "./tombstone-columns.js";
+import { newestSeqsSteps, TombstoneTree } from "./tombstone-tree.js";
 import { BoundaryWords } from "./tombstone-words.js";
 
 export type { TombstoneColumns } from "./tombstone-columns.js";
@@ -44,7 +45,7 @@ export class FragmentedTombstones {
     this.minSeq = columns.seqs.length === 0 ? 0 : min;
     this.maxSeq = max;
     this.#words = new BoundaryWords(columns.keys, columns.offsets);
-    this.#newestSeqs = newestSeqs(columns);
+    this.#newestSeqs = runSteps(newestSeqsSteps(columns));
   }
 
   /** In any order, of any seqs; their ranges are not empty. Keeps none of their arrays. */
@@ -56,7 +57,7 @@ export class FragmentedTombstones {
   static join(a: FragmentedTombstones, b: FragmentedTombstones): FragmentedTombstones {
     if (a.count === 0) return b;
     if (b.count === 0) return a;
-    return new FragmentedTombstones(joinColumns(a.columns, b.columns));
+    return new FragmentedTombstones(runSteps(joinSteps(a.columns, b.columns)));
   }
 
   /** How many tombstones there are. */

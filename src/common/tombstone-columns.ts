@@ -1,6 +1,7 @@
 /** `TombstoneColumns`: range deletes as numbers of the boundaries between which they lie. They take linear space however they nest. */
 import { compareRanges } from "./bytes.js";
 import type { RangeTombstone } from "./range-tombstone.js";
+import { type Steps, stepBytes, stepKeyOverheadBytes } from "./steps.js";
 import { keyOrder } from "./tombstone-order.js";
 
 /** Which fragments each tombstone covers. */
@@ -18,45 +19,75 @@ export interface TombstoneColumns {
 
 /** In any order, of any seqs; their ranges are not empty. */
 export function columnsOf(tombstones: readonly RangeTombstone[]): TombstoneColumns {
-  const count = tombstones.length;
-  // All starts and ends, the end of a tombstone after its start.
-  const bounds: Uint8Array[] = [];
-  for (const { start, end } of tombstones) {
-    bounds.push(start);
-    if (end !== undefined) bounds.push(end);
+  let bytes = 0;
+  for (const { start, end } of tombstones) bytes += start.length + (end?.length ?? 0);
+  const ranges = new RangeColumns(tombstones.length, bytes);
+  for (const { start, end, seq } of tombstones) {
+    ranges.add(seq, start, 0, start.length);
+    if (end !== undefined) ranges.addEnd(end, 0, end.length);
   }
-  const { bytes, offsets: boundOffsets } = concatenate(bounds);
-  const order = keyOrder(bytes, boundOffsets);
-  const boundaries = new BoundaryList(bounds.length, bytes.length);
-  /** The boundary that each of the bounds is. */
-  const places = new Uint32Array(bounds.length);
-  for (let i = 0; i < order.length; i++) {
-    const bound = order[i]!;
-    const start = boundOffsets[bound]!;
-    const end = boundOffsets[bound + 1]!;
-    const before = i === 0 ? bound : order[i - 1]!;
-    const isNew =
-      i === 0 ||
-      compareRanges(bytes, boundOffsets[before]!, boundOffsets[before + 1]!, bytes, start, end) !==
-        0;
-    if (isNew) boundaries.push(bytes, start, end);
-    places[bound] = boundaries.count - 1;
+  return ranges.cut();
+}
+
+/** Range deletes that are to be cut, without an object for each. */
+export class RangeColumns {
+  /** All starts and ends, the end of a range after its start. */
+  readonly #bounds: BoundaryList;
+  readonly #seqs: Float64Array;
+  /** 1 for those that have an end. */
+  readonly #haveEnds: Uint8Array;
+  #count = 0;
+
+  /** The room that there is, for so many with so many bytes of starts and ends. */
+  constructor(countMax: number, bytesMax: number) {
+    this.#bounds = new BoundaryList(countMax * 2, bytesMax);
+    this.#seqs = new Float64Array(countMax);
+    this.#haveEnds = new Uint8Array(countMax);
   }
-  const firsts = new Uint32Array(count);
-  const ends = new Uint32Array(count);
-  const seqs = new Float64Array(count);
-  let bound = 0;
-  for (let i = 0; i < count; i++) {
-    const { end, seq } = tombstones[i]!;
-    firsts[i] = places[bound++]!;
-    ends[i] = end === undefined ? boundaries.count : places[bound++]!;
-    seqs[i] = seq;
+
+  /** Copies the start, and there is no end, unless `addEnd` comes next. */
+  add(seq: number, bytes: Uint8Array, start: number, end: number): void {
+    this.#bounds.push(bytes, start, end);
+    this.#seqs[this.#count++] = seq;
   }
-  return { ...boundaries.take(), firsts, ends, seqs };
+
+  /** Copies the end of the one that was just added. It is above its start. */
+  addEnd(bytes: Uint8Array, start: number, end: number): void {
+    this.#bounds.push(bytes, start, end);
+    this.#haveEnds[this.#count - 1] = 1;
+  }
+
+  /** In the order in which they were added. There is as much as there was room for. */
+  cut(): TombstoneColumns {
+    const { keys: bytes, offsets } = this.#bounds.take();
+    const order = keyOrder(bytes, offsets);
+    const boundaries = new BoundaryList(order.length, bytes.length);
+    /** The boundary that each of the bounds is. */
+    const places = new Uint32Array(order.length);
+    for (let i = 0; i < order.length; i++) {
+      const bound = order[i]!;
+      const start = offsets[bound]!;
+      const end = offsets[bound + 1]!;
+      const before = i === 0 ? bound : order[i - 1]!;
+      const isNew =
+        i === 0 ||
+        compareRanges(bytes, offsets[before]!, offsets[before + 1]!, bytes, start, end) !== 0;
+      if (isNew) boundaries.push(bytes, start, end);
+      places[bound] = boundaries.count - 1;
+    }
+    const firsts = new Uint32Array(this.#count);
+    const ends = new Uint32Array(this.#count);
+    let bound = 0;
+    for (let i = 0; i < this.#count; i++) {
+      firsts[i] = places[bound++]!;
+      ends[i] = this.#haveEnds[i] === 0 ? boundaries.count : places[bound++]!;
+    }
+    return { ...boundaries.take(), firsts, ends, seqs: this.#seqs };
+  }
 }
 
 /** The tombstones of `a`, then those of `b`. Compares each boundary once. */
-export function joinColumns(a: TombstoneColumns, b: TombstoneColumns): TombstoneColumns {
+export function* joinSteps(a: TombstoneColumns, b: TombstoneColumns): Steps<TombstoneColumns> {
   const aCount = a.offsets.length - 1;
   const bCount = b.offsets.length - 1;
   const boundaries = new BoundaryList(aCount + bCount, a.keys.length + b.keys.length);
@@ -65,13 +96,21 @@ export function joinColumns(a: TombstoneColumns, b: TombstoneColumns): Tombstone
   const bPlaces = new Uint32Array(bCount + 1);
   let i = 0;
   let j = 0;
+  let room = stepBytes;
   while (i < aCount || j < bCount) {
     const order = i === aCount ? 1 : j === bCount ? -1 : compareBoundaries(a, i, b, j);
     const place = boundaries.count;
-    if (order <= 0) boundaries.push(a.keys, a.offsets[i]!, a.offsets[i + 1]!);
-    else boundaries.push(b.keys, b.offsets[j]!, b.offsets[j + 1]!);
+    const from = order <= 0 ? a : b;
+    const at = order <= 0 ? i : j;
+    const start = from.offsets[at]!;
+    const end = from.offsets[at + 1]!;
+    boundaries.push(from.keys, start, end);
     if (order <= 0) aPlaces[i++] = place;
     if (order >= 0) bPlaces[j++] = place;
+    room -= end - start + stepKeyOverheadBytes;
+    if (room > 0) continue;
+    room = stepBytes;
+    yield;
   }
   aPlaces[aCount] = boundaries.count;
   bPlaces[bCount] = boundaries.count;
@@ -86,6 +125,7 @@ export function joinColumns(a: TombstoneColumns, b: TombstoneColumns): Tombstone
     seqs.set(columns.seqs, at);
   };
   add(a, aPlaces, 0);
+  yield;
   add(b, bPlaces, a.seqs.length);
   return { ...boundaries.take(), firsts, ends, seqs };
 }
@@ -99,15 +139,6 @@ function compareBoundaries(a: TombstoneColumns, i: number, b: TombstoneColumns, 
     b.offsets[j]!,
     b.offsets[j + 1]!,
   );
-}
-
-function concatenate(parts: readonly Uint8Array[]): { bytes: Uint8Array; offsets: Uint32Array } {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const list = new BoundaryList(parts.length, length);
-  for (const part of parts) list.push(part, 0, part.length);
-  const { keys, offsets } = list.take();
-  return { bytes: keys, offsets };
 }
 
 /** Keys one after another, in memory that is allocated once. */

@@ -5,24 +5,38 @@
  * tombstone lies at the O(log n) nodes that make up exactly its fragments, so that those over a fragment are the ones at the nodes
  * from its leaf up to the root. Neither space nor time grows faster than n log n, however tombstones nest.
  */
+import type { Steps } from "./steps.js";
 import type { TombstoneColumns } from "./tombstone-columns.js";
 
+/** How many tombstones one step of `newestSeqsSteps` looks at. */
+const stepCount = 8192;
+
 /** The highest seq over each fragment; 0 where there is none. */
-export function newestSeqs(columns: TombstoneColumns): Float64Array {
-  const { firsts, ends, seqs } = columns;
+export function* newestSeqsSteps(columns: TombstoneColumns): Steps<Float64Array> {
+  const { seqs } = columns;
   const fragmentCount = columns.offsets.length - 1;
   const highest = new Float64Array(2 * fragmentCount);
-  for (let i = 0; i < seqs.length; i++) {
-    const seq = seqs[i]!;
-    forEachNode(fragmentCount, firsts[i]!, ends[i]!, (node) => {
-      if (highest[node]! < seq) highest[node] = seq;
-    });
+  for (let from = 0; from < seqs.length; from += stepCount) {
+    raise(highest, columns, from, Math.min(from + stepCount, seqs.length));
+    yield;
   }
+  // Down to the fragments.
   for (let node = 2; node < highest.length; node++) {
     const above = highest[node >>> 1]!;
     if (highest[node]! < above) highest[node] = above;
   }
   return highest.slice(fragmentCount);
+}
+
+/** Puts the seqs of tombstones [from, to) to their nodes, where they are higher. */
+function raise(highest: Float64Array, columns: TombstoneColumns, from: number, to: number): void {
+  const { firsts, ends, seqs } = columns;
+  for (let i = from; i < to; i++) {
+    const seq = seqs[i]!;
+    forEachNode(highest.length / 2, firsts[i]!, ends[i]!, (node) => {
+      if (highest[node]! < seq) highest[node] = seq;
+    });
+  }
 }
 
 export class TombstoneTree {

@@ -2,11 +2,13 @@
 import { bodyPool } from "../common/byte-pool.js";
 import type { Clock } from "../common/clock.js";
 import { RowKind, type RowRef } from "../common/row.js";
+import type { Steps } from "../common/steps.js";
 import { TimeSlice } from "../common/time-slice.js";
 import type { SstInfo } from "../format/manifest.js";
 import { SstBuilder, type SstBuilderOptions } from "../format/sst-builder.js";
 import { Step } from "../iterator/row-iterator.js";
 import type { MemTable } from "../memtable/mem-table.js";
+import type { RangeDeletes } from "../memtable/range-deletes.js";
 
 /** SSTs of larger tables are sent in pieces, so they are built in pieces. */
 const memoryBytesMax = 32 * 1024 * 1024;
@@ -58,13 +60,20 @@ async function build(
     await slice.giveTurn();
     signal.throwIfAborted();
   }
-  const { rangeDeletes } = table;
-  for (let i = 0; rangeDeletes !== undefined && i < rangeDeletes.count; i++) {
-    const tombstone = rangeDeletes.at(i);
-    builder.addRangeDelete(tombstone);
-    if (!slice.isOverAfter(tombstone.start.length)) continue;
-    await slice.giveTurn();
-    signal.throwIfAborted();
+  if (table.rangeDeletes !== undefined) {
+    for (const _ of rangeDeleteSteps(builder, table.rangeDeletes)) {
+      if (!slice.isOver) continue;
+      await slice.giveTurn();
+      signal.throwIfAborted();
+    }
   }
   return builder.finish();
+}
+
+function* rangeDeleteSteps(builder: SstBuilder, rangeDeletes: RangeDeletes): Steps<void> {
+  for (const columns of rangeDeletes.portions()) {
+    builder.addRangeDeletes(columns);
+    yield;
+  }
+  yield* builder.prepareRangeDeletes();
 }

@@ -92,7 +92,10 @@ export interface SstInfo {
   readonly rangeDeletes: readonly TombstoneSpan[];
 }
 
-/** A part of the keys in which range deletes of an SST lie. At most `tombstoneSpansMax` of an SST, so that a manifest stays small. */
+/**
+ * A part of the keys in which range deletes of an SST lie, which may reach farther than they do where `minSeq` is 0. At most `tombstoneSpansMax` of
+ * an SST, with few bytes of keys, so that a manifest stays small.
+ */
 export interface TombstoneSpan {
   readonly start: Bytes;
   /** The first key behind it, unless it is endless; then empty. */

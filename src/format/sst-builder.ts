@@ -17,6 +17,8 @@ import { InternalError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import type { RangeTombstone } from "../common/range-tombstone.js";
 import { RowKind, type RowRef } from "../common/row.js";
+import type { Steps } from "../common/steps.js";
+import { columnsOf, type TombstoneColumns } from "../common/tombstone-columns.js";
 import { BlockAppender, chunkBytesMax } from "./block-appender.js";
 import { BlockBuilder } from "./block-builder.js";
 import { blockTrailerBytes } from "./block-trailer.js";
@@ -190,9 +192,19 @@ export class SstBuilder {
     this.#remember(row, shared, keyLength);
   }
 
-  /** Adds a range delete of a seq above 0, in any order: its rows may come before or after. Keeps its arrays until `finish`. */
+  /** Adds range deletes of seqs above 0, in any order: rows may come before or after. Keeps the columns until `finish`. */
+  addRangeDeletes(columns: TombstoneColumns): void {
+    this.#rangeDeletes.add(columns);
+  }
+
+  /** @internal For tests. One as `addRangeDeletes`. */
   addRangeDelete(tombstone: RangeTombstone): void {
-    this.#rangeDeletes.add(tombstone);
+    this.#rangeDeletes.add(columnsOf([tombstone]));
+  }
+
+  /** What `finish` would do with many range deletes, in steps; none come after it. Does nothing where there are none. */
+  *prepareRangeDeletes(): Steps<void> {
+    if (this.#rangeDeletes.count > 0) yield* this.#rangeDeletes.prepare();
   }
 
   /** The whole SST, of at least one row or range delete. The builder cannot be used again. */
@@ -214,12 +226,13 @@ export class SstBuilder {
     const rangeDeletesOffset = hasRangeDeletes ? blocks.offset : 0;
     let rangeDeletes: readonly TombstoneSpan[] = [];
     if (hasRangeDeletes) {
-      rangeDeletes = this.#rangeDeletes.finish(blocks, this.#compression);
+      const finished = this.#rangeDeletes.finish(blocks, this.#compression);
       endSection(SectionId.rangeTombstones | requiredSectionFlag);
-    }
-    if (!hasRows) {
-      lastKey = rangeDeletes[0]!.start;
-      this.#firstKey = lastKey;
+      rangeDeletes = finished.spans;
+      if (!hasRows) {
+        lastKey = finished.firstKey;
+        this.#firstKey = lastKey;
+      }
     }
     if (this.#bytesMax(lastKey) <= this.#unfilteredBytesMax) this.#filter = undefined;
     if (this.#index.count > 0) this.#closePartition(lastKey);

@@ -13,14 +13,23 @@ import { ByteReader } from "../common/byte-reader.js";
 import { ByteWriter } from "../common/byte-writer.js";
 import { type Bytes, keyBytesMax } from "../common/bytes.js";
 import { FragmentedTombstones } from "../common/fragmented-tombstones.js";
+import { runSteps, type Steps, stepBytes, stepKeyOverheadBytes } from "../common/steps.js";
+import type { TombstoneColumns } from "../common/tombstone-columns.js";
+
+/** How many tombstones one step sorts or writes. */
+const sortStepCount = 16_384;
+
+type SortedTombstones = Pick<TombstoneColumns, "firsts" | "ends" | "seqs">;
 
 /** The payload; there is at least one tombstone. */
-export function encodeTombstones({ columns, fragmentCount }: FragmentedTombstones): Bytes {
-  const { keys, offsets, firsts, ends, seqs } = columns;
-  const writer = new ByteWriter(keys.length + 64);
+export function* encodeSteps(columns: TombstoneColumns): Steps<Bytes> {
+  const { keys, offsets, seqs } = columns;
+  const fragmentCount = offsets.length - 1;
+  const writer = new ByteWriter(keys.length + 8 * seqs.length + 64);
   writer.varint(fragmentCount);
   let previous = 0;
   let previousEnd = 0;
+  let room = stepBytes;
   for (let i = 0; i < fragmentCount; i++) {
     const start = offsets[i]!;
     const end = offsets[i + 1]!;
@@ -32,23 +41,77 @@ export function encodeTombstones({ columns, fragmentCount }: FragmentedTombstone
     writer.raw(keys, start + shared, end);
     previous = start;
     previousEnd = end;
+    room -= end - start + stepKeyOverheadBytes;
+    if (room > 0) continue;
+    room = stepBytes;
+    yield;
   }
-  const order = Uint32Array.from(seqs.keys());
-  order.sort(
-    (a, b) => firsts[a]! - firsts[b]! || seqs[b]! - seqs[a]! || ends[b]! - ends[a]! || a - b,
-  );
-  writer.varint(order.length);
+  const sorted = yield* sortSteps(columns);
+  writer.varint(seqs.length);
   let first = 0;
-  for (const i of order) {
-    writer.varint(firsts[i]! - first);
-    first = firsts[i]!;
-    writer.varint(ends[i]! - first);
-    writer.varint(seqs[i]!);
+  for (let i = 0; i < seqs.length; i++) {
+    writer.varint(sorted.firsts[i]! - first);
+    first = sorted.firsts[i]!;
+    writer.varint(sorted.ends[i]! - first);
+    writer.varint(sorted.seqs[i]!);
+    if ((i + 1) % sortStepCount === 0) yield;
   }
-  return writer.copy();
+  return writer.view();
 }
 
-/** What `encodeTombstones` wrote; anything else is `CorruptionError`. `blockOffset` and `object` are for messages. */
+/** `encodeSteps` at once. @internal For tests. */
+export function encodeTombstones({ columns }: FragmentedTombstones): Bytes {
+  return runSteps(encodeSteps(columns));
+}
+
+/**
+ * The tombstones by first fragment, then the highest seq first, then the longest first. Of a MemTable they come in the order of their seqs, so
+ * that only those of one batch that begin alike are left to sort.
+ */
+function* sortSteps({ offsets, firsts, ends, seqs }: TombstoneColumns): Steps<SortedTombstones> {
+  const count = seqs.length;
+  const order = seqOrder(seqs);
+  /** Where the next one of each fragment goes: from the lowest seq, at the end, to the highest. */
+  const places = new Uint32Array(offsets.length);
+  for (let i = 0; i < count; i++) places[firsts[i]!]!++;
+  for (let i = 1; i < places.length; i++) places[i]! += places[i - 1]!;
+  yield;
+  const sorted = {
+    firsts: new Uint32Array(count),
+    ends: new Uint32Array(count),
+    seqs: new Float64Array(count),
+  };
+  for (let i = 0; i < count; i++) {
+    const from = order?.[i] ?? i;
+    const first = firsts[from]!;
+    const place = --places[first]!;
+    sorted.firsts[place] = first;
+    sorted.ends[place] = ends[from]!;
+    sorted.seqs[place] = seqs[from]!;
+    if ((i + 1) % sortStepCount === 0) yield;
+  }
+  let runStart = 0;
+  for (let i = 1; i <= count; i++) {
+    const isAlike =
+      i < count &&
+      sorted.firsts[i] === sorted.firsts[runStart] &&
+      sorted.seqs[i] === sorted.seqs[runStart];
+    if (isAlike) continue;
+    if (i - runStart > 1) sorted.ends.subarray(runStart, i).sort().reverse();
+    runStart = i;
+  }
+  return sorted;
+}
+
+/** The numbers of the tombstones by their seqs, lowest first; undefined when that is their order. */
+function seqOrder(seqs: Float64Array): Uint32Array | undefined {
+  let i = 1;
+  while (i < seqs.length && seqs[i - 1]! <= seqs[i]!) i++;
+  if (i >= seqs.length) return undefined;
+  return Uint32Array.from(seqs.keys()).sort((a, b) => seqs[a]! - seqs[b]!);
+}
+
+/** What `encodeSteps` wrote; anything else is `CorruptionError`. `blockOffset` and `object` are for messages. */
 export function decodeTombstones(
   payload: Uint8Array,
   object: string,

@@ -10,6 +10,7 @@ import { assert } from "../common/assert.js";
 import { compareRanges } from "../common/bytes.js";
 import { FragmentedTombstones } from "../common/fragmented-tombstones.js";
 import type { RangeTombstone } from "../common/range-tombstone.js";
+import { RangeColumns, type TombstoneColumns } from "../common/tombstone-columns.js";
 import type { TombstoneSource } from "../common/tombstone-source.js";
 import { encodeRangeEnd } from "../format/range-delete-operation.js";
 import { ByteArena } from "./byte-arena.js";
@@ -18,6 +19,9 @@ import { ByteArena } from "./byte-arena.js";
 const newCountMax = 16;
 /** What the columns take for each that there is room for. */
 const columnsBytes = 20;
+/** `portions` cuts so many at once, and not many more bytes of them: a few ms. Each half as many cost one more round of joins. */
+const portionCount = 4096;
+const portionBytes = 256 * 1024;
 /** Few, because a transaction has its own. */
 const firstCapacity = 16;
 
@@ -110,6 +114,25 @@ export class RangeDeletes implements TombstoneSource {
     return this.#parts;
   }
 
+  /**
+   * All of them, a part at a time, in the order of their seqs: what reads have cut, then the rest, a few thousand at a time, each of
+   * which is cut when it is asked for.
+   */
+  *portions(): Generator<TombstoneColumns, undefined, undefined> {
+    const count = this.#count;
+    let from = this.#cutCount;
+    for (const { columns } of this.#parts) yield columns;
+    while (from < count) {
+      let to = from;
+      for (let bytes = 0; to < count && to - from < portionCount && bytes < portionBytes; to++) {
+        bytes += this.#startLength[to]! + this.#endLength[to]!;
+      }
+      yield this.#columns(from, to);
+      from = to;
+    }
+    return undefined;
+  }
+
   /** Those with a greater seq, in the order of their seqs. */
   after(seq: number): readonly RangeTombstone[] {
     let low = 0;
@@ -122,7 +145,7 @@ export class RangeDeletes implements TombstoneSource {
     return this.#from(low);
   }
 
-  /** In the order of their seqs, as they are now; of the arena's memory. To go through many, ask `at` for one by one. */
+  /** In the order of their seqs, as they are now; of the arena's memory. To go through many, take `portions`. */
   all(): readonly RangeTombstone[] {
     return this.#from(0);
   }
@@ -146,6 +169,22 @@ export class RangeDeletes implements TombstoneSource {
     return tombstones;
   }
 
+  /** Those from number `from` up to, but without, `to`, cut into fragments. */
+  #columns(from: number, to: number): TombstoneColumns {
+    let bytes = 0;
+    for (let i = from; i < to; i++) bytes += this.#startLength[i]! + this.#endLength[i]!;
+    const ranges = new RangeColumns(to - from, bytes);
+    for (let i = from; i < to; i++) {
+      const chunk = this.#arena.chunks[this.#chunk[i]!]!;
+      const start = this.#offset[i]!;
+      const startEnd = start + this.#startLength[i]!;
+      const endLength = this.#endLength[i]!;
+      ranges.add(this.#seq[i]!, chunk, start, startEnd);
+      if (endLength > 0) ranges.addEnd(chunk, startEnd + 1, startEnd + 1 + endLength);
+    }
+    return ranges.cut();
+  }
+
   #covers(i: number, bytes: Uint8Array, keyStart: number, keyEnd: number): boolean {
     const chunk = this.#arena.chunks[this.#chunk[i]!]!;
     const start = this.#offset[i]!;
@@ -159,7 +198,7 @@ export class RangeDeletes implements TombstoneSource {
 
   #cut(): void {
     const parts = [...this.#parts];
-    let last = FragmentedTombstones.of(this.#from(this.#cutCount));
+    let last = new FragmentedTombstones(this.#columns(this.#cutCount, this.#count));
     while (parts.length > 0 && parts.at(-1)!.count < last.count * 2) {
       last = FragmentedTombstones.join(parts.pop()!, last);
     }

@@ -165,11 +165,12 @@ const methods: [string, () => void][] = [
     () => {
       const { addRangeDelete } = SstBuilder.prototype;
       const seen = new WeakSet<SstBuilder>();
-      vi.spyOn(SstBuilder.prototype, "addRangeDelete").mockImplementation(function (
+      vi.spyOn(SstBuilder.prototype, "addRangeDeletes").mockImplementation(function (
         this: SstBuilder,
-        tombstone,
+        columns,
       ) {
-        if (!seen.has(this)) addRangeDelete.call(this, tombstone);
+        const [first] = new FragmentedTombstones(columns).tombstones();
+        if (!seen.has(this)) addRangeDelete.call(this, first!);
         seen.add(this);
       });
     },

@@ -63,32 +63,54 @@ test("every row and every range delete is in the SST, also without rows", async 
   );
 });
 
-test("many range deletes are added in slices, which an abort ends", async () => {
-  const table = new MemTable();
-  const end = Uint8Array.of(255);
-  for (let i = 0; i < 3000; i++)
-    rangeDelete(table, i + 1, { start: Uint8Array.of(i & 127), end, seq: 0 });
-  table.freeze();
-  /** Each look at it comes after its slice has ended. */
-  class LateClock extends ManualClock {
-    turns = 0;
-    onTurn: () => void = () => undefined;
-    #now = 0;
-    override monotonic(): number {
-      this.#now += 5;
-      return this.#now;
-    }
-    override endOfTurn(callback: () => void): void {
-      this.turns++;
-      this.onTurn();
-      setImmediate(callback);
-    }
+/** Each look at it comes after its slice has ended. */
+class LateClock extends ManualClock {
+  turns = 0;
+  onTurn: () => void = () => undefined;
+  #now = 0;
+  override monotonic(): number {
+    this.#now += 5;
+    return this.#now;
   }
+  override endOfTurn(callback: () => void): void {
+    this.turns++;
+    this.onTurn();
+    setImmediate(callback);
+  }
+}
+
+test("many range deletes are worked on in slices, any of which an abort ends", async () => {
+  const count = 40_000;
+  const table = new MemTable();
+  const expected: RangeTombstone[] = [];
+  for (let i = 0; i < count; i++) {
+    const at = (i * 7919) % count;
+    const start = Uint8Array.of(1, at >> 8, at & 255);
+    const end = i % 3 === 0 ? Uint8Array.of(1, at >> 8, at & 255, 0) : Uint8Array.of(2, i & 15);
+    rangeDelete(table, i + 1, { start, end, seq: 0 });
+    expected.push({ start, end, seq: i + 1 });
+  }
+  table.freeze();
   const clock = new LateClock();
-  const { info } = await buildSst(table, options, clock, never);
-  expect(info.rangeDeletes.map(({ count }) => count)).toEqual([3000]);
-  expect(clock.turns).toBeGreaterThan(2);
-  const controller = new AbortController();
-  clock.onTurn = () => controller.abort(new Error("enough"));
-  await expect(buildSst(table, options, clock, controller.signal)).rejects.toThrow("enough");
+  const { info, chunks } = await buildSst(table, options, clock, never);
+  // A step is a portion to cut, or some thousand boundaries to join or write.
+  expect(clock.turns).toBeGreaterThan(94);
+  let found: string[] = [];
+  const verified = verifySst(concatBytes(chunks), {
+    ...{ object: "o", databaseId, id: sstId },
+    onRangeDeletes: (all) => {
+      found = asTombstones(all);
+    },
+  });
+  expect(verified).toEqual(info);
+  expect(found).toEqual(sortedTombstones(expected));
+  for (const endAt of [1, 10, clock.turns]) {
+    const controller = new AbortController();
+    const other = new LateClock();
+    other.onTurn = () => {
+      if (other.turns === endAt) controller.abort(new Error("enough"));
+    };
+    await expect(buildSst(table, options, other, controller.signal)).rejects.toThrow("enough");
+    expect(other.turns).toBe(endAt);
+  }
 });

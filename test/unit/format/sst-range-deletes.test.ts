@@ -107,6 +107,23 @@ test("an SST of nothing but range deletes begins and ends where the first of the
   });
   expect(info.rangeDeletes).toHaveLength(1);
   expect(verify(bytes).info).toEqual(info);
+  // Also where the span begins farther out, because the key is long.
+  const long = { ...one, start: new Uint8Array(5000).fill(98) };
+  const far = buildSst([], {}, [long, { ...long, seq: 8 }]);
+  expect(far.info).toMatchObject({ firstKey: long.start, lastKey: long.start });
+  expect(far.info.rangeDeletes.map(({ start, count }) => [start.length, count])).toEqual([[64, 2]]);
+  expect(verify(far.bytes).info).toEqual(far.info);
+});
+
+test("range deletes that are prepared in steps make the same SST, and none come after them", () => {
+  const { bytes } = buildSst([], {}, [one, { ...one, seq: 9 }]);
+  const builder = new SstBuilder({ id: sstId, databaseId });
+  builder.addRangeDelete(one);
+  builder.addRangeDelete({ ...one, seq: 9 });
+  expect([...builder.prepareRangeDeletes()].length).toBeGreaterThan(0);
+  expect(() => builder.addRangeDelete(one)).toThrow("broken invariant");
+  expect(concatBytes(builder.finish().chunks)).toEqual(bytes);
+  expect([...new SstBuilder({ id: sstId, databaseId }).prepareRangeDeletes()]).toEqual([]);
 });
 
 test("range deletes that cover nothing, or have no seq, are refused as a defect", () => {

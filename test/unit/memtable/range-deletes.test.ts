@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { ByteReader } from "../../../src/common/byte-reader.js";
 import { ByteWriter } from "../../../src/common/byte-writer.js";
 import { compareBytes, keyBytesMax } from "../../../src/common/bytes.js";
+import { FragmentedTombstones } from "../../../src/common/fragmented-tombstones.js";
 import type { RangeTombstone } from "../../../src/common/range-tombstone.js";
 import { OperationKind } from "../../../src/common/row.js";
 import { encodeRangeEnd } from "../../../src/format/range-delete-operation.js";
@@ -103,6 +104,35 @@ test("a scan after each of many finds few parts", () => {
   }
   expect(deletes.count).toBe(1997);
   expect(parts).toBeLessThanOrEqual(11);
+});
+
+test("portions have each once, in order, as they were when the first was asked for", () => {
+  const start = (i: number): Uint8Array =>
+    Uint8Array.of((i * 7) & 255, i >> 8, i & 255, ...new Uint8Array(i % 900 === 0 ? 60_000 : 0));
+  const of = (i: number): RangeTombstone => ({
+    start: start(i),
+    end: i % 5 === 0 ? undefined : Uint8Array.of(...start(i), 1),
+    seq: i + 1,
+  });
+  for (const readAt of [0, 5000, 19_000]) {
+    const deletes = new RangeDeletes();
+    const count = 20_000;
+    for (let i = 0; i < count; i++) {
+      if (i === readAt) deletes.fragmented();
+      deletes.add(of(i));
+    }
+    const found: RangeTombstone[] = [];
+    let portions = 0;
+    for (const columns of deletes.portions()) {
+      // Neither a read nor a write in between changes what comes.
+      if (portions++ % 2 === 0) deletes.fragmented();
+      else deletes.add({ ...of(1), seq: count + portions });
+      found.push(...new FragmentedTombstones(columns).tombstones());
+      expect(columns.seqs.length).toBeLessThanOrEqual(Math.max(4096, readAt));
+    }
+    expect(portions).toBeGreaterThan(readAt === 19_000 ? 1 : 4);
+    expect(found.map(show)).toEqual(Array.from({ length: count }, (_, i) => show(of(i))));
+  }
 });
 
 test("a range delete between the longest keys has all of their bytes", () => {

@@ -72,6 +72,8 @@ export class TombstoneBuilder {
     const spans = summarizeTombstones({ columns }, newest);
     this.#prepared = { payload, spans, firstKey: copyBytes(columns.keys, 0, columns.offsets[1]!) };
     this.#parts = [];
+    // Compressing takes its time, too.
+    yield;
   }
 
   /** Writes the block that is the section. There is at least one. */

@@ -279,6 +279,12 @@ describe.skipIf(replayed !== undefined)("the checker of lives", () => {
       /cycle/,
     ],
     [
+      "sees a blind append that is lost, after a write that it did not see",
+      [life(nothing, soft(1, append("a", 1), append("b", 3)), soft(2, read("b"), append("a", 2)))],
+      lists([1], [3]),
+      /cycle/,
+    ],
+    [
       "sees a read of what was before the life",
       [life(lists([7]), reader(read("a")))],
       lists([7]),

@@ -129,7 +129,7 @@ export class Transactions implements TransactionHost {
     const { pipeline } = this.#options;
     const operations = batch.operations();
     for (;;) {
-      // A wait for memory does not look at a signal that was aborted before it.
+      // Neither another look at SSTs nor a wait for memory is begun for nothing.
       throwIfAborted(signal);
       if (this.#window.fromSeq > checkedSeq) {
         checkedSeq = await this.#checkStored(footprint, seq, checkedSeq, signal);

@@ -135,7 +135,7 @@ const optionsArbitrary: fc.Arbitrary<OpenOptions> = fc
   .record({
     // A MemTable takes some 30 KiB from its first row on, so with the smallest setting each write is a table of its own.
     memTableBytes: fc.constantFrom(4 * KiB, 40 * KiB, undefined),
-    unflushedBytesMax: fc.constantFrom(64 * KiB, 256 * KiB),
+    unflushedBytesMax: fc.constantFrom(40 * KiB, 256 * KiB),
     blockBytes: fc.constantFrom(64, 300, 4096),
     blockCacheBytes: fc.constantFrom(0, 20_000, undefined),
     compression: fc.constantFrom(...compressions),

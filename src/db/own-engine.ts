@@ -1,11 +1,11 @@
 /** `overOwnWrites`: the reads of a transaction. One that waits sees what had been written when it was asked for, whatever is written meanwhile. */
 import { compareBytes } from "../common/bytes.js";
 import type { DbView } from "../read/db-view.js";
-import type * as engine from "../read/engine.js";
+import type { ReadEngine } from "../read/engine.js";
 import type { OwnWrites } from "./own-writes.js";
 
 /** The views that it is asked with have `own` before all other tables. Scans are asked with one that has it as of their call. */
-export function overOwnWrites(base: typeof engine, own: OwnWrites): typeof engine {
+export function overOwnWrites(base: ReadEngine, own: OwnWrites): ReadEngine {
   const asOfNow = (view: DbView, keys: readonly Uint8Array[]): DbView => {
     const [, ...tables] = view.tables;
     if (own.isEmpty) return { ...view, tables };

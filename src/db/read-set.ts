@@ -2,7 +2,7 @@
 import { copyBytes } from "../common/bytes.js";
 import { KeyMap } from "../common/key-map.js";
 import type { KeyBounds } from "../common/key-range.js";
-import type * as engine from "../read/engine.js";
+import type { ReadEngine } from "../read/engine.js";
 import type { OwnWrites } from "./own-writes.js";
 import { TrackedRows } from "./tracked-rows.js";
 
@@ -36,7 +36,7 @@ export class ReadSet {
   }
 
   /** `base`, whose reads are noted here. What `own` decides is no read of the database. */
-  tracking(base: typeof engine, own: OwnWrites): typeof engine {
+  tracking(base: ReadEngine, own: OwnWrites): ReadEngine {
     const note = (key: Uint8Array): void => {
       if (!own.decides(key)) this.addKey(key);
     };

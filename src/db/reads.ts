@@ -15,7 +15,7 @@ import { RowKind, RowRef } from "../common/row.js";
 import { isVisible } from "../iterator/visible-row.js";
 import type { GivenOperators } from "../merge/given-operators.js";
 import type { DbView } from "../read/db-view.js";
-import type * as engine from "../read/engine.js";
+import type { ReadEngine } from "../read/engine.js";
 import type { Scan } from "../read/scan-cursor.js";
 import {
   entryShape,
@@ -35,7 +35,7 @@ import {
 
 /** What a read is a function of. */
 export interface ReadView {
-  readonly engine: typeof engine;
+  readonly engine: ReadEngine;
   readonly view: DbView;
   readonly tables: TableStore;
   /** The newest seq that reads see. */

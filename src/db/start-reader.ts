@@ -13,7 +13,7 @@ import { type Instant, StoredManifest } from "../manifest/stored-manifest.js";
 import { MemTable } from "../memtable/mem-table.js";
 import type { GivenOperators } from "../merge/given-operators.js";
 import { ObjectPaths } from "../object-store/paths.js";
-import * as engine from "../read/engine.js";
+import { engine, type ReadEngine } from "../read/engine.js";
 import { WalFollower } from "../wal/wal-follower.js";
 import { applyObject } from "./apply-object.js";
 import { Caches } from "./caches.js";
@@ -26,7 +26,7 @@ import { repinWal, type WalPlace } from "./wal-place.js";
 import { type WrappedStore, wrapStore } from "./wrap-store.js";
 
 export interface ReaderParts {
-  engine: typeof engine;
+  engine: ReadEngine;
   /** Undefined at a checkpoint. */
   openFeeds: ((handle: FollowedHandle) => ChangeFeeds) | undefined;
   stored: StoredManifest;

@@ -10,7 +10,7 @@ import type { SstBuilderOptions } from "../format/sst-builder.js";
 import { closeWriter } from "../manifest/transitions.js";
 import type { GivenOperators } from "../merge/given-operators.js";
 import { MergeOperators } from "../merge/merge-operators.js";
-import * as engine from "../read/engine.js";
+import { engine } from "../read/engine.js";
 import type { WriteLog } from "../wal/write-log.js";
 import type { Caches } from "./caches.js";
 import type { ChangeFeeds } from "./change-feeds.js";

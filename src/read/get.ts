@@ -32,10 +32,20 @@ export function tryGetRow(
   seqMax: number,
   row: RowRef,
 ): Lookup {
-  const inMemory = getInMemory(view, key, seqMax, row);
-  const cover = coverInMemory(view, key, seqMax);
-  const isSeen = inMemory && row.seq >= cover;
   const { loads, manifest } = view;
+  let inMemory = false;
+  let cover = 0;
+  for (const table of view.tables) {
+    const { rangeDeletes } = table;
+    if (rangeDeletes !== undefined) {
+      const seq = rangeDeletes.coverSeq(key, 0, key.length, seqMax);
+      if (seq > cover) cover = seq;
+    }
+    inMemory = table.rowCount > 0 && table.get(key, seqMax, row);
+    // What is in older tables is older than either.
+    if (inMemory || cover > 0) break;
+  }
+  const isSeen = inMemory && row.seq >= cover;
   const loadsAbove = isSeen ? row.seq : cover;
   if (loadsAbove > newestLoadSeq(view)) return isSeen ? Lookup.hit : Lookup.miss;
   const keyHash = hashKey(key);
@@ -67,7 +77,8 @@ function tryGetStored(
   row: RowRef,
 ): Lookup {
   const { l0, runs } = manifest;
-  const rangeDeletes = storedRangeDeletes(manifest);
+  const rangeDeletes =
+    manifest.requiredFeatures.length === 0 ? undefined : storedRangeDeletes(manifest);
   let cover = 0;
   let lookup: Lookup = Lookup.miss;
   for (let i = l0.length - 1; i >= 0 && lookup === Lookup.miss; i--) {

@@ -99,7 +99,7 @@ export class WriteBatch {
 
   /**
    * Merges an operand into the key's value, which the operator works out when the key is read. Where a put or delete of the key
-   * is in the batch before it, it does so when the batch is written. The last operation of a key decides when its value expires.
+   * is in the batch before it, by itself or with a range, it does so when the batch is written. The last operation of a key decides when its value expires.
    * `InvalidArgumentError` when there is no such operator, and when it refuses the operand.
    */
   merge(key: KeyLike, operand: ValueLike, options?: MergeOptions): this {

@@ -133,21 +133,9 @@ export class RangeDeletes implements TombstoneSource {
     return undefined;
   }
 
-  /** Those with a greater seq, in the order of their seqs. */
-  after(seq: number): readonly RangeTombstone[] {
-    let low = 0;
-    let high = this.#count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#seq[middle]! <= seq) low = middle + 1;
-      else high = middle;
-    }
-    return this.#from(low);
-  }
-
   /** In the order of their seqs, as they are now; of the arena's memory. To go through many, take `portions`. */
   all(): readonly RangeTombstone[] {
-    return this.#from(0);
+    return Array.from({ length: this.#count }, (_, i) => this.at(i));
   }
 
   /** The one that was added as number `i`, from 0; of the arena's memory. */
@@ -161,12 +149,6 @@ export class RangeDeletes implements TombstoneSource {
       end: endLength === 0 ? undefined : chunk.subarray(startEnd + 1, startEnd + 1 + endLength),
       seq: this.#seq[i]!,
     };
-  }
-
-  #from(first: number): RangeTombstone[] {
-    const tombstones: RangeTombstone[] = [];
-    for (let i = first; i < this.#count; i++) tombstones.push(this.at(i));
-    return tombstones;
   }
 
   /** Those from number `from` up to, but without, `to`, cut into fragments. */

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { loadEngine } from "../support/load-engine.js";
 import { runDuel } from "./duel.js";
 import type { Fate } from "./fate.js";
+import { firstFailureOf } from "./first-failure.js";
 import {
   AcknowledgesFirst,
   CommitsOverExisting,
@@ -12,7 +13,6 @@ import {
   LosesLastWrite,
   SkipsFences,
 } from "./planted-objects.js";
-import { SimulationFailure, verbose } from "./replay.js";
 import { SimulatedObjects } from "./simulated-objects.js";
 import { type MakeObjects, runSweepCase } from "./sweep.js";
 
@@ -20,30 +20,13 @@ beforeAll(loadEngine);
 
 const duelsMax = 60;
 
-/** The message of the first failure, or undefined when `count` runs find none. */
-async function firstFailure(
-  count: number,
-  run: (seed: number) => Promise<unknown>,
-): Promise<string | undefined> {
-  for (let seed = 1; seed <= count; seed++) {
-    try {
-      await run(seed);
-    } catch (error) {
-      if (!(error instanceof SimulationFailure)) throw error;
-      if (verbose) console.log(seed, error.message.slice(0, 200));
-      return error.message;
-    }
-  }
-  return undefined;
-}
-
 function duels(make: MakeObjects, count = duelsMax): Promise<string | undefined> {
-  return firstFailure(count, (seed) => runDuel(seed, make));
+  return firstFailureOf({ count }, (seed) => runDuel(seed, make));
 }
 
 /** One order of completion, and the process killed at each of the first requests. */
 function cuts(make: MakeObjects, fate: Fate = "kill-after"): Promise<string | undefined> {
-  return firstFailure(40, (at) => runSweepCase({ seed: 1, cut: { at, fate } }, make));
+  return firstFailureOf({ count: 40 }, (at) => runSweepCase({ seed: 1, cut: { at, fate } }, make));
 }
 
 const found = (pattern: RegExp) => expect.stringMatching(pattern);

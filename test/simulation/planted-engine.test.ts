@@ -14,7 +14,7 @@ import { WalIndex } from "../../src/wal/wal-index.js";
 import { loadEngine } from "../support/load-engine.js";
 import { runDuel } from "./duel.js";
 import { bug, type EngineBug, plant } from "./engine-seams.js";
-import { SimulationFailure, verbose } from "./replay.js";
+import { firstFailureOf } from "./first-failure.js";
 
 beforeAll(loadEngine);
 
@@ -187,22 +187,14 @@ vi.mock("../../src/object-store/retrying.js", async (original) => {
 const duelsMax = 40;
 
 /** The message of the first duel that fails, which says how to run it again. */
-async function firstFailure(
+function firstFailure(
   planted: EngineBug = {},
   { from = 1, count = duelsMax }: { from?: number; count?: number } = {},
 ): Promise<string | undefined> {
   plant(planted);
-  for (let seed = from; seed < from + count; seed++) {
-    try {
-      await runDuel(seed);
-    } catch (error) {
-      if (!(error instanceof SimulationFailure)) throw error;
-      if (verbose) console.log(error.message.slice(0, 200));
-      expect(error.message).toContain(`npm run test:sim -- --seed ${seed} `);
-      return error.message;
-    }
-  }
-  return undefined;
+  return firstFailureOf({ from, count }, runDuel, (message, seed) =>
+    expect(message).toContain(`npm run test:sim -- --seed ${seed} `),
+  );
 }
 
 afterEach(() => {

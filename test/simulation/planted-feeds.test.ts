@@ -4,7 +4,7 @@ import type { PutChange } from "../../src/db/change.js";
 import type { LogSpan } from "../../src/wal/log-spans.js";
 import { loadEngine } from "../support/load-engine.js";
 import { runDuel } from "./duel.js";
-import { SimulationFailure, verbose } from "./replay.js";
+import { firstFailureOf } from "./first-failure.js";
 
 interface FeedBug {
   /** Whether the next object is passed over. */
@@ -115,19 +115,11 @@ afterEach(() => {
 });
 
 /** The message of the first duel that fails. */
-async function firstFailure(bug: FeedBug, count = 40): Promise<string | undefined> {
+function firstFailure(bug: FeedBug, count = 40): Promise<string | undefined> {
   planted.bug = bug;
-  for (let seed = 1; seed <= count; seed++) {
-    try {
-      await runDuel(seed);
-    } catch (error) {
-      if (!(error instanceof SimulationFailure)) throw error;
-      if (verbose) console.log(error.message.slice(0, 200));
-      expect(error.message).toContain(`npm run test:sim -- --seed ${seed} `);
-      return error.message;
-    }
-  }
-  return undefined;
+  return firstFailureOf({ count }, runDuel, (message, seed) =>
+    expect(message).toContain(`npm run test:sim -- --seed ${seed} `),
+  );
 }
 
 describe("duels find in the change feeds", () => {

@@ -4,7 +4,7 @@ import type { WalObject } from "../../src/format/wal-object.js";
 import { RangeDeletes } from "../../src/memtable/range-deletes.js";
 import { loadEngine } from "../support/load-engine.js";
 import { runDuel } from "./duel.js";
-import { SimulationFailure, verbose } from "./replay.js";
+import { firstFailureOf } from "./first-failure.js";
 import { runSweepCase } from "./sweep.js";
 
 interface RangeDeleteBug {
@@ -55,21 +55,12 @@ afterEach(() => {
 });
 
 /** The message of the first run that fails. */
-async function firstFailure(
+function firstFailure(
   bug: RangeDeleteBug,
   run: (n: number) => Promise<unknown>,
 ): Promise<string | undefined> {
   planted.bug = bug;
-  for (let n = 1; n <= 40; n++) {
-    try {
-      await run(n);
-    } catch (error) {
-      if (!(error instanceof SimulationFailure)) throw error;
-      if (verbose) console.log(error.message.slice(0, 200));
-      return error.message;
-    }
-  }
-  return undefined;
+  return firstFailureOf({ count: 40 }, run);
 }
 
 const duels = (bug: RangeDeleteBug) => firstFailure(bug, runDuel);

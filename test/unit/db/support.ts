@@ -1,6 +1,6 @@
 /** What the tests of `Db` share. */
 import { decodeUtf8 } from "../../../src/common/bytes.js";
-import { Db, type OpenOptions } from "../../../src/index.js";
+import { Db, type OpenOptions, type ScanOptions } from "../../../src/index.js";
 import {
   CountingObjectStore,
   FaultyObjectStore,
@@ -52,4 +52,11 @@ export function requestsOf(store: CountingObjectStore): string[] {
       .replace(/[0-9a-f]{32}/, "TOKEN");
     return `${operation} ${short}`;
   });
+}
+
+/** The rows of a scan, as "a=1 b=2". */
+export async function rows(from: Pick<Db, "scan">, options: ScanOptions = {}): Promise<string> {
+  const seen: string[] = [];
+  for await (const { key, value } of from.scan(options)) seen.push(`${text(key)}=${text(value)}`);
+  return seen.join(" ");
 }

@@ -9,18 +9,12 @@ import {
   type Transaction,
 } from "../../../src/index.js";
 import { CountingObjectStore, MemoryObjectStore } from "../../../src/testing/index.js";
-import { newPlace, openAt, text } from "./support.js";
+import { newPlace, openAt, rows, text } from "./support.js";
 
 const quiet = { flushIntervalMs: 3_600_000 };
 const openDb = (options: OpenOptions = {}): Promise<Db> =>
   Db.open({ store: new MemoryObjectStore(), path: "db" }, { ...quiet, ...options });
 const soon = { durable: false };
-
-async function rows(from: Pick<Db, "scan">, options = {}): Promise<string> {
-  const seen: string[] = [];
-  for await (const { key, value } of from.scan(options)) seen.push(`${text(key)}=${text(value)}`);
-  return seen.join(" ");
-}
 
 /** What the commit answers: "ok", or the message of the conflict up to its seq. */
 async function outcome(transaction: Transaction): Promise<string> {

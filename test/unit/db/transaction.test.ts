@@ -11,19 +11,13 @@ import {
 } from "../../../src/index.js";
 import { FaultyObjectStore, MemoryObjectStore, seededRandom } from "../../../src/testing/index.js";
 import { HeldRequests } from "../../support/held-requests.js";
-import { newPlace, openAt, text, turns } from "./support.js";
+import { newPlace, openAt, rows, text, turns } from "./support.js";
 
 const quiet = { flushIntervalMs: 3_600_000 };
 const openDb = (options: OpenOptions = {}): Promise<Db> =>
   Db.open({ store: new MemoryObjectStore(), path: "db" }, { ...quiet, ...options });
 const soon = { durable: false };
 const conflict = expect.objectContaining({ kind: "conflict" });
-
-async function rows(from: Pick<Db, "scan">, options = {}): Promise<string> {
-  const seen: string[] = [];
-  for await (const { key, value } of from.scan(options)) seen.push(`${text(key)}=${text(value)}`);
-  return seen.join(" ");
-}
 
 /** What the commit answers: "ok", or the key or range that it conflicts with. */
 async function outcome(transaction: Transaction): Promise<string> {

@@ -91,6 +91,7 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
     // Without a WAL, L0 is where rows become durable: there is nothing to wait for.
     durableSeq: () => (hasWal ? wal.durableSeq : seqMax),
     lastSeq: () => pipeline.lastSeq,
+    snapshotSeq: () => snapshots.oldestSeq ?? 0,
     walPositionAfter: (seq) => wal.positionAfter(seq),
     mayDispatch: (pending) => l0Limit.mayDispatch(pending),
     onUploaded: () => pipeline.wake(),

@@ -43,6 +43,8 @@ export interface FlusherOptions {
   /** The last seq that is durable in the WAL. */
   durableSeq: () => number;
   lastSeq: () => number;
+  /** The oldest seq that a snapshot or transaction has open; 0: none. */
+  snapshotSeq: () => number;
   /** Where replay starts once L0 holds everything up to `seq`. */
   walPositionAfter: (seq: number) => WalPosition;
   /** Whether one more table may be on its way to L0, beside so many entries that are. When that changes, `poke` is called. */
@@ -201,13 +203,14 @@ export class Flusher {
   }
 
   #retirementOf(batch: readonly Queued[], queue: readonly Queued[]): Transition {
-    const { epoch, ids, logEnds, lastSeq, walPositionAfter } = this.#options;
+    const { epoch, ids, logEnds, lastSeq, snapshotSeq, walPositionAfter } = this.#options;
     const lastL0Seq = lastSeqOf(batch[batch.length - 1]!);
     return retireBatch({
       ...{ epoch, logEnds, lastL0Seq },
       entries: entriesOf(batch),
       walStart: walPositionAfter(lastL0Seq),
       lastSeq: lastSeq(),
+      snapshotSeq: snapshotSeq(),
       writerFloor: floorAfter(queue, batch.length, this.#reserved, ids.last),
     });
   }

@@ -3,7 +3,8 @@
  *
  *   offset  size
  *        0     3   magic "MRN"
- *        3     1   kind: "M" manifest, "R" run, "W" WAL object, "C" compaction state
+ *        3     1   kind: "M" manifest, "R" run, "W" WAL object, "C" compaction state, "L" list of
+ *                 retired objects
  *        4     2   format version (1)
  *        6     2   zero
  *        8    16   database id
@@ -20,7 +21,13 @@ import { CorruptionError, UnsupportedError } from "../common/errors.js";
 import { type Ulid, ulidFromBytes, ulidToBytes } from "../common/ids.js";
 
 /** Stored as one ASCII letter. Never change one. */
-export const EnvelopeKind = { manifest: 0x4d, run: 0x52, wal: 0x57, compactions: 0x43 } as const;
+export const EnvelopeKind = {
+  manifest: 0x4d,
+  run: 0x52,
+  wal: 0x57,
+  compactions: 0x43,
+  retired: 0x4c,
+} as const;
 export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];
 
 export const envelopeVersion = 1;

@@ -13,6 +13,7 @@ import type {
   PinnedSettings,
   RetiredKind,
   RetiredObjects,
+  RunPart,
   SortedRun,
   SstInfo,
   TombstoneSpan,
@@ -67,7 +68,7 @@ function follows({ rangeDeletes }: SstInfo, i: number): boolean {
   return !before.endless && compareBytes(before.end, rangeDeletes[i]!.start) <= 0;
 }
 
-const sstInfo = new MessageType<SstInfo>(
+export const sstInfoMessage: MessageType<SstInfo> = new MessageType<SstInfo>(
   "SstInfo",
   {
     id: [1, ulid],
@@ -83,6 +84,9 @@ const sstInfo = new MessageType<SstInfo>(
     maxExpiresAt: [11, uint64],
     rangeDeletesOffset: [12, uint64],
     rangeDeletes: [13, repeated(tombstoneSpan)],
+    seq: [14, uint64],
+    shadowedCount: [15, uint64],
+    expiringCount: [16, uint64],
   },
   (sst) =>
     sst.rangeDeletesOffset > sst.metaOffset ||
@@ -97,13 +101,13 @@ const sstInfo = new MessageType<SstInfo>(
 );
 
 const l0Entry = new MessageType<L0Entry>("L0Entry", {
-  ssts: [1, repeated(sstInfo)],
+  ssts: [1, repeated(sstInfoMessage)],
   seq: [2, uint64],
 });
 
 const sortedRun = new MessageType<SortedRun>("SortedRun", {
   id: [1, ulid],
-  ssts: [2, repeated(sstInfo)],
+  ssts: [2, repeated(sstInfoMessage)],
   listBytes: [3, uint64],
   firstKey: [4, bytes],
   lastKey: [5, bytes],
@@ -111,6 +115,8 @@ const sortedRun = new MessageType<SortedRun>("SortedRun", {
   rowCount: [7, uint64],
   size: [8, uint64],
   level: [9, uint32],
+  indexOffset: [10, uint64],
+  rangeDeletes: [11, repeated(tombstoneSpan)],
 });
 
 const checkpoint = new MessageType<Checkpoint>("Checkpoint", {
@@ -172,9 +178,12 @@ export const manifestMessage: MessageType<Manifest> = new MessageType<Manifest>(
   writerFloor: [20, ulidOrNone],
   compactorFloor: [21, ulidOrNone],
   pinned: [22, pinnedSettings],
+  compactedSeq: [23, uint64],
+  rewrittenNumber: [24, uint64],
+  firstNumber: [25, uint64],
 });
 
-/** The content of a run's own object. */
+/** The content of a run's own object, or of one of its parts. */
 interface Run {
   readonly id: Ulid;
   readonly ssts: readonly SstInfo[];
@@ -182,8 +191,41 @@ interface Run {
 
 export const runMessage: MessageType<Run> = new MessageType<Run>("Run", {
   id: [1, ulid],
-  ssts: [2, repeated(sstInfo)],
+  ssts: [2, repeated(sstInfoMessage)],
 });
+
+const runPart = new MessageType<RunPart>("RunPart", {
+  start: [1, bytes],
+  offset: [2, uint64],
+  length: [3, uint64],
+  sstCount: [4, uint64],
+  hasRangeDeletes: [5, bool],
+});
+
+/** What stands at the end of a run's own object, where that has several parts. */
+interface RunIndex {
+  readonly id: Ulid;
+  readonly parts: readonly RunPart[];
+}
+
+export const runIndexMessage: MessageType<RunIndex> = new MessageType<RunIndex>("RunIndex", {
+  id: [1, ulid],
+  parts: [2, repeated(runPart)],
+});
+
+/** The content of an object of retired objects. */
+interface RetiredList {
+  readonly id: Ulid;
+  readonly retired: readonly RetiredObjects[];
+}
+
+export const retiredListMessage: MessageType<RetiredList> = new MessageType<RetiredList>(
+  "RetiredList",
+  {
+    id: [1, ulid],
+    retired: [2, repeated(retiredObjects)],
+  },
+);
 
 /** What a load record holds besides its header. */
 interface LoadRecord {

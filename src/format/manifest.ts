@@ -24,7 +24,7 @@ export interface Manifest {
   readonly lastL0Seq: number;
   /** The last seq known to be given when this was committed. */
   readonly lastSeq: number;
-  /** The oldest seq that an open snapshot of the writer needs; 0 when none does. */
+  /** The oldest seq that an open snapshot or transaction of the writer needed, when it last added to L0; 0 when none did. */
   readonly snapshotSeq: number;
   /** Replay starts at this WAL object. */
   readonly walStart: WalPosition;
@@ -42,6 +42,15 @@ export interface Manifest {
   /** The same for the compactor. */
   readonly compactorFloor: Ulid;
   readonly pinned: PinnedSettings;
+  /** A read at this seq or a later one sees what it always saw: compactions have dropped versions that only older ones would see. */
+  readonly compactedSeq: number;
+  /**
+   * The last manifest whose commit changed what reads at every seq see: a compaction filter, or a strategy that drops what is old. 0: none. A
+   * view that is older cannot be carried on with a newer one.
+   */
+  readonly rewrittenNumber: number;
+  /** Manifests below this number are deleted, but for those that checkpoints name. 0 and 1: none are. */
+  readonly firstNumber: number;
 }
 
 /** Required features. These numbers are stored: never change or reuse one. */
@@ -90,6 +99,12 @@ export interface SstInfo {
   readonly rangeDeletesOffset: number;
   /** What the range deletes cover, in key order: no key outside of these spans is covered. Empty when there are none. */
   readonly rangeDeletes: readonly TombstoneSpan[];
+  /** The seq of every row, where rows carry none: an SST of a load in a sorted run. 0 otherwise, and in L0, where the entry has it. */
+  readonly seq: number;
+  /** How many rows have a newer version of their key in this SST. A hint: what it says may be less. */
+  readonly shadowedCount: number;
+  /** How many puts and merges expire. A hint, as above. */
+  readonly expiringCount: number;
 }
 
 /**
@@ -132,8 +147,25 @@ export interface SortedRun {
   readonly sstCount: number;
   readonly rowCount: number;
   readonly size: number;
-  /** 0 for the lowest. */
+  /** Leveled: 1 for the newest, and up. 0 where the strategy has no levels. */
   readonly level: number;
+  /** Where the index of the run's own object begins; 0 when that is a single part. */
+  readonly indexOffset: number;
+  /** Where the list stands in the run's own object: what its range deletes cover, as of an SST; at most one span, with `minSeq` 0. */
+  readonly rangeDeletes: readonly TombstoneSpan[];
+}
+
+/** Runs of more SSTs have their list in an object of their own, so that the manifest stays small. */
+export const runSstsInManifestMax = 32;
+
+/** Where a part of a run's own object lies, and the keys from which on it says all. */
+export interface RunPart {
+  /** The least of the first keys of its SSTs and of the starts of their range deletes. */
+  readonly start: Bytes;
+  readonly offset: number;
+  readonly length: number;
+  readonly sstCount: number;
+  readonly hasRangeDeletes: boolean;
 }
 
 export interface Checkpoint {
@@ -153,14 +185,15 @@ export interface ExternalDatabase {
   readonly checkpointId: Ulid;
 }
 
-export const RetiredKind = { sst: 1, run: 2, blob: 3, wal: 4 } as const;
+/** A list is an object that holds entries like these, where they are many. */
+export const RetiredKind = { sst: 1, run: 2, blob: 3, wal: 4, list: 5 } as const;
 export type RetiredKind = (typeof RetiredKind)[keyof typeof RetiredKind];
 
 /** Objects that the manifest numbered `manifestNumber` stopped naming. */
 export interface RetiredObjects {
   readonly kind: RetiredKind;
   readonly manifestNumber: number;
-  /** For SSTs, runs and blobs. */
+  /** For all kinds but WAL objects. */
   readonly ids: readonly Ulid[];
   /** For WAL objects: `epoch`, and ids from `fromId` up to but without `toId`. */
   readonly epoch: number;

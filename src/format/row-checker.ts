@@ -12,6 +12,8 @@ export class RowChecker {
   rowCount = 0;
   deleteCount = 0;
   mergeCount = 0;
+  shadowedCount = 0;
+  expiringCount = 0;
   minSeq: number = Number.MAX_SAFE_INTEGER;
   maxSeq = 0;
   minCreatedAt: number = Number.MAX_SAFE_INTEGER;
@@ -87,6 +89,8 @@ export class RowChecker {
     this.rowCount++;
     if (row.kind === RowKind.delete) this.deleteCount++;
     if (row.kind === RowKind.merge) this.mergeCount++;
+    if (order === 0 && this.rowCount > 1) this.shadowedCount++;
+    if (row.expiresAt !== 0 && row.kind !== RowKind.delete) this.expiringCount++;
     this.minSeq = Math.min(this.minSeq, row.seq);
     this.maxSeq = Math.max(this.maxSeq, row.seq);
     this.minCreatedAt = Math.min(this.minCreatedAt, row.createdAt);

@@ -104,6 +104,8 @@ export class SstBuilder {
   #rowCount = 0;
   #deleteCount = 0;
   #mergeCount = 0;
+  #shadowedCount = 0;
+  #expiringCount = 0;
   #minSeq = Number.MAX_SAFE_INTEGER;
   #maxSeq = 0;
   #minCreatedAt = Number.MAX_SAFE_INTEGER;
@@ -187,6 +189,7 @@ export class SstBuilder {
       this.#filter.add(hashKey(row.keyBytes, row.keyStart, row.keyEnd));
       if (this.#prefixes !== undefined) this.#addPrefix(this.#filter, this.#prefixes, row, shared);
     }
+    if (!isNewKey && this.#rowCount > 0) this.#shadowedCount++;
     this.#partitionRowCount++;
     this.#rowCount++;
     this.#remember(row, shared, keyLength);
@@ -248,6 +251,7 @@ export class SstBuilder {
     blocks.append(encodeFooter({ databaseId: this.#databaseId, sstId: this.#id, sections }));
     blocks.finish();
     const { firstKey, minSeq, maxSeq, rowCount, deleteCount, maxExpiresAt } = properties;
+    const { shadowedCount, expiringCount } = properties;
     return {
       chunks: blocks.chunks,
       info: {
@@ -264,6 +268,9 @@ export class SstBuilder {
         maxExpiresAt,
         rangeDeletesOffset,
         rangeDeletes,
+        seq: 0,
+        shadowedCount,
+        expiringCount,
       },
     };
   }
@@ -332,6 +339,7 @@ export class SstBuilder {
       if (row.kind !== RowKind.delete) this.#everyValueExpires = false;
     } else {
       assert(Number.isSafeInteger(expiresAt) && expiresAt > 0, "an expiry is a safe integer");
+      if (row.kind !== RowKind.delete) this.#expiringCount++;
       if (expiresAt > this.#maxExpiresAt) this.#maxExpiresAt = expiresAt;
     }
   }
@@ -354,6 +362,9 @@ export class SstBuilder {
       prefixExtractor:
         this.#filter === undefined || this.#prefixes === undefined ? "" : this.#prefixExtractor,
       rangeDeleteCount: this.#rangeDeletes.count,
+      shadowedCount: this.#shadowedCount,
+      expiringCount: this.#expiringCount,
+      copiedBlockCount: 0,
     };
   }
 

@@ -27,7 +27,7 @@ export function encodeProperties(properties: SstProperties): Bytes {
   for (const [name, id] of Object.entries(PropertyId)) {
     const property = properties[name as keyof SstProperties];
     // Written only where there are some, as it was before there were any.
-    if (property === "" || (name === "rangeDeleteCount" && property === 0)) continue;
+    if (property === "" || (property === 0 && id >= PropertyId.rangeDeleteCount)) continue;
     value.length = 0;
     if (typeof property === "string") value.raw(encodeUtf8(property));
     else if (typeof property === "number") value.varint(property);

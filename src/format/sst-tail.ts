@@ -143,5 +143,8 @@ export function readProperties(
     filterKind: number(PropertyId.filterKind),
     prefixExtractor: decodeUtf8(key(PropertyId.prefixExtractor)),
     rangeDeleteCount: number(PropertyId.rangeDeleteCount),
+    shadowedCount: number(PropertyId.shadowedCount),
+    expiringCount: number(PropertyId.expiringCount),
+    copiedBlockCount: number(PropertyId.copiedBlockCount),
   };
 }

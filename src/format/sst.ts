@@ -65,6 +65,9 @@ export const PropertyId = {
   filterKind: 13,
   prefixExtractor: 14,
   rangeDeleteCount: 15,
+  shadowedCount: 16,
+  expiringCount: 17,
+  copiedBlockCount: 18,
 } as const;
 
 export const FilterKind = { none: 0, blockedBloom: 1, ribbon: 2 } as const;
@@ -113,6 +116,11 @@ export interface SstProperties {
   /** The name of the extractor whose prefixes are in the filters; empty when none are. */
   readonly prefixExtractor: string;
   readonly rangeDeleteCount: number;
+  /** As in `SstInfo`. */
+  readonly shadowedCount: number;
+  readonly expiringCount: number;
+  /** Blocks that were taken from other SSTs as they were: then seqs and creation times above are bounds that rows need not reach. */
+  readonly copiedBlockCount: number;
 }
 
 export interface SstFooter {

@@ -143,6 +143,9 @@ export function verifySst(bytes: Uint8Array, options: VerifySstOptions): SstInfo
     maxExpiresAt: said.maxExpiresAt,
     rangeDeletesOffset: rangeSection?.offset ?? 0,
     rangeDeletes: rangeDeletes === undefined ? [] : summarizeTombstones(rangeDeletes),
+    seq: 0,
+    shadowedCount: said.shadowedCount,
+    expiringCount: said.expiringCount,
   };
 }
 
@@ -172,6 +175,8 @@ function checkTotals(
     dataBytes,
     blockCount,
     rangeDeleteCount: seqs.length,
+    shadowedCount: rows.shadowedCount,
+    expiringCount: rows.expiringCount,
   };
   for (const [name, value] of Object.entries(found)) {
     const expected = said[name as keyof typeof found];

@@ -17,6 +17,9 @@ export function checkStep(previous: Manifest, next: Manifest): void {
   );
   assert(next.writerFloor >= previous.writerFloor, "the writer's floor never falls");
   assert(next.compactorFloor >= previous.compactorFloor, "the compactor's floor never falls");
+  assert(next.compactedSeq >= previous.compactedSeq, "the compacted seq never falls");
+  assert(next.rewrittenNumber >= previous.rewrittenNumber, "what was rewritten stays so");
+  assert(next.firstNumber >= previous.firstNumber, "deleted manifests never come back");
   assert(
     previous.pinned.mergeOperators.every((name, i) => next.pinned.mergeOperators[i] === name),
     "merge operators keep their ids",
@@ -26,6 +29,9 @@ export function checkStep(previous: Manifest, next: Manifest): void {
 
 /** Throws `InternalError` when the manifest contradicts itself. */
 export function checkManifest(manifest: Manifest): void {
+  assert(manifest.compactedSeq <= manifest.lastL0Seq, "only what is in L0 is compacted");
+  assert(manifest.rewrittenNumber <= manifest.number, "nothing is rewritten before its time");
+  assert(manifest.firstNumber <= manifest.number, "the newest manifest is not deleted");
   assert(manifest.lastL0Seq <= manifest.lastSeq, "L0 holds no seq that was not given");
   const { mergeOperators } = manifest.pinned;
   assert(new Set(mergeOperators).size === mergeOperators.length, "a merge operator has one id");

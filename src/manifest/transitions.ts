@@ -44,6 +44,9 @@ export function emptyManifest(databaseId: Ulid, pinned: PinnedSettings): Manifes
     writerFloor: noUlid,
     compactorFloor: noUlid,
     pinned,
+    compactedSeq: 0,
+    rewrittenNumber: 0,
+    firstNumber: 0,
   };
 }
 
@@ -71,7 +74,9 @@ export function claimWriter(options: {
     // A version that knows no merges would take operands for damage, or fold nothing: it is refused the database.
     const requiredFeatures =
       pinned.mergeOperators.length > 0 ? withFeature(before, Feature.mergeRows) : before;
-    return { ...manifest, writerEpoch: epoch, pinned, walChain, requiredFeatures };
+    // What an older writer had open ends with it.
+    const snapshotSeq = 0;
+    return { ...manifest, writerEpoch: epoch, pinned, walChain, requiredFeatures, snapshotSeq };
   };
 }
 
@@ -103,6 +108,8 @@ export interface RetiredBatch {
   /** The last seq that the entries hold. */
   readonly lastL0Seq: number;
   readonly lastSeq: number;
+  /** The oldest seq that is open as the batch is made; 0: none. What is opened later is at the last L0 seq or above. */
+  readonly snapshotSeq: number;
   readonly writerFloor: Ulid;
   /** For each older log of the chain, the id of its first fence. */
   readonly logEnds: ReadonlyMap<number, number>;
@@ -121,6 +128,7 @@ export function retireBatch(batch: RetiredBatch): Transition {
       l0: [...manifest.l0, ...entries],
       lastL0Seq: Math.max(manifest.lastL0Seq, batch.lastL0Seq),
       lastSeq: Math.max(manifest.lastSeq, batch.lastSeq),
+      snapshotSeq: batch.snapshotSeq,
       writerFloor: floorRises ? batch.writerFloor : manifest.writerFloor,
       ...(walMoves ? moveWalStart(manifest, batch.walStart, batch.logEnds) : {}),
     };
@@ -148,6 +156,7 @@ export function closeWriter(closing: {
       writerFloor:
         closing.writerFloor > manifest.writerFloor ? closing.writerFloor : manifest.writerFloor,
       walChain: manifest.walChain.filter((log) => log.epoch > closing.epoch),
+      snapshotSeq: 0,
     };
   };
 }

@@ -12,7 +12,13 @@ export const ObjectPaths = {
   manifest: (number: number): string => `manifest/${paddedNumber(number)}.manifest`,
   sstPrefix: "sst/",
   sst: (id: Ulid): string => `sst/${id}.sst`,
+  runPrefix: "runs/",
   run: (id: Ulid): string => `runs/${id}.run`,
+  retiredPrefix: "retired/",
+  retiredList: (id: Ulid): string => `retired/${id}.retired`,
+  compactionsPrefix: "compactions/",
+  compactions: (number: number): string => `compactions/${paddedNumber(number)}.compactions`,
+  walsPrefix: "wal/",
   walPrefix: (epoch: number): string => `wal/${paddedNumber(epoch)}/`,
   wal: (epoch: number, id: number): string => `wal/${paddedNumber(epoch)}/${paddedNumber(id)}.wal`,
   probe: (token: string): string => `probe/${token}.probe`,
@@ -21,6 +27,9 @@ export const ObjectPaths = {
 
 const manifestName = /^manifest\/(\d{20})\.manifest$/;
 const sstName = /^sst\/([0-9A-HJKMNP-TV-Z]{26})\.sst$/;
+const runName = /^runs\/([0-9A-HJKMNP-TV-Z]{26})\.run$/;
+const retiredListName = /^retired\/([0-9A-HJKMNP-TV-Z]{26})\.retired$/;
+const compactionsName = /^compactions\/(\d{20})\.compactions$/;
 const walName = /^wal\/(\d{20})\/(\d{20})\.wal$/;
 
 /** The number of a manifest's name, or undefined when it is none. */
@@ -38,4 +47,20 @@ export function parseWalPath(path: string): { epoch: number; id: number } | unde
 /** The id of an SST's name, or undefined when it is none. */
 export function parseSstPath(path: string): Ulid | undefined {
   return sstName.exec(path)?.[1];
+}
+
+/** The id of a run's own object, or undefined when it is none. */
+export function parseRunPath(path: string): Ulid | undefined {
+  return runName.exec(path)?.[1];
+}
+
+/** The id of a list of retired objects, or undefined when it is none. */
+export function parseRetiredListPath(path: string): Ulid | undefined {
+  return retiredListName.exec(path)?.[1];
+}
+
+/** The number of a state of compactions, or undefined when it is none. */
+export function parseCompactionsPath(path: string): number | undefined {
+  const match = compactionsName.exec(path);
+  return match === null ? undefined : Number(match[1]);
 }

@@ -41,7 +41,7 @@ const sst = (id: string, seq: number): SstInfo => ({
   ...{ id, size: 5_000_000_000, metaOffset: 4_999_000_000, topOffset: 4_999_900_000 },
   ...{ firstKey: encodeUtf8("a"), lastKey: Uint8Array.of(255, 0), minSeq: seq, maxSeq: seq + 9 },
   ...{ rowCount: 10, deleteCount: 2, maxExpiresAt: 1_800_000_000_000 },
-  ...{ rangeDeletesOffset: 0, rangeDeletes: [] },
+  ...{ rangeDeletesOffset: 0, rangeDeletes: [], seq: 0, shadowedCount: 0, expiringCount: 0 },
 });
 
 export const manifest: Manifest = {
@@ -75,6 +75,8 @@ export const manifest: Manifest = {
         rowCount: 10,
         size: 5_000_000_000,
         level: 1,
+        indexOffset: 0,
+        rangeDeletes: [],
       },
     },
   ],
@@ -102,6 +104,9 @@ export const manifest: Manifest = {
     mergeOperators: ["append", "counter"],
     encryption: 0,
   },
+  compactedSeq: 0,
+  rewrittenNumber: 0,
+  firstNumber: 0,
 };
 
 /** An SST without rows, one with both, and in a run one with more range deletes than spans. */

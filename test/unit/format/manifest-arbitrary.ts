@@ -62,7 +62,10 @@ export const sstInfo: fc.Arbitrary<SstInfo> = fc
     offsets: fc.tuple(uint64, uint64, uint64, uint64).map((all) => all.sort((a, b) => a - b)),
     keys: fc.tuple(bytes, bytes).map((all) => all.sort(compareBytes)),
     seqs: fc.tuple(uint64, uint64).map((all) => all.sort((a, b) => a - b)),
-    counts: fc.record({ rowCount: uint64, deleteCount: uint64, maxExpiresAt: uint64 }),
+    counts: fc.record({
+      ...{ rowCount: uint64, deleteCount: uint64, maxExpiresAt: uint64 },
+      ...{ seq: uint64, shadowedCount: uint64, expiringCount: uint64 },
+    }),
     spans: tombstoneSpans,
   })
   .map(({ id, offsets, keys, seqs, counts, spans }) => {
@@ -106,6 +109,7 @@ export const manifests: fc.Arbitrary<Manifest> = fc.record({
     fc.record({
       ...{ id: ulid, ssts: few(sstInfo), listBytes: uint64, firstKey: bytes, lastKey: bytes },
       ...{ sstCount: uint64, rowCount: uint64, size: uint64, level: uint32 },
+      ...{ indexOffset: uint64, rangeDeletes: tombstoneSpans },
     }),
   ),
   checkpoints: few(
@@ -127,4 +131,7 @@ export const manifests: fc.Arbitrary<Manifest> = fc.record({
     walLocation: fc.constantFrom(...Object.values(WalLocation)),
     ...{ walStoreId: text, walPath: text, mergeOperators: few(text), encryption: uint32 },
   }),
+  compactedSeq: uint64,
+  rewrittenNumber: uint64,
+  firstNumber: uint64,
 });

@@ -6,8 +6,15 @@ import { describe, expect, test } from "vitest";
 import { emptyBytes } from "../../../src/common/bytes.js";
 import { isMoraineError } from "../../../src/common/errors.js";
 import { ulidToBytes } from "../../../src/common/ids.js";
+import { compactionsMessage } from "../../../src/format/compactions-codec.js";
 import type { TombstoneSpan } from "../../../src/format/manifest.js";
-import { loadMessage, manifestMessage, runMessage } from "../../../src/format/manifest-messages.js";
+import {
+  loadMessage,
+  manifestMessage,
+  retiredListMessage,
+  runIndexMessage,
+  runMessage,
+} from "../../../src/format/manifest-messages.js";
 import { MessageType } from "../../../src/format/protobuf-message.js";
 import { sstOf } from "../manifest/manifests.js";
 import { loads, manifests, runs } from "./manifest-arbitrary.js";
@@ -46,12 +53,15 @@ describe("the tables and the specification", () => {
     ...linesOfTables(manifestMessage),
     ...linesOfTables(runMessage),
     ...linesOfTables(loadMessage),
+    ...linesOfTables(runIndexMessage),
+    ...linesOfTables(retiredListMessage),
+    ...linesOfTables(compactionsMessage),
   };
 
   test("have the same messages, and the same fields in the order of their numbers", () => {
     expect(ours).toEqual(linesOfProto(specification));
     expect(ours["SstInfo"]).toContain("uint64 max_expires_at = 11");
-    expect(Object.keys(ours)).toHaveLength(13);
+    expect(Object.keys(ours)).toHaveLength(21);
   });
 
   test.each([

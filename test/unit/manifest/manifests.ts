@@ -21,7 +21,16 @@ export function sstOf(number: number, minSeq: number, maxSeq: number): SstInfo {
   return {
     ...{ id: ulid(number), size: 100, metaOffset: 50, topOffset: 60 },
     ...{ firstKey: Uint8Array.of(1), lastKey: Uint8Array.of(2), minSeq, maxSeq },
-    ...{ rowCount: 1, deleteCount: 0, maxExpiresAt: 0, rangeDeletesOffset: 0, rangeDeletes: [] },
+    ...{
+      rowCount: 1,
+      deleteCount: 0,
+      maxExpiresAt: 0,
+      rangeDeletesOffset: 0,
+      rangeDeletes: [],
+      seq: 0,
+      shadowedCount: 0,
+      expiringCount: 0,
+    },
   };
 }
 

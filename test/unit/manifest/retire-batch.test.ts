@@ -25,7 +25,7 @@ const sst: SstInfo = {
   ...{ id: sstId, size: 100, metaOffset: 50, topOffset: 60 },
   ...{ firstKey: new Uint8Array([1]), lastKey: new Uint8Array([2]) },
   ...{ minSeq: 1, maxSeq: 3, rowCount: 3, deleteCount: 0, maxExpiresAt: 0 },
-  ...{ rangeDeletesOffset: 0, rangeDeletes: [] },
+  ...{ rangeDeletesOffset: 0, rangeDeletes: [], seq: 0, shadowedCount: 0, expiringCount: 0 },
 };
 
 test("a table that a compaction has taken out of L0 since is not named again", () => {
@@ -38,6 +38,7 @@ test("a table that a compaction has taken out of L0 since is not named again", (
     walStart: { epoch: 1, id: 4 },
     lastL0Seq: 3,
     lastSeq: 3,
+    snapshotSeq: 0,
     writerFloor: sstId,
     logEnds: new Map(),
   });
@@ -62,7 +63,8 @@ test("range deletes are a required feature from the first SST on that has some, 
   const retireSst = (info: SstInfo): Transition =>
     retireBatch({
       ...{ epoch: 1, entries: [{ ssts: [info], seq: 0 }], walStart: { epoch: 1, id: 4 } },
-      ...{ lastL0Seq: info.maxSeq, lastSeq: info.maxSeq, writerFloor: info.id, logEnds: new Map() },
+      ...{ lastL0Seq: info.maxSeq, lastSeq: info.maxSeq, snapshotSeq: 0 },
+      ...{ writerFloor: info.id, logEnds: new Map() },
     });
   const claim = claimWriter({ putsInFlight: 1, mergeOperators: ["count"] });
   const claimed = claim(emptyManifest("01JZZZZZZZZZZZZZZZZZZZZZZZ", pinned));
@@ -88,6 +90,7 @@ test("no manifest names range deletes without the feature, or an SST of nothing 
   const run: SortedRun = {
     ...{ id: sstId, ssts: [withRangeDeletes], listBytes: 0, firstKey: sst.firstKey },
     ...{ lastKey: sst.lastKey, sstCount: 1, rowCount: 0, size: 100, level: 0 },
+    ...{ indexOffset: 0, rangeDeletes: [] },
   };
   const l0 = [{ ssts: [withRangeDeletes], seq: 0 }];
   checkManifest({ ...numbers, l0, requiredFeatures });

@@ -81,7 +81,7 @@ test("lives of writers, with every commit applied twice, keep the invariants and
           walId += walObjects;
           const retire = retireBatch({
             ...{ epoch, entries, walStart: { epoch, id: walId }, lastL0Seq: seq, lastSeq: seq },
-            ...{ writerFloor: ulid(id), logEnds: new Map(logEnds) },
+            ...{ snapshotSeq: 0, writerFloor: ulid(id), logEnds: new Map(logEnds) },
           });
           const before = manifest.l0.length;
           manifest = step(manifest, retire);
@@ -144,7 +144,7 @@ test("a writer's and a compactor's transitions commute", () => {
         lastL0Seq: 9,
         lastSeq: 9,
       },
-      ...{ writerFloor: ulid(2), logEnds: new Map() },
+      ...{ snapshotSeq: 0, writerFloor: ulid(2), logEnds: new Map() },
     });
   const base = step(step(empty, claimWriter({ putsInFlight: 1 })), (manifest) => ({
     ...manifest,

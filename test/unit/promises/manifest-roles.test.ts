@@ -24,7 +24,8 @@ import { beside, commitBeside, logOf, newestOf } from "./support.js";
 /** A run of one SST: what a compactor makes of an L0 entry that it moves without a rewrite. */
 function runOf({ ssts }: L0Entry): SortedRun {
   const { id, firstKey, lastKey, rowCount, size } = ssts[0]!;
-  return { id, ssts, listBytes: 0, firstKey, lastKey, sstCount: 1, rowCount, size, level: 0 };
+  const list = { listBytes: 0, indexOffset: 0, rangeDeletes: [] };
+  return { ...list, id, ssts, firstKey, lastKey, sstCount: 1, rowCount, size, level: 0 };
 }
 
 /** As a compactor does it: the oldest entries leave L0, and are the newest runs. */

@@ -36,6 +36,7 @@ function flushed(
     walStart: { epoch, id },
     lastL0Seq: 0,
     lastSeq: 0,
+    snapshotSeq: 0,
     writerFloor: "",
     logEnds: new Map(ends),
   })(manifest);

@@ -1,0 +1,27 @@
+/** `CompactionStrategy`: decides what is merged next, from the manifest alone. */
+import type { CompactionInputs } from "../format/compactions.js";
+import type { Manifest } from "../format/manifest.js";
+
+export interface CompactionPick {
+  readonly inputs: CompactionInputs;
+  /** Of the output run; 0 where the strategy has no levels. */
+  readonly level: number;
+  /** Nothing is merged: the inputs go, and their rows with them. */
+  readonly drops: boolean;
+  /** For people: which rule, and how much. */
+  readonly reason: string;
+}
+
+export interface CompactionStrategy {
+  /** For people and for statistics. */
+  readonly name: string;
+  /**
+   * What to do beside what is running, most urgent first; the same arguments give the same answer. Runs whose list stands in an object of its own come
+   * with `ssts` filled in. `now` is ms since 1970 by the store's clock.
+   */
+  pick(
+    manifest: Manifest,
+    running: readonly CompactionInputs[],
+    now: number,
+  ): readonly CompactionPick[];
+}

@@ -12,12 +12,18 @@ export type CompressionChoice =
   | CodecName
   | { readonly codec: CodecName; readonly level?: number | undefined };
 
-/** For everything that the handle writes, or by the level of the tree: so far that is L0, with bulk loads. */
-export type CompressionOption = CompressionChoice | { readonly l0?: CompressionChoice | undefined };
+/** For everything that the handle writes, or by the level of the tree: L0, with bulk loads, and what is compacted into sorted runs. */
+export type CompressionOption =
+  | CompressionChoice
+  | {
+      readonly l0?: CompressionChoice | undefined;
+      readonly runs?: CompressionChoice | undefined;
+    };
 
 /** By level of the tree; undefined is plain. */
 export interface CompressionByLevel {
   readonly l0: Compression | undefined;
+  readonly runs: Compression | undefined;
 }
 
 const codecNames = Object.keys(Codec) as CodecName[];
@@ -32,11 +38,15 @@ const levels: Readonly<Record<CodecName, { max: number; default: number }>> = {
 
 /** Throws `InvalidArgumentError`, or `UnsupportedError` for a codec that this Node has not. */
 export function toCompression(option: CompressionOption | undefined): CompressionByLevel {
-  if (typeof option === "object" && option !== null && "l0" in option) {
-    checkOptions(option, ["l0"], '"compression" by level');
-    return { l0: toChoice(option.l0, "compression.l0") };
+  if (typeof option === "object" && option !== null && ("l0" in option || "runs" in option)) {
+    checkOptions(option, ["l0", "runs"], '"compression" by level');
+    return {
+      l0: toChoice(option.l0, "compression.l0"),
+      runs: toChoice(option.runs, "compression.runs"),
+    };
   }
-  return { l0: toChoice(option as CompressionChoice | undefined, "compression") };
+  const choice = toChoice(option as CompressionChoice | undefined, "compression");
+  return { l0: choice, runs: choice };
 }
 
 function toChoice(choice: CompressionChoice | undefined, name: string): Compression | undefined {

@@ -11,6 +11,12 @@ import type { MergeOperator } from "../merge/merge-operator.js";
 import { BlockCache } from "../sst/block-cache.js";
 import type { DiskCacheOption } from "./caches.js";
 import {
+  type CheckedCompaction,
+  type CompactionOptions,
+  compactionOptionNames,
+  toCompaction,
+} from "./compaction-option.js";
+import {
   type CompressionByLevel,
   type CompressionOption,
   toCompression,
@@ -58,7 +64,7 @@ interface ComponentOptions {
   mergeOperators?: { readonly [name: string]: MergeOperator } | undefined;
 }
 
-export interface OpenOptions extends SettingsOptions, ComponentOptions {
+export interface OpenOptions extends SettingsOptions, ComponentOptions, CompactionOptions {
   /** `"if-missing"` (the default) makes a database where there is none, `"never"` and `"must"` insist. */
   create?: "if-missing" | "never" | "must" | undefined;
   /**
@@ -68,7 +74,7 @@ export interface OpenOptions extends SettingsOptions, ComponentOptions {
   filter?: FilterName | undefined;
   /**
    * How new blocks of SSTs are stored: `"none"` (the default), `"lz4"`, `"deflate"`, `"zstd"` (Node 22.15 or later), `{ codec, level }`,
-   * or `{ l0 }` with one of these. Nothing is pinned: each open may choose another, and reads take what they find.
+   * or `{ l0, runs }` with one of these each. Nothing is pinned: each open may choose another, and reads take what they find.
    */
   compression?: CompressionOption | undefined;
   /**
@@ -86,6 +92,7 @@ export interface ReaderOptions extends ReaderSettingsOptions, ComponentOptions {
 }
 
 export interface CheckedOpenOptions extends CheckedOptions {
+  readonly compaction: CheckedCompaction;
   readonly compression: CompressionByLevel;
   /** 0: none. */
   readonly defaultTtlMs: number;
@@ -115,20 +122,27 @@ const componentNames = [
   "mergeOperators",
 ] as const;
 
+const ofWriters = [
+  "create",
+  "filter",
+  "compression",
+  "defaultTtlMs",
+  ...compactionOptionNames,
+] as const;
+
 export function checkOpenOptions(options: OpenOptions | undefined): CheckedOpenOptions {
-  checkOptions(
-    options,
-    ["create", "filter", "compression", "defaultTtlMs", ...componentNames, ...settingNames],
-    "Db.open",
-  );
+  checkOptions(options, [...ofWriters, ...componentNames, ...settingNames], "Db.open");
   requireOneOf(options?.create, "create", ["if-missing", "never", "must"]);
   requireOneOf(options?.filter, "filter", filterNames);
   requireTtl(options?.defaultTtlMs, "defaultTtlMs");
   const ttlMs = options?.defaultTtlMs ?? Number.POSITIVE_INFINITY;
   const defaultTtlMs = Number.isFinite(ttlMs) ? ttlMs : 0;
-  const settings = toSettings(options ?? {});
+  const compaction = toCompaction(options ?? {});
+  const compacts = compaction.strategy !== undefined && compaction.background;
+  const settings = toSettings(options ?? {}, compacts);
   const compression = toCompression(options?.compression);
-  return { ...checkComponents(options, options?.filter), settings, compression, defaultTtlMs };
+  const components = checkComponents(options, options?.filter);
+  return { ...components, settings, compression, compaction, defaultTtlMs };
 }
 
 export function checkReaderOptions(options: ReaderOptions | undefined): CheckedOptions {
@@ -137,7 +151,7 @@ export function checkReaderOptions(options: ReaderOptions | undefined): CheckedO
     ["checkpoint", "pollIntervalMs", ...componentNames, ...readerSettingNames],
     "DbReader.open",
     {
-      names: ["create", "filter", "compression", "defaultTtlMs", ...settingNames],
+      names: [...ofWriters, ...settingNames],
       what: "Db.open",
     },
   );

@@ -10,8 +10,8 @@ export interface Setting {
   readonly max: number;
   /** True where fractions and `Infinity` are allowed. */
   readonly real?: boolean;
-  /** Which handles heed it; `DbReader.open` refuses those of writers. */
-  readonly handles: "Db" | "Db, DbReader";
+  /** Which handles heed it; `DbReader.open` and `Compactor.open` refuse the others. */
+  readonly handles: "Db" | "Db, DbReader" | "Db, Compactor" | "Db, DbReader, Compactor";
   readonly reason: string;
 }
 
@@ -25,27 +25,40 @@ export type WriterSettingName =
   | "uploadsInFlight"
   | "l0HardMax"
   | "loadBufferBytes"
+  | "gcGraceMs"
+  | "conflictWindowBytes";
+
+/** What a compactor in a process of its own heeds too. */
+export type SharedWithCompactorSettingName =
+  | "l0SoftMax"
+  | "compactionL0Trigger"
+  | "compactionThreads"
+  | "compactionBytesPerSecond"
   | "sstBytesMax"
   | "blockBytes"
   | "filterBitsPerKey"
-  | "unfilteredSstBytesMax"
-  | "conflictWindowBytes";
+  | "unfilteredSstBytesMax";
 
 /** What a handle that only reads heeds too. */
-export type ReaderSettingName =
-  | "memTableBytes"
-  | "blockCacheBytes"
-  | "readAheadBytes"
-  | "requestsInFlight"
-  | "storeDeadlineMs"
-  | "manifestRetentionMs";
+export type ReadingSettingName = "memTableBytes" | "blockCacheBytes" | "readAheadBytes";
 
-export type SettingName = WriterSettingName | ReaderSettingName;
+/** What every handle heeds. */
+export type StoreSettingName = "requestsInFlight" | "storeDeadlineMs" | "manifestRetentionMs";
+
+export type ReaderSettingName = ReadingSettingName | StoreSettingName;
+export type CompactorSettingName = SharedWithCompactorSettingName | StoreSettingName;
+export type SettingName =
+  | WriterSettingName
+  | SharedWithCompactorSettingName
+  | ReadingSettingName
+  | StoreSettingName;
 
 /** Sized for a function with 256 MB, and still good on a server. Names end in their unit. */
 export const settingsTable: Readonly<
   Record<WriterSettingName, Setting & { readonly handles: "Db" }> &
-    Record<ReaderSettingName, Setting & { readonly handles: "Db, DbReader" }>
+    Record<SharedWithCompactorSettingName, Setting & { readonly handles: "Db, Compactor" }> &
+    Record<ReadingSettingName, Setting & { readonly handles: "Db, DbReader" }> &
+    Record<StoreSettingName, Setting & { readonly handles: "Db, DbReader, Compactor" }>
 > = {
   memTableBytes: {
     default: 16 * MiB,
@@ -106,14 +119,46 @@ export const settingsTable: Readonly<
     handles: "Db",
     reason: "SSTs uploaded at once; each is in memory until it is stored.",
   },
+  l0SoftMax: {
+    default: 8,
+    min: 1,
+    max: Number.POSITIVE_INFINITY,
+    real: true,
+    handles: "Db, Compactor",
+    reason:
+      "From so many entries of L0 on writes are slowed down, the more the nearer l0HardMax is; and a compactor takes over from another that leaves so many. Infinity by default where this handle does not compact by itself.",
+  },
   l0HardMax: {
-    default: Number.POSITIVE_INFINITY,
+    default: 16,
     min: 1,
     max: Number.POSITIVE_INFINITY,
     real: true,
     handles: "Db",
     reason:
-      "Tables are held back while L0 has so many entries, until a compaction makes room; loads and a close are not. Off by default, because nothing compacts by itself yet.",
+      "Tables are held back while L0 has so many entries, until a compaction makes room; loads and a close are not. Infinity by default where this handle does not compact by itself.",
+  },
+  compactionL0Trigger: {
+    default: 4,
+    min: 1,
+    max: 1000,
+    handles: "Db, Compactor",
+    reason: "So many entries of L0 are merged: fewer for cheaper reads, more for fewer bytes.",
+  },
+  compactionThreads: {
+    default: 1,
+    min: 0,
+    max: 8,
+    handles: "Db, Compactor",
+    reason:
+      "Threads that compact. 0, a clock of your own, or a function that cannot cross into a thread: in slices of the main thread.",
+  },
+  compactionBytesPerSecond: {
+    default: Number.POSITIVE_INFINITY,
+    min: 64 * KiB,
+    max: Number.POSITIVE_INFINITY,
+    real: true,
+    handles: "Db, Compactor",
+    reason: "Bytes that compactions read and write in a second, where the network is shared.",
   },
   loadBufferBytes: {
     default: 32 * MiB,
@@ -123,11 +168,19 @@ export const settingsTable: Readonly<
     reason:
       "Rows that a bulk load holds to sort them; input that is not sorted becomes one L0 entry for each such chunk.",
   },
+  gcGraceMs: {
+    default: 3_600_000,
+    min: 0,
+    max: 10 * 365 * 24 * 3_600_000,
+    handles: "Db",
+    reason:
+      "How long objects that are no longer needed are kept, for readers of other processes that hold no checkpoint. Nothing of this handle depends on it.",
+  },
   sstBytesMax: {
     default: 64 * MiB,
     min: 4 * KiB,
     max: 4 * 1024 * MiB,
-    handles: "Db",
+    handles: "Db, Compactor",
     reason:
       "Larger data is cut into several SSTs. A bulk load, which holds SSTs in memory until they are stored, cuts earlier where unflushedBytesMax / uploadsInFlight is less.",
   },
@@ -135,7 +188,7 @@ export const settingsTable: Readonly<
     default: 4 * KiB,
     min: 64,
     max: 16 * MiB,
-    handles: "Db",
+    handles: "Db, Compactor",
     reason: "Payload of an SST block: the unit of caching and of checksums.",
   },
   filterBitsPerKey: {
@@ -143,7 +196,7 @@ export const settingsTable: Readonly<
     min: 0,
     max: 32,
     real: true,
-    handles: "Db",
+    handles: "Db, Compactor",
     reason:
       "Bits of Bloom filter for each key; 10 let about 1 % of absent keys pass, as do 7.6 of a ribbon filter. 0: no filter.",
   },
@@ -151,7 +204,7 @@ export const settingsTable: Readonly<
     default: 4 * KiB,
     min: 0,
     max: 4 * 1024 * MiB,
-    handles: "Db",
+    handles: "Db, Compactor",
     reason:
       "SSTs up to this size have no filter: it would save no request, since opening reads them whole, and it is a large part of them.",
   },
@@ -182,7 +235,7 @@ export const settingsTable: Readonly<
     default: 64,
     min: 1,
     max: 1_000,
-    handles: "Db, DbReader",
+    handles: "Db, DbReader, Compactor",
     reason: "Requests of one handle at once; the others wait, those of the foreground in front.",
   },
   storeDeadlineMs: {
@@ -190,14 +243,14 @@ export const settingsTable: Readonly<
     min: 100,
     max: Number.POSITIVE_INFINITY,
     real: true,
-    handles: "Db, DbReader",
+    handles: "Db, DbReader, Compactor",
     reason: "How long a failing request is tried again before whoever waits gets the error.",
   },
   manifestRetentionMs: {
     default: 30 * 24 * 3_600_000,
     min: 24 * 3_600_000,
     max: 10 * 365 * 24 * 3_600_000,
-    handles: "Db, DbReader",
+    handles: "Db, DbReader, Compactor",
     reason: "How long old manifests are kept; less than a day would let a sleeper fork history.",
   },
 };
@@ -205,25 +258,39 @@ export const settingsTable: Readonly<
 export type Settings = { readonly [name in SettingName]: number };
 export type SettingsOptions = { [name in SettingName]?: number | undefined };
 export type ReaderSettingsOptions = { [name in ReaderSettingName]?: number | undefined };
+export type CompactorSettingsOptions = { [name in CompactorSettingName]?: number | undefined };
 
 export const settingNames: readonly SettingName[] = Object.keys(settingsTable) as SettingName[];
-export const readerSettingNames: readonly SettingName[] = settingNames.filter(
-  (name) => settingsTable[name].handles !== "Db",
-);
+const namesFor = (handle: string): readonly SettingName[] =>
+  settingNames.filter((name) => settingsTable[name].handles.split(", ").includes(handle));
+export const readerSettingNames: readonly SettingName[] = namesFor("DbReader");
+export const compactorSettingNames: readonly SettingName[] = namesFor("Compactor");
 
-/** The table's defaults with the given values in their place. Throws `InvalidArgumentError` for a value out of bounds. */
-export function toSettings(options: SettingsOptions): Settings {
-  const settings = toReaderSettings(options);
-  if (settings.memTableBytes > settings.unflushedBytesMax) {
-    throw new InvalidArgumentError(
-      `"unflushedBytesMax" (${settings.unflushedBytesMax}) must be at least "memTableBytes" (${settings.memTableBytes}), or a MemTable could never fill up.`,
-    );
-  }
+/**
+ * The table's defaults with the given values in their place. `compacts`: the handle compacts by itself, so that it makes sense to wait for that.
+ * Throws `InvalidArgumentError` for a value out of bounds, and for values that contradict each other.
+ */
+export function toSettings(options: SettingsOptions, compacts: boolean): Settings {
+  const settings = { ...valuesOf(options), ...limitsOfL0(options, compacts) };
+  requireOrder(settings, "memTableBytes", "unflushedBytesMax", "or a MemTable could never fill up");
+  requireOrder(settings, "l0SoftMax", "l0HardMax", "or writers would stop before they are slowed");
+  requireOrder(settings, "compactionL0Trigger", "l0SoftMax", "or nothing would compact until then");
+  return settings;
+}
+
+/** The same for a compactor, which holds nobody back. */
+export function toCompactorSettings(options: CompactorSettingsOptions): Settings {
+  const settings = { ...valuesOf(options), ...limitsOfL0(options, true) };
+  requireOrder(settings, "compactionL0Trigger", "l0SoftMax", "or nothing would compact until then");
   return settings;
 }
 
 /** The same for a handle that heeds no setting of writers: one of them could not contradict another. */
-export function toReaderSettings(options: SettingsOptions): Settings {
+export function toReaderSettings(options: ReaderSettingsOptions): Settings {
+  return valuesOf(options);
+}
+
+function valuesOf(options: SettingsOptions): Settings {
   const settings: Record<string, number> = {};
   for (const name of settingNames) {
     const setting: Setting = settingsTable[name];
@@ -237,4 +304,35 @@ export function toReaderSettings(options: SettingsOptions): Settings {
     settings[name] = value;
   }
   return settings as Settings;
+}
+
+/** Those that are given decide: the others are as near to their defaults as these allow. */
+function limitsOfL0(
+  given: SettingsOptions,
+  compacts: boolean,
+): Pick<Settings, "l0SoftMax" | "l0HardMax" | "compactionL0Trigger"> {
+  const { l0SoftMax, l0HardMax, compactionL0Trigger } = settingsTable;
+  const none = Number.POSITIVE_INFINITY;
+  const softest = compacts
+    ? Math.max(l0SoftMax.default, 2 * (given.compactionL0Trigger ?? 0))
+    : none;
+  const hardest = compacts ? Math.max(l0HardMax.default, 2 * (given.l0SoftMax ?? softest)) : none;
+  const hard = given.l0HardMax ?? hardest;
+  const soft = given.l0SoftMax ?? Math.min(softest, hard);
+  const trigger =
+    given.compactionL0Trigger ??
+    Math.max(1, Math.min(compactionL0Trigger.default, Math.floor(soft)));
+  return { l0HardMax: hard, l0SoftMax: soft, compactionL0Trigger: trigger };
+}
+
+function requireOrder(
+  settings: Settings,
+  less: SettingName,
+  more: SettingName,
+  otherwise: string,
+): void {
+  if (settings[less] <= settings[more]) return;
+  throw new InvalidArgumentError(
+    `"${more}" (${settings[more]}) must be at least "${less}" (${settings[less]}), ${otherwise}.`,
+  );
 }

@@ -130,13 +130,17 @@ test.each<[string, (target: Db) => unknown, string]>([
 });
 
 test("a reader refuses what only a writer heeds, and says so", async () => {
-  const ofWriters = { create: "never", filter: "bloom", compression: "none", defaultTtlMs: 1 };
+  const ofWriters = {
+    ...{ create: "never", filter: "bloom", compression: "none", defaultTtlMs: 1 },
+    ...{ compaction: "leveled", compactionFilter: () => "keep", background: false },
+  };
   for (const [name, setting] of Object.entries(settingsTable)) {
     const options = { [name]: setting.default };
-    if (setting.handles === "Db") Object.assign(ofWriters, options);
+    if (!setting.handles.includes("DbReader")) Object.assign(ofWriters, options);
     else await (await DbReader.open(at, options)).close();
   }
   expect(Object.keys(ofWriters)).toContain("walPutsPerSecond");
+  expect(Object.keys(ofWriters)).toContain("compactionThreads");
   store.reset();
   for (const [name, value] of Object.entries(ofWriters)) {
     const { message } = await refusal(() => call(DbReader, "open", at, { [name]: value }));

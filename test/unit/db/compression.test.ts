@@ -88,8 +88,9 @@ test.each([
   ["a level of zero", { codec: "deflate", level: 0 }, /from 1 to 9/],
   ["half a level", { codec: "deflate", level: 1.5 }, /from 1 to 9/],
   ["a misspelled name", { codek: "deflate" }, /codec/],
-  ["a level of the tree that nothing writes", { l0: "lz4", runs: "zstd" }, /"runs"/],
-  ["a wrong codec by level", { l0: "snappy" }, /compression\.l0/],
+  ["a level of the tree that nothing writes", { l0: "lz4", blobs: "zstd" }, /"blobs"/],
+  ["a wrong codec of L0", { l0: "snappy" }, /compression\.l0/],
+  ["a wrong codec of runs", { runs: "snappy" }, /compression\.runs/],
 ])("%s is refused before anything happens", async (_, compression, message) => {
   const store = new CountingObjectStore(new MemoryObjectStore());
   const error: Error = await Db.open(

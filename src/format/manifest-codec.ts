@@ -1,10 +1,9 @@
-/** Manifests, runs and the entries of load records to and from bytes: protobuf, the first two in an envelope. */
+/** Manifests and the entries of load records to and from bytes: protobuf, the first in an envelope. */
 import type { Bytes } from "../common/bytes.js";
 import { CorruptionError } from "../common/errors.js";
-import type { Ulid } from "../common/ids.js";
 import { EnvelopeKind, openEnvelope, sealEnvelope } from "./envelope.js";
-import type { L0Entry, Manifest, SstInfo } from "./manifest.js";
-import { loadMessage, manifestMessage, runMessage } from "./manifest-messages.js";
+import type { L0Entry, Manifest } from "./manifest.js";
+import { loadMessage, manifestMessage } from "./manifest-messages.js";
 
 export function encodeManifest(manifest: Manifest): Bytes {
   const payload = manifestMessage.encode(manifest);
@@ -22,24 +21,6 @@ export function decodeManifest(bytes: Uint8Array, object: string, number?: numbe
     throw new CorruptionError(object, `it says that it is manifest ${manifest.number}`);
   }
   return manifest;
-}
-
-/** @internal Until compaction writes runs. */
-export function encodeRun(databaseId: Ulid, id: Ulid, ssts: readonly SstInfo[]): Bytes {
-  return sealEnvelope(EnvelopeKind.run, databaseId, [runMessage.encode({ id, ssts })]);
-}
-
-/** @internal Until compaction writes runs. */
-export function decodeRun(
-  bytes: Uint8Array,
-  object: string,
-  databaseId: Ulid,
-  id: Ulid,
-): readonly SstInfo[] {
-  const envelope = openEnvelope(bytes, EnvelopeKind.run, object, databaseId);
-  const run = runMessage.decode(envelope.payload, object);
-  if (run.id !== id) throw new CorruptionError(object, `it says that it is run ${run.id}`);
-  return run.ssts;
 }
 
 /** What a load record holds besides its header. */

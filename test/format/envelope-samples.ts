@@ -2,6 +2,9 @@
 import { ByteWriter } from "../../src/common/byte-writer.js";
 import { type Bytes, encodeUtf8 } from "../../src/common/bytes.js";
 import { OperationKind, RowKind } from "../../src/common/row.js";
+import { type Compactions, JobStatus } from "../../src/format/compactions.js";
+import { decodeCompactions, encodeCompactions } from "../../src/format/compactions-codec.js";
+import { EnvelopeKind, openEnvelope } from "../../src/format/envelope.js";
 import { encodeLoadRecord } from "../../src/format/load-record.js";
 import {
   Feature,
@@ -11,13 +14,11 @@ import {
   type TombstoneSpan,
   WalLocation,
 } from "../../src/format/manifest.js";
-import {
-  decodeManifest,
-  decodeRun,
-  encodeManifest,
-  encodeRun,
-} from "../../src/format/manifest-codec.js";
+import { decodeManifest, encodeManifest } from "../../src/format/manifest-codec.js";
+import { runMessage } from "../../src/format/manifest-messages.js";
 import { encodeRangeEnd } from "../../src/format/range-delete-operation.js";
+import { decodeRetiredList, encodeRetiredList } from "../../src/format/retired-list-codec.js";
+import { decodeRunList, encodeRunList, type RunOfList } from "../../src/format/run-list.js";
 import {
   decodeWalObject,
   encodeWalFence,
@@ -107,6 +108,79 @@ export const manifest: Manifest = {
   compactedSeq: 0,
   rewrittenNumber: 0,
   firstNumber: 0,
+};
+
+/** What came with compaction: in the manifest, in SSTs, and a run whose list stands elsewhere. */
+const compacted: Manifest = {
+  ...withoutRuns(manifest),
+  runs: [
+    {
+      ...{ id: ids[2], ssts: [], listBytes: 300_000, indexOffset: 299_000 },
+      ...{ firstKey: encodeUtf8("a"), lastKey: encodeUtf8("z"), sstCount: 2500, rowCount: 1e9 },
+      ...{ size: 160_000_000_000, level: 0 },
+      rangeDeletes: [span(encodeUtf8("m"), undefined, { count: 70, minSeq: 0, maxSeq: 33 })],
+    },
+    {
+      ...{ id: ids[0], listBytes: 0, indexOffset: 0, rangeDeletes: [], level: 0 },
+      ...{ firstKey: encodeUtf8("a"), lastKey: Uint8Array.of(255, 0), sstCount: 1, rowCount: 10 },
+      ...{ size: 5_000_000_000, ssts: [movedLoad(ids[1])] },
+    },
+  ],
+  retired: [
+    {
+      ...{ kind: RetiredKind.list, manifestNumber: 5, ids: [ids[1]] },
+      ...{ epoch: 0, fromId: 0, toId: 0 },
+    },
+  ],
+  compactorFloor: ids[2],
+  compactedSeq: 39,
+  rewrittenNumber: 6,
+  firstNumber: 3,
+};
+
+function withoutRuns(from: Manifest): Manifest {
+  return { ...from, runs: [] };
+}
+
+function movedLoad(id: string): SstInfo {
+  return { ...sst(id, 0), maxSeq: 0, seq: 17, shadowedCount: 3, expiringCount: 200 };
+}
+
+/** A job that nobody has yet, one under way in two ranges, and one that failed. */
+const compactions: Compactions = {
+  ...{ number: 12, databaseId, createdAt: 1_700_000_000_000, token, compactorEpoch: 3 },
+  jobs: [
+    {
+      ...{ id: ids[0], reason: "size-tiered: 2 L0 entries", level: 0, retainSeq: 39 },
+      ...{ inputs: { l0: [ids[1], ids[2]], runs: [{ id: ids[0], ssts: [] }] } },
+      ...{ expiredAt: 1_700_000_000_001, isBottom: true, sstBytesMax: 67_108_864 },
+      ...{ status: JobStatus.open, claim: "", worker: "", signNumber: 0, attempts: 0 },
+      ...{ failure: "", ranges: [] },
+    },
+    {
+      ...{ id: ids[1], reason: "leveled: level 2 is too large", level: 3, retainSeq: 12 },
+      ...{ inputs: { l0: [], runs: [{ id: ids[2], ssts: [ids[0], ids[1]] }] } },
+      ...{ expiredAt: 7, isBottom: false, sstBytesMax: 1 },
+      ...{ status: JobStatus.done, claim: ids[2], worker: "host ü", signNumber: 11, attempts: 2 },
+      failure: "",
+      ranges: [
+        {
+          ...{ start: new Uint8Array(0), end: encodeUtf8("m"), endless: false, done: true },
+          ...{ resumeAt: encodeUtf8("m"), outputs: [sst(ids[2], 7)] },
+        },
+        {
+          ...{ start: encodeUtf8("m"), end: new Uint8Array(0), endless: true, done: false },
+          ...{ resumeAt: encodeUtf8("q"), outputs: [movedLoad(ids[0]), sst(ids[1], 20)] },
+        },
+      ],
+    },
+    {
+      ...{ id: ids[2], reason: "", level: 1, retainSeq: 1, expiredAt: 1, isBottom: false },
+      ...{ inputs: { l0: [ids[0]], runs: [] }, sstBytesMax: 1, status: JobStatus.failed },
+      ...{ claim: "", worker: "", signNumber: 2, attempts: 1, ranges: [] },
+      failure: 'Object "sst/x.sst" is damaged',
+    },
+  ],
 };
 
 /** An SST without rows, one with both, and in a run one with more range deletes than spans. */
@@ -253,11 +327,8 @@ const described = (object: WalObject): object => ({
   acknowledgedId: object.acknowledgedId === 0 ? undefined : object.acknowledgedId,
 });
 
-const anyManifest: Sample["decode"] = (bytes, database) => {
-  const decoded = decodeManifest(bytes, "golden", 7);
-  if (database !== undefined && decoded.databaseId !== database) throw new Error("foreign");
-  return decoded;
-};
+const anyManifest: Sample["decode"] = (bytes, database) =>
+  sameOrForeign(decodeManifest(bytes, "golden", 7), database);
 
 type SampleName =
   | "manifest"
@@ -267,7 +338,36 @@ type SampleName =
   | "wal-load"
   | "wal-range-delete"
   | "wal-fence"
-  | "run";
+  | "run"
+  | "run-list"
+  | "run-parts"
+  | "manifest-compacted"
+  | "compactions"
+  | "retired-list";
+
+const runSsts: SstInfo[] = Array.from({ length: 5 }, (_, i) => ({
+  ...sst(ids[i % 3]!, 1),
+  ...{ firstKey: encodeUtf8(`${i}a`), lastKey: encodeUtf8(`${i}z`) },
+  ...(i === 3 && {
+    rangeDeletesOffset: 4_000_000_000,
+    rangeDeletes: [span(encodeUtf8("3"), encodeUtf8("4"), { count: 1, minSeq: 8, maxSeq: 8 })],
+  }),
+}));
+
+/** In five parts; whoever reads one knows its sizes from the manifest. */
+const runParts = encodeRunList(databaseId, ids[2], runSsts, 1);
+const runOfParts: RunOfList = {
+  ...{ id: ids[2], sstCount: 5, indexOffset: runParts.indexOffset },
+  listBytes: runParts.bytes.length,
+};
+
+const sameOrForeign = <T extends { readonly databaseId: string }>(
+  decoded: T,
+  wanted?: string,
+): T => {
+  if (wanted !== undefined && decoded.databaseId !== wanted) throw new Error("foreign");
+  return decoded;
+};
 
 export const samples: Record<SampleName, Sample> = {
   manifest: {
@@ -314,8 +414,35 @@ export const samples: Record<SampleName, Sample> = {
     encode: () => encodeWalFence(databaseId, { epoch: 5, id: 10, token, closerEpoch: 6 }),
     decode: (bytes, database = databaseId) => wal(bytes, database, 10),
   },
+  // Its SSTs overlap, which nothing minded before runs were read: the messages are still what they were.
   run: {
-    encode: () => encodeRun(databaseId, ids[0], [sst(ids[1], 1), sst(ids[2], 20)]),
-    decode: (bytes, database = databaseId) => decodeRun(bytes, "golden", database, ids[0]),
+    encode: () => encodeRunList(databaseId, ids[0], [sst(ids[1], 1), sst(ids[2], 20)]).bytes,
+    decode: (bytes, database = databaseId) => {
+      const { payload } = openEnvelope(bytes, EnvelopeKind.run, "golden", database);
+      return runMessage.decode(payload, "golden").ssts;
+    },
+  },
+  "run-list": {
+    encode: () => encodeRunList(databaseId, ids[0], runSsts.slice(2)).bytes,
+    decode: (bytes, database = databaseId) =>
+      decodeRunList(bytes, "golden", database, {
+        ...{ id: ids[0], sstCount: 3, indexOffset: 0, listBytes: bytes.length },
+      }),
+  },
+  "run-parts": {
+    encode: () => runParts.bytes,
+    decode: (bytes, database = databaseId) => decodeRunList(bytes, "golden", database, runOfParts),
+  },
+  "manifest-compacted": {
+    encode: () => encodeManifest(compacted),
+    decode: anyManifest,
+  },
+  compactions: {
+    encode: () => encodeCompactions(compactions),
+    decode: (bytes, database) => sameOrForeign(decodeCompactions(bytes, "golden", 12), database),
+  },
+  "retired-list": {
+    encode: () => encodeRetiredList(databaseId, ids[1], manifest.retired),
+    decode: (bytes, database = databaseId) => decodeRetiredList(bytes, "golden", database, ids[1]),
   },
 };

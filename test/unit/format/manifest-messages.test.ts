@@ -71,7 +71,7 @@ describe("the tables and the specification", () => {
     ["text for bytes", "bytes first_key = 5", "string first_key = 5"],
     ["another message", "repeated SstInfo ssts = 2", "repeated L0Entry ssts = 2"],
     ["one for many", "repeated bytes ids", "bytes ids"],
-    ["a field more", "uint32 level = 9;", "uint32 level = 9; uint32 colour = 10;"],
+    ["a field more", "uint32 level = 9;", "uint32 level = 9; uint32 colour = 90;"],
     ["a field less", "uint64 seq = 2;", ""],
     ["two swapped", "min_seq = 7;\n  uint64 max_seq = 8", "max_seq = 7;\n  uint64 min_seq = 8"],
     ["a message more", "message WalEpoch", "message Colour {}\nmessage WalEpoch"],

@@ -76,6 +76,9 @@ const sst = (index: number): object => ({
   maxExpiresAt: 0,
   rangeDeletesOffset: 0,
   rangeDeletes: [],
+  seq: 0,
+  shadowedCount: 0,
+  expiringCount: 0,
 });
 
 test("every batch and every entry of a load is given once, and from each position on", () => {

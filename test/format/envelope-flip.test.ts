@@ -6,7 +6,8 @@ import { checksum } from "../../src/common/checksum.js";
 import { isMoraineError } from "../../src/common/errors.js";
 import { decodeCompactions } from "../../src/format/compactions-codec.js";
 import { decodeRetiredList } from "../../src/format/retired-list-codec.js";
-import { databaseId, otherDatabaseId, type Sample, samples } from "./envelope-samples.js";
+import { type Sample, samples } from "./envelope-samples.js";
+import { databaseId, otherDatabaseId } from "./manifest-samples.js";
 
 const corruption = expect.objectContaining({ kind: "corruption", object: "golden" });
 

@@ -1,19 +1,11 @@
 /** One object of each kind that is framed by an envelope, with values in every field. */
 import { ByteWriter } from "../../src/common/byte-writer.js";
-import { type Bytes, encodeUtf8 } from "../../src/common/bytes.js";
+import { encodeUtf8 } from "../../src/common/bytes.js";
 import { OperationKind, RowKind } from "../../src/common/row.js";
-import { type Compactions, JobStatus } from "../../src/format/compactions.js";
 import { decodeCompactions, encodeCompactions } from "../../src/format/compactions-codec.js";
 import { EnvelopeKind, openEnvelope } from "../../src/format/envelope.js";
 import { encodeLoadRecord } from "../../src/format/load-record.js";
-import {
-  Feature,
-  type Manifest,
-  RetiredKind,
-  type SstInfo,
-  type TombstoneSpan,
-  WalLocation,
-} from "../../src/format/manifest.js";
+import type { SstInfo } from "../../src/format/manifest.js";
 import { decodeManifest, encodeManifest } from "../../src/format/manifest-codec.js";
 import { runMessage } from "../../src/format/manifest-messages.js";
 import { encodeRangeEnd } from "../../src/format/range-delete-operation.js";
@@ -28,211 +20,17 @@ import {
 import { walParts } from "../../src/format/wal-parts.js";
 import { appendOperation } from "../../src/format/wal-record.js";
 import { MemTable } from "../../src/memtable/mem-table.js";
-
-export const databaseId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-export const otherDatabaseId = "01BX5ZZKBKACTAV9WEVGEMMVRZ";
-const ids = [
-  "01CX5ZZKBKACTAV9WEVGEMMVS0",
-  "01CX5ZZKBKACTAV9WEVGEMMVS1",
-  "01CX5ZZKBKACTAV9WEVGEMMVS2",
-] as const;
-const token = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
-
-const sst = (id: string, seq: number): SstInfo => ({
-  ...{ id, size: 5_000_000_000, metaOffset: 4_999_000_000, topOffset: 4_999_900_000 },
-  ...{ firstKey: encodeUtf8("a"), lastKey: Uint8Array.of(255, 0), minSeq: seq, maxSeq: seq + 9 },
-  ...{ rowCount: 10, deleteCount: 2, maxExpiresAt: 1_800_000_000_000 },
-  ...{ rangeDeletesOffset: 0, rangeDeletes: [], seq: 0, shadowedCount: 0, expiringCount: 0 },
-});
-
-export const manifest: Manifest = {
-  number: 7,
+import {
+  compacted,
+  compactions,
   databaseId,
-  createdAt: 1_700_000_000_000,
+  ids,
+  manifest,
+  runSsts,
+  sst,
   token,
-  destroyed: false,
-  requiredFeatures: [],
-  optionalFeatures: [3, 300],
-  writerEpoch: 5,
-  compactorEpoch: 2,
-  lastL0Seq: 40,
-  lastSeq: Number.MAX_SAFE_INTEGER,
-  snapshotSeq: 12,
-  walStart: { epoch: 4, id: 9 },
-  walChain: [
-    { epoch: 4, putsInFlight: 4 },
-    { epoch: 5, putsInFlight: 64 },
-  ],
-  l0: [
-    { ssts: [sst(ids[1], 20)], seq: 0 },
-    { ssts: [sst(ids[2], 0)], seq: 40 },
-  ],
-  runs: [
-    {
-      ...{ id: ids[0], ssts: [sst(ids[0], 1)], listBytes: 0, firstKey: encodeUtf8("a") },
-      ...{
-        lastKey: Uint8Array.of(255, 0),
-        sstCount: 1,
-        rowCount: 10,
-        size: 5_000_000_000,
-        level: 1,
-        indexOffset: 0,
-        rangeDeletes: [],
-      },
-    },
-  ],
-  checkpoints: [
-    { id: ids[0], name: "día", manifestNumber: 3, createdAt: 1, ttlMs: 60_000, refreshedNumber: 4 },
-  ],
-  externals: [{ databaseId: otherDatabaseId, path: "other/path", checkpointId: ids[1] }],
-  retired: [
-    {
-      kind: RetiredKind.sst,
-      manifestNumber: 6,
-      ids: [ids[0], ids[1]],
-      epoch: 0,
-      fromId: 0,
-      toId: 0,
-    },
-    { kind: RetiredKind.wal, manifestNumber: 7, ids: [], epoch: 4, fromId: 1, toId: 9 },
-  ],
-  writerFloor: ids[2],
-  compactorFloor: "",
-  pinned: {
-    walLocation: WalLocation.store,
-    walStoreId: "",
-    walPath: "",
-    mergeOperators: ["append", "counter"],
-    encryption: 0,
-  },
-  compactedSeq: 0,
-  rewrittenNumber: 0,
-  firstNumber: 0,
-};
-
-/** What came with compaction: in the manifest, in SSTs, and a run whose list stands elsewhere. */
-const compacted: Manifest = {
-  ...withoutRuns(manifest),
-  runs: [
-    {
-      ...{ id: ids[2], ssts: [], listBytes: 300_000, indexOffset: 299_000 },
-      ...{ firstKey: encodeUtf8("a"), lastKey: encodeUtf8("z"), sstCount: 2500, rowCount: 1e9 },
-      ...{ size: 160_000_000_000, level: 0 },
-      rangeDeletes: [span(encodeUtf8("m"), undefined, { count: 70, minSeq: 0, maxSeq: 33 })],
-    },
-    {
-      ...{ id: ids[0], listBytes: 0, indexOffset: 0, rangeDeletes: [], level: 0 },
-      ...{ firstKey: encodeUtf8("a"), lastKey: Uint8Array.of(255, 0), sstCount: 1, rowCount: 10 },
-      ...{ size: 5_000_000_000, ssts: [movedLoad(ids[1])] },
-    },
-  ],
-  retired: [
-    {
-      ...{ kind: RetiredKind.list, manifestNumber: 5, ids: [ids[1]] },
-      ...{ epoch: 0, fromId: 0, toId: 0 },
-    },
-  ],
-  compactorFloor: ids[2],
-  compactedSeq: 39,
-  rewrittenNumber: 6,
-  firstNumber: 3,
-};
-
-function withoutRuns(from: Manifest): Manifest {
-  return { ...from, runs: [] };
-}
-
-function movedLoad(id: string): SstInfo {
-  return { ...sst(id, 0), maxSeq: 0, seq: 17, shadowedCount: 3, expiringCount: 200 };
-}
-
-/** A job that nobody has yet, one under way in two ranges, and one that failed. */
-const compactions: Compactions = {
-  ...{ number: 12, databaseId, createdAt: 1_700_000_000_000, token, compactorEpoch: 3 },
-  jobs: [
-    {
-      ...{ id: ids[0], reason: "size-tiered: 2 L0 entries", level: 0, retainSeq: 39 },
-      ...{ inputs: { l0: [ids[1], ids[2]], runs: [{ id: ids[0], ssts: [] }] } },
-      ...{ expiredAt: 1_700_000_000_001, isBottom: true, sstBytesMax: 67_108_864 },
-      ...{ status: JobStatus.open, claim: "", worker: "", signNumber: 0, attempts: 0 },
-      ...{ failure: "", ranges: [] },
-    },
-    {
-      ...{ id: ids[1], reason: "leveled: level 2 is too large", level: 3, retainSeq: 12 },
-      ...{ inputs: { l0: [], runs: [{ id: ids[2], ssts: [ids[0], ids[1]] }] } },
-      ...{ expiredAt: 7, isBottom: false, sstBytesMax: 1 },
-      ...{ status: JobStatus.done, claim: ids[2], worker: "host ü", signNumber: 11, attempts: 2 },
-      failure: "",
-      ranges: [
-        {
-          ...{ start: new Uint8Array(0), end: encodeUtf8("m"), endless: false, done: true },
-          ...{ resumeAt: encodeUtf8("m"), outputs: [sst(ids[2], 7)] },
-        },
-        {
-          ...{ start: encodeUtf8("m"), end: new Uint8Array(0), endless: true, done: false },
-          ...{ resumeAt: encodeUtf8("q"), outputs: [movedLoad(ids[0]), sst(ids[1], 20)] },
-        },
-      ],
-    },
-    {
-      ...{ id: ids[2], reason: "", level: 1, retainSeq: 1, expiredAt: 1, isBottom: false },
-      ...{ inputs: { l0: [ids[0]], runs: [] }, sstBytesMax: 1, status: JobStatus.failed },
-      ...{ claim: "", worker: "", signNumber: 2, attempts: 1, ranges: [] },
-      failure: 'Object "sst/x.sst" is damaged',
-    },
-  ],
-};
-
-/** An SST without rows, one with both, and in a run one with more range deletes than spans. */
-const withRangeDeletes: Manifest = {
-  ...manifest,
-  requiredFeatures: [Feature.mergeRows, Feature.rangeDeletes],
-  l0: [
-    {
-      ssts: [
-        {
-          ...{ ...sst(ids[1], 20), rowCount: 0, deleteCount: 0, maxExpiresAt: 0 },
-          ...{ lastKey: encodeUtf8("a"), rangeDeletesOffset: 8 },
-          rangeDeletes: [span(encodeUtf8("a"), undefined, { count: 1, minSeq: 22, maxSeq: 22 })],
-        },
-      ],
-      seq: 0,
-    },
-    {
-      ssts: [
-        {
-          ...{ ...sst(ids[2], 30), rangeDeletesOffset: 4_998_999_000 },
-          rangeDeletes: [
-            span(encodeUtf8(""), encodeUtf8("a"), { count: 300, minSeq: 31, maxSeq: 39 }),
-            span(encodeUtf8("b"), encodeUtf8("ü"), { count: 2, minSeq: 0, maxSeq: 33 }),
-          ],
-        },
-      ],
-      seq: 0,
-    },
-  ],
-  runs: manifest.runs.map((run) => ({
-    ...run,
-    ssts: run.ssts.map((info) => ({
-      ...{ ...info, rangeDeletesOffset: 4_000_000_000 },
-      rangeDeletes: Array.from({ length: 16 }, (_, i) =>
-        span(Uint8Array.of(i, 7), Uint8Array.of(i + 1), {
-          count: 9,
-          minSeq: 0,
-          maxSeq: 1 + (i % 9),
-        }),
-      ),
-    })),
-  })),
-};
-
-function span(
-  start: Bytes,
-  end: Bytes | undefined,
-  numbers: Pick<TombstoneSpan, "count" | "minSeq" | "maxSeq">,
-): TombstoneSpan {
-  return { start, end: end ?? new Uint8Array(0), endless: end === undefined, ...numbers };
-}
+  withRangeDeletes,
+} from "./manifest-samples.js";
 
 function records(): Uint8Array[] {
   const table = new MemTable();
@@ -344,15 +142,6 @@ type SampleName =
   | "manifest-compacted"
   | "compactions"
   | "retired-list";
-
-const runSsts: SstInfo[] = Array.from({ length: 5 }, (_, i) => ({
-  ...sst(ids[i % 3]!, 1),
-  ...{ firstKey: encodeUtf8(`${i}a`), lastKey: encodeUtf8(`${i}z`) },
-  ...(i === 3 && {
-    rangeDeletesOffset: 4_000_000_000,
-    rangeDeletes: [span(encodeUtf8("3"), encodeUtf8("4"), { count: 1, minSeq: 8, maxSeq: 8 })],
-  }),
-}));
 
 /** In five parts; whoever reads one knows its sizes from the manifest. */
 const runParts = encodeRunList(databaseId, ids[2], runSsts, 1);

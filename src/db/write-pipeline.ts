@@ -17,6 +17,7 @@ import { expiryOf } from "./lifetime.js";
 import type { Settings } from "./settings.js";
 import { timeOperations } from "./timed-operations.js";
 import { TurnLimit } from "./turn-limit.js";
+import { WriteSlowdown } from "./write-slowdown.js";
 
 /** What a write answers. */
 export interface WriteResult {
@@ -69,7 +70,8 @@ export class WritePipeline {
   readonly #walObjectCount: () => number;
   /** `walObjectCount` when the active MemTable took the place of the last one. */
   #objectsAtFreeze = 0;
-  /** Writes that wait for memory, in the order of their calls. One signal may abort all of them, each from the middle. */
+  readonly #slowdown: WriteSlowdown;
+  /** Writes that wait for memory, or because L0 is filling up, in the order of their calls. One signal may abort all of them, each from the middle. */
   readonly #waiting = new Set<WaitingWrite>();
   #closed: MoraineError | undefined;
   readonly #turn: TurnLimit;
@@ -84,6 +86,12 @@ export class WritePipeline {
     this.#lastSeq = options.lastSeq;
     this.#walObjectCount = options.walObjectCount;
     this.#turn = new TurnLimit(options.clock);
+    const { l0SoftMax, l0HardMax, memTableBytes } = options.settings;
+    this.#slowdown = new WriteSlowdown({
+      ...{ clock: options.clock, l0SoftMax, l0HardMax, memTableBytes },
+      l0Count: () => this.#state.view.manifest.l0.length,
+      onReady: () => this.wake(),
+    });
   }
 
   get lastSeq(): number {
@@ -161,7 +169,7 @@ export class WritePipeline {
     if (objects >= this.#settings.walObjectsMax) this.freeze();
   }
 
-  /** Memory has been freed: writes that waited go on, in order. */
+  /** Memory has been freed, or L0 has room: writes that waited go on, in order. */
   wake(): void {
     for (const write of this.#waiting) {
       if (!this.#hasRoom()) break;
@@ -181,6 +189,7 @@ export class WritePipeline {
   close(error: MoraineError): void {
     if (this.#closed !== undefined) return;
     this.#closed = error;
+    this.#slowdown.end();
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const write of waiting) write.reject(error);
@@ -192,7 +201,7 @@ export class WritePipeline {
 
   /** One write may overshoot the limit, so that a batch of any size gets through. */
   #hasRoom(): boolean {
-    return this.unflushedBytes < this.#settings.unflushedBytesMax;
+    return this.unflushedBytes < this.#settings.unflushedBytesMax && this.#slowdown.mayWrite();
   }
 
   /**
@@ -200,6 +209,7 @@ export class WritePipeline {
    * deletes grow: it may be full without a write that has seen it.
    */
   #hurry(): void {
+    this.#slowdown.wait();
     if (this.#state.active.bytes >= this.#settings.memTableBytes) this.freeze();
     this.#wal.whenDurable(this.#lastSeq).catch(() => undefined);
   }
@@ -257,7 +267,7 @@ export class WritePipeline {
     );
     this.#lastSeq = seq;
     const durable = this.#wal.append(record, seq, request.durable);
-    this.#turn.add(record.end - record.start);
+    this.#wrote(record.end - record.start);
     return this.#applied(seq, createdAt, durable, request);
   }
 
@@ -280,8 +290,13 @@ export class WritePipeline {
     this.#lastSeq = seq;
     const durable = this.#wal.append(record, seq, request.durable);
     request.afterApply?.();
-    this.#turn.add(record.end - record.start);
+    this.#wrote(record.end - record.start);
     return this.#applied(seq, createdAt, durable, request);
+  }
+
+  #wrote(bytes: number): void {
+    this.#turn.add(bytes);
+    this.#slowdown.wrote(bytes);
   }
 
   #applied(

@@ -1,12 +1,15 @@
 /** Writers wait while L0 is full, and go on when a compaction in another process has made room. */
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { compareBytes } from "../../../src/common/bytes.js";
 import { Db as Database, type Db } from "../../../src/db/db.js";
 import type { Manifest, SortedRun } from "../../../src/format/manifest.js";
 import { encodeManifest } from "../../../src/format/manifest-codec.js";
 import { ManifestStore } from "../../../src/manifest/manifest-store.js";
 import { prefixed } from "../../../src/object-store/prefixed.js";
+import { loadEngine } from "../../support/load-engine.js";
 import { newPlace, openAt, type Place, requestsOf, text, turns } from "./support.js";
+
+beforeAll(loadEngine);
 
 /** A run of the SSTs of L0, which do not overlap. */
 function toRun({ l0 }: Manifest): SortedRun {

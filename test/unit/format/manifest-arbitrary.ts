@@ -1,7 +1,8 @@
-/** Random manifests, runs and load entries, with values of every length on the wire. */
+/** Random manifests, runs, load entries, states of compactions and lists, with values of every length on the wire. */
 import * as fc from "fast-check";
 import { type Bytes, compareBytes, emptyBytes, equalBytes } from "../../../src/common/bytes.js";
 import { type Ulid, ulidFromBytes } from "../../../src/common/ids.js";
+import { type Compactions, JobStatus } from "../../../src/format/compactions.js";
 import {
   type L0Entry,
   type Manifest,
@@ -89,6 +90,45 @@ export const runs: fc.Arbitrary<{ id: Ulid; ssts: SstInfo[] }> = fc.record({
 
 export const loads: fc.Arbitrary<{ entries: L0Entry[] }> = fc.record({ entries: few(l0Entry) });
 
+const retiredObjects = fc.record({
+  kind: fc.constantFrom(...Object.values(RetiredKind)),
+  ...{ manifestNumber: uint64, ids: few(ulid), epoch: uint64, fromId: uint64, toId: uint64 },
+});
+
+export const retiredLists = fc.record({ id: ulid, retired: few(retiredObjects) });
+
+export const runIndexes = fc.record({
+  id: ulid,
+  parts: few(
+    fc.record({
+      ...{ start: bytes, offset: uint64, length: uint64, sstCount: uint64 },
+      hasRangeDeletes: fc.boolean(),
+    }),
+  ),
+});
+
+const jobRange = fc.record({
+  ...{ start: bytes, end: bytes, endless: fc.boolean(), resumeAt: bytes, done: fc.boolean() },
+  outputs: few(sstInfo),
+});
+
+export const compactions: fc.Arbitrary<Compactions> = fc.record({
+  ...{ number: uint64, databaseId: ulid, createdAt: uint64, token: bytes, compactorEpoch: uint64 },
+  jobs: few(
+    fc.record({
+      ...{ id: ulid, reason: text, level: uint32, retainSeq: uint64, expiredAt: uint64 },
+      inputs: fc.record({
+        l0: few(ulid),
+        runs: few(fc.record({ id: ulid, ssts: few(ulid) })),
+      }),
+      ...{ isBottom: fc.boolean(), sstBytesMax: uint64 },
+      status: fc.constantFrom(...Object.values(JobStatus)),
+      ...{ claim: ulidOrNone, worker: text, signNumber: uint64, attempts: uint32, failure: text },
+      ranges: few(jobRange),
+    }),
+  ),
+});
+
 export const manifests: fc.Arbitrary<Manifest> = fc.record({
   number: uint64,
   databaseId: ulid,
@@ -119,12 +159,7 @@ export const manifests: fc.Arbitrary<Manifest> = fc.record({
     }),
   ),
   externals: few(fc.record({ databaseId: ulid, path: text, checkpointId: ulid })),
-  retired: few(
-    fc.record({
-      kind: fc.constantFrom(...Object.values(RetiredKind)),
-      ...{ manifestNumber: uint64, ids: few(ulid), epoch: uint64, fromId: uint64, toId: uint64 },
-    }),
-  ),
+  retired: few(retiredObjects),
   writerFloor: ulidOrNone,
   compactorFloor: ulidOrNone,
   pinned: fc.record({

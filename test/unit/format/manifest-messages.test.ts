@@ -17,7 +17,14 @@ import {
 } from "../../../src/format/manifest-messages.js";
 import { MessageType } from "../../../src/format/protobuf-message.js";
 import { sstOf } from "../manifest/manifests.js";
-import { loads, manifests, runs } from "./manifest-arbitrary.js";
+import {
+  compactions,
+  loads,
+  manifests,
+  retiredLists,
+  runIndexes,
+  runs,
+} from "./manifest-arbitrary.js";
 
 const specification = readFileSync(
   new URL("../../../proto/manifest.proto", import.meta.url),
@@ -82,7 +89,10 @@ describe("the tables and the specification", () => {
   });
 });
 
-const idFields = ["id", "ids", "databaseId", "checkpointId", "writerFloor", "compactorFloor"];
+const idFields = [
+  ...["id", "ids", "databaseId", "checkpointId", "writerFloor", "compactorFloor"],
+  ...["claim", "l0", "ssts"],
+];
 
 /** A message in the form of protobufjs: ids are bytes there. */
 function forProtobufjs(value: unknown, field = ""): unknown {
@@ -118,6 +128,9 @@ const cases: [name: string, AnyMessage, fc.Arbitrary<object>][] = [
   ["Manifest", manifestMessage, manifests],
   ["Run", runMessage, runs],
   ["LoadRecord", loadMessage, loads],
+  ["RunIndex", runIndexMessage, runIndexes],
+  ["RetiredList", retiredListMessage, retiredLists],
+  ["Compactions", compactionsMessage, compactions],
 ];
 
 describe.each(cases)("%s", (name, ours, arbitrary) => {

@@ -61,6 +61,7 @@ const compactionJob = new MessageType<CompactionJob>("CompactionJob", {
   attempts: [13, uint32],
   failure: [14, string],
   ranges: [15, repeated(jobRange)],
+  rewrites: [16, bool],
 });
 
 /** @internal For tests. */

@@ -52,6 +52,8 @@ export interface CompactionJob {
   readonly failure: string;
   /** How its keys are cut, in key order, without a gap; empty until its worker has said so. */
   readonly ranges: readonly JobRange[];
+  /** A compaction filter is asked: only a worker that has one takes it, and no filter is asked in any other job. Its commit rewrites. */
+  readonly rewrites: boolean;
 }
 
 export interface CompactionInputs {

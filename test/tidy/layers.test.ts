@@ -43,6 +43,7 @@ const violations: [rule: string, file: string, imports: string][] = [
   ["protobuf-only-in-protobuf-wire", "src/format/planted-wire.ts", "@bufbuild/protobuf/wire"],
   ["no-dev-dependency-in-src", "src/format/planted-protobuf.ts", "protobufjs/minimal.js"],
   ["io-only-in-object-store", "src/sst/planted.ts", "node:fs"],
+  ["threads-only-in-compaction", "src/db/planted-thread.ts", "node:worker_threads"],
   ["no-cycles", "src/common/cycle.ts", "./cycle-back.js"],
 ];
 

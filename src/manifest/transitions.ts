@@ -10,11 +10,10 @@ import {
   type Manifest,
   noUlid,
   type PinnedSettings,
-  RetiredKind,
-  type RetiredObjects,
   WalLocation,
   type WalPosition,
 } from "../format/manifest.js";
+import { retireWal } from "./retired-wal.js";
 
 /** A change of the manifest; number, time and token are filled in by the commit. */
 export type Transition = (manifest: Manifest) => Manifest;
@@ -205,21 +204,4 @@ function moveWalStart(
     walChain: manifest.walChain.filter((log) => log.epoch >= walStart.epoch),
     retired,
   };
-}
-
-/** Adjoining ranges of a log become one, as young as its youngest part: a list that grows with logs, not with flushes. */
-function retireWal(
-  retired: readonly RetiredObjects[],
-  manifestNumber: number,
-  epoch: number,
-  fromId: number,
-  toId: number,
-): readonly RetiredObjects[] {
-  if (fromId >= toId) return retired;
-  const adjoining = retired.find(
-    (entry) => entry.kind === RetiredKind.wal && entry.epoch === epoch && entry.toId === fromId,
-  );
-  const kept = retired.filter((entry) => entry !== adjoining);
-  const from = adjoining?.fromId ?? fromId;
-  return [...kept, { kind: RetiredKind.wal, manifestNumber, ids: [], epoch, fromId: from, toId }];
 }

@@ -1,15 +1,15 @@
 /**
- * Finding the newest manifest: the hint, then the numbers after it until one is absent; after four hits in a row gallop
- * (2, 4, 8 … further, then bisect). Numbers are contiguous above any manifest that is younger than half of the retention,
- * because none of them may have been deleted yet; from an older one a listing decides (docs/protocol.md).
+ * Finding the newest manifest: the hint, then the numbers after it until one is absent (probe-newest.ts). Numbers are contiguous
+ * above any manifest that is younger than half of the retention, because none of them may have been deleted yet; from an
+ * older one a listing decides (docs/protocol.md).
  */
 import type { Clock } from "../common/clock.js";
 import { CorruptionError, InvalidArgumentError } from "../common/errors.js";
 import type { Manifest } from "../format/manifest.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { ManifestStore } from "./manifest-store.js";
+import { probeNewest } from "./probe-newest.js";
 
-const hitsBeforeGallop = 4;
 const clockSkewMaxMs = 60 * 60 * 1000;
 
 /** The newest manifest, or undefined when there is no database at the path. */
@@ -23,7 +23,7 @@ export async function findNewest(
     const ageMs = clock.now() - hint.createdAt;
     // A hint from the future was written by a clock that cannot be relied on, so its age says nothing.
     if (ageMs <= retentionMs / 2 && ageMs >= -clockSkewMaxMs) {
-      return probeFrom(manifests, hint, signal);
+      return probeNewest(manifests.series, hint, signal);
     }
   }
   if (hint === undefined) {
@@ -32,34 +32,6 @@ export async function findNewest(
     return listNewest(manifests, names, signal);
   }
   return listNewest(manifests, [ObjectPaths.manifestHint], signal);
-}
-
-/** The newest manifest at or after `start`, which must be younger than half of the retention. */
-export async function probeFrom(
-  manifests: ManifestStore,
-  start: Manifest,
-  signal?: AbortSignal,
-): Promise<Manifest> {
-  let newest = start;
-  const take = async (number: number): Promise<boolean> => {
-    const found = await manifests.get(number, signal);
-    if (found === undefined) return false;
-    requireSameDatabase(start, found.manifest);
-    if (number > newest.number) newest = found.manifest;
-    return true;
-  };
-  for (let hits = 0; hits < hitsBeforeGallop; hits++) {
-    if (!(await take(newest.number + 1))) return newest;
-  }
-  let stride = 2;
-  while (await take(newest.number + stride)) stride *= 2;
-  // `newest` exists and `newest + stride` does not.
-  let absent = newest.number + stride;
-  while (absent - newest.number > 1) {
-    const middle = newest.number + Math.floor((absent - newest.number) / 2);
-    if (!(await take(middle))) absent = middle;
-  }
-  return newest;
 }
 
 /** The highest number listed is the database; `found` are names of objects at the path, for the message. */
@@ -73,7 +45,7 @@ async function listNewest(
     if (number === undefined) throw noManifest(found);
     const newest = await manifests.get(number, signal);
     // The newest is only gone when newer ones have come and it was collected meanwhile: look again.
-    if (newest !== undefined) return probeFrom(manifests, newest.manifest, signal);
+    if (newest !== undefined) return probeNewest(manifests.series, newest.manifest, signal);
   }
 }
 
@@ -89,13 +61,4 @@ function noManifest(found: readonly string[]): Error {
   return new InvalidArgumentError(
     `The path holds something that is not a Moraine database (${listed}). Use an empty path.`,
   );
-}
-
-export function requireSameDatabase(expected: Manifest, found: Manifest): void {
-  if (expected.databaseId !== found.databaseId) {
-    throw new CorruptionError(
-      ObjectPaths.manifest(found.number),
-      `it belongs to database ${found.databaseId}, not to ${expected.databaseId}`,
-    );
-  }
 }

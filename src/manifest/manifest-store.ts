@@ -1,9 +1,12 @@
 /** `ManifestStore`: numbered manifests and the hint as objects. It decides nothing. */
 import { CorruptionError, UnsupportedError } from "../common/errors.js";
 import { Feature, type Manifest } from "../format/manifest.js";
-import { decodeManifest } from "../format/manifest-codec.js";
+import { decodeManifest, encodeManifest } from "../format/manifest-codec.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths, parseManifestPath } from "../object-store/paths.js";
+import { checkStep } from "./invariants.js";
+import { listHighest } from "./list-highest.js";
+import type { SeriesObjects } from "./stored-series.js";
 
 /** Features that this version of Moraine knows. */
 const knownFeatures: readonly number[] = Object.values(Feature);
@@ -15,9 +18,23 @@ export interface ReadManifest {
 
 export class ManifestStore {
   readonly store: ObjectStore;
+  /** The same, as of any numbered series. */
+  readonly series: SeriesObjects<Manifest>;
 
   constructor(store: ObjectStore) {
     this.store = store;
+    this.series = {
+      prefix: ObjectPaths.manifestPrefix,
+      path: ObjectPaths.manifest,
+      get: async (number, signal) => {
+        const found = await this.get(number, signal);
+        return found && { value: found.manifest, bytes: found.bytes };
+      },
+      create: (number, bytes, signal) => this.create(number, bytes, signal),
+      highestNumber: (above, signal) => this.highestNumber(above, signal),
+      encode: encodeManifest,
+      checkStep,
+    };
   }
 
   /** The manifest of that number, or undefined when there is none. */
@@ -55,18 +72,13 @@ export class ManifestStore {
   }
 
   /** The highest number there is above `above`, by listing; undefined when there is none. */
-  async highestNumber(above: number, signal?: AbortSignal): Promise<number | undefined> {
-    let highest: number | undefined;
-    const after = above > 0 ? ObjectPaths.manifest(above) : undefined;
-    for await (const { key } of this.store.list({
-      prefix: ObjectPaths.manifestPrefix,
-      after,
+  highestNumber(above: number, signal?: AbortSignal): Promise<number | undefined> {
+    const { manifestPrefix: prefix, manifest: path } = ObjectPaths;
+    return listHighest(
+      { store: this.store, prefix, path, parse: parseManifestPath },
+      above,
       signal,
-    })) {
-      const number = parseManifestPath(key);
-      if (number !== undefined && number > above && number > (highest ?? 0)) highest = number;
-    }
-    return highest;
+    );
   }
 
   /** The first few names of objects under the path, to tell an empty path from one that holds something. */

@@ -6,12 +6,14 @@ import { openLocation } from "../db/location.js";
 import { type ReaderSettingsOptions, toReaderSettings } from "../db/settings.js";
 import { openWalPlace, type WalPlace } from "../db/wal-place.js";
 import { wrapStore } from "../db/wrap-store.js";
+import type { Compactions } from "../format/compactions.js";
 import { type Manifest, WalLocation } from "../format/manifest.js";
 import { encodeManifest } from "../format/manifest-codec.js";
 import { rangeDeleteCount } from "../format/tombstone-spans.js";
 import { findNewest } from "../manifest/find-newest.js";
 import { ManifestStore } from "../manifest/manifest-store.js";
 import type { ObjectStore } from "../object-store/object-store.js";
+import { inspectCompactions } from "./inspect-compactions.js";
 import { inspectWal, type WalLogInspection } from "./inspect-wal.js";
 
 export interface Inspection {
@@ -19,6 +21,8 @@ export interface Inspection {
   readonly manifestBytes: number;
   /** Logs of the chain, oldest first; undefined when they are on another store, which the URL does not name. */
   readonly wal: readonly WalLogInspection[] | undefined;
+  /** The newest state of jobs; undefined where nothing has ever been compacted. */
+  readonly compactions: Compactions | undefined;
   readonly totals: Totals;
   /** By the first segment of the name; undefined when not asked for. */
   readonly objects: readonly ObjectKind[] | undefined;
@@ -33,6 +37,8 @@ interface Totals {
   readonly sstBytes: number;
   readonly walObjectCount: number;
   readonly walBytes: number;
+  /** Objects that nothing needs any more, and that are not collected yet. */
+  readonly retiredCount: number;
 }
 
 interface ObjectKind {
@@ -64,12 +70,14 @@ export async function inspectDatabase(url: string, options: InspectOptions): Pro
     const walOpen = isPinned(manifest, walPlace) ? walPlace?.open : undefined;
     const walStore = walOpen === undefined ? store : wrapStore(walOpen, components).store;
     const walIsHere = walOpen !== undefined || manifest.pinned.walLocation !== WalLocation.other;
-    const [wal, objects] = await Promise.all([
+    const [wal, compactions, objects] = await Promise.all([
       walIsHere ? inspectWal(walStore, manifest, { read: options.readWal, signal }) : undefined,
+      inspectCompactions(store, signal),
       options.listObjects ? listObjects(store, signal) : undefined,
     ]);
     const manifestBytes = encodeManifest(manifest).length;
-    return { manifest, manifestBytes, wal, totals: totalsOf(manifest, wal ?? []), objects };
+    const totals = totalsOf(manifest, wal ?? []);
+    return { manifest, manifestBytes, wal, compactions, totals, objects };
   } finally {
     walPlace?.open?.close();
     place.close();
@@ -98,6 +106,9 @@ function totalsOf(manifest: Manifest, wal: readonly WalLogInspection[]): Totals 
     sstBytes: sum(l0.map((sst) => sst.size)) + sum(manifest.runs.map((run) => run.size)),
     walObjectCount: sum(wal.map((log) => log.objectCount)),
     walBytes: sum(wal.map((log) => log.bytes)),
+    retiredCount: sum(
+      manifest.retired.map((entry) => entry.ids.length || entry.toId - entry.fromId),
+    ),
   };
 }
 

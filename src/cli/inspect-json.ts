@@ -1,4 +1,5 @@
 /** An inspection as plain JSON: bytes as text or base64, times in ms since 1970, names of kinds rather than numbers. */
+import type { CompactionJob, JobRange } from "../format/compactions.js";
 import {
   type L0Entry,
   type Manifest,
@@ -10,11 +11,12 @@ import {
 } from "../format/manifest.js";
 import { rangeDeleteCount } from "../format/tombstone-spans.js";
 import { jsonBytes } from "./encoding.js";
+import { jobStatusName, outputBytes } from "./inspect-compactions.js";
 import type { Inspection } from "./inspect-database.js";
 
 /** Programs rely on the names: add, don't rename. */
 export function toJson(inspection: Inspection): Record<string, unknown> {
-  const { manifest, manifestBytes, wal, totals, objects } = inspection;
+  const { manifest, manifestBytes, wal, compactions, totals, objects } = inspection;
   return {
     databaseId: manifest.databaseId,
     manifest: manifestJson(manifest, manifestBytes),
@@ -27,6 +29,13 @@ export function toJson(inspection: Inspection): Record<string, unknown> {
       kind: retiredKindName(kind),
       ...entry,
     })),
+    compactions: compactions
+      ? {
+          number: compactions.number,
+          compactorEpoch: compactions.compactorEpoch,
+          jobs: compactions.jobs.map(jobJson),
+        }
+      : null,
     totals,
     ...(objects && { objects }),
   };
@@ -48,6 +57,9 @@ function manifestJson(manifest: Manifest, bytes: number): Record<string, unknown
     snapshotSeq: manifest.snapshotSeq,
     writerFloor: manifest.writerFloor,
     compactorFloor: manifest.compactorFloor,
+    compactedSeq: manifest.compactedSeq,
+    rewrittenNumber: manifest.rewrittenNumber,
+    firstNumber: manifest.firstNumber,
     pinned: { ...pinned, walLocation: nameOf(WalLocation, pinned.walLocation) },
   };
 }
@@ -70,12 +82,33 @@ function spanJson({ start, end, endless, ...numbers }: TombstoneSpan): Record<st
 }
 
 function runJson(run: SortedRun): Record<string, unknown> {
-  const { firstKey, lastKey, ssts, ...numbers } = run;
+  const { firstKey, lastKey, ssts, rangeDeletes, ...numbers } = run;
   return {
     ...numbers,
     ...jsonBytes("firstKey", firstKey),
     ...jsonBytes("lastKey", lastKey),
+    rangeDeletes: rangeDeletes.map(spanJson),
     ssts: ssts.map(sstJson),
+  };
+}
+
+function jobJson(job: CompactionJob): Record<string, unknown> {
+  const { ranges, status, ...about } = job;
+  return {
+    ...about,
+    status: jobStatusName(job),
+    outputBytes: outputBytes(job),
+    ranges: ranges.map(rangeJson),
+  };
+}
+
+function rangeJson({ start, end, endless, resumeAt, ...about }: JobRange): Record<string, unknown> {
+  return {
+    ...jsonBytes("start", start),
+    ...(endless ? {} : jsonBytes("end", end)),
+    ...jsonBytes("resumeAt", resumeAt),
+    ...about,
+    outputs: about.outputs.map(sstJson),
   };
 }
 

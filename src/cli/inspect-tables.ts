@@ -3,6 +3,7 @@ import Table from "cli-table3";
 import type { SstInfo } from "../format/manifest.js";
 import { rangeDeleteCount } from "../format/tombstone-spans.js";
 import { showBytes } from "./encoding.js";
+import { inputsOf, jobStatusName, outputBytes } from "./inspect-compactions.js";
 import type { Inspection } from "./inspect-database.js";
 import { retiredKindName } from "./inspect-json.js";
 import type { WalLogInspection } from "./inspect-wal.js";
@@ -28,6 +29,14 @@ export function toTables(inspection: Inspection): string {
       ]),
     ),
     table(
+      "Compactions under way",
+      ["job", "state", "worker", "inputs", "why", "level", "output bytes", "failure"],
+      (inspection.compactions?.jobs ?? []).map((job) => [
+        ...[job.id, jobStatusName(job), text(job.worker), inputsOf(job), text(job.reason)],
+        ...[count(job.level), count(outputBytes(job)), text(job.failure)],
+      ]),
+    ),
+    table(
       "Write-ahead log",
       ["epoch", "objects", "bytes", "ids", "groups", "records", "loads", "seqs", "ends"],
       (inspection.wal ?? []).map(logRow),
@@ -36,7 +45,7 @@ export function toTables(inspection: Inspection): string {
       "Checkpoints",
       ["id", "name", "manifest", "created", "ttl ms"],
       manifest.checkpoints.map((checkpoint) => [
-        ...[checkpoint.id, showBytes(new TextEncoder().encode(checkpoint.name), 40)],
+        ...[checkpoint.id, text(checkpoint.name)],
         ...[count(checkpoint.manifestNumber), time(checkpoint.createdAt), count(checkpoint.ttlMs)],
       ]),
     ),
@@ -56,7 +65,7 @@ export function toTables(inspection: Inspection): string {
         "Objects below the path",
         ["kind", "objects", "bytes"],
         objects.map(({ kind, count: objectCount, bytes }) => [
-          showBytes(new TextEncoder().encode(kind), 40),
+          text(kind),
           count(objectCount),
           count(bytes),
         ]),
@@ -75,12 +84,16 @@ function overview({ manifest, manifestBytes, wal, totals }: Inspection): string 
       `${manifest.number}, ${count(manifestBytes)} bytes, created ${time(manifest.createdAt)}`,
     ],
     ["Epochs", `writer ${manifest.writerEpoch}, compactor ${manifest.compactorEpoch}`],
-    ["Seqs", `last ${manifest.lastSeq}, in L0 up to ${manifest.lastL0Seq}`],
+    [
+      "Seqs",
+      `last ${manifest.lastSeq}, in L0 up to ${manifest.lastL0Seq}, compacted up to ${manifest.compactedSeq}`,
+    ],
     ["Replay from", `epoch ${walStart.epoch}, id ${walStart.id}`],
     [
       "SSTs",
       `${count(totals.sstCount)}, ${count(totals.sstBytes)} bytes, ${count(totals.rowCount)} rows`,
     ],
+    ["Retired", `${count(totals.retiredCount)} objects`],
     [
       "WAL",
       wal === undefined
@@ -128,6 +141,7 @@ function table(title: string, head: string[], rows: string[][]): string {
   return `${title}${note}\n${result.toString()}\n`;
 }
 
+const text = (value: string): string => showBytes(new TextEncoder().encode(value), 60);
 const key = (bytes: Uint8Array): string => showBytes(bytes, keyCharactersMax);
 const count = (value: number): string => value.toLocaleString("en");
 const time = (ms: number): string => new Date(ms).toISOString();

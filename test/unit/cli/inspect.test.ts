@@ -27,10 +27,11 @@ it("shows manifest, L0 and the WAL as JSON", async () => {
   const json = JSON.parse(stdout);
   expect(Object.keys(json)).toEqual([
     ...["databaseId", "manifest", "wal", "l0", "runs", "checkpoints"],
-    ...["externals", "retired", "totals"],
+    ...["externals", "retired", "compactions", "totals"],
   ]);
   expect(json.manifest).toMatchObject({
     ...{ number: 3, writerEpoch: 2, compactorEpoch: 0, lastSeq: 2, lastL0Seq: 2 },
+    ...{ compactedSeq: 0, rewrittenNumber: 0, firstNumber: 0 },
     pinned: { walLocation: "store", mergeOperators: [] },
   });
   expect(json.l0).toHaveLength(1);

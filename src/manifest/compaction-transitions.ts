@@ -1,6 +1,13 @@
 /** Transitions of the compactor: its epoch, and runs in the place of what they were made of. */
 import type { Ulid } from "../common/ids.js";
-import type { SortedRun } from "../format/manifest.js";
+import {
+  type L0Entry,
+  type Manifest,
+  RetiredKind,
+  type RetiredObjects,
+  type SortedRun,
+} from "../format/manifest.js";
+import type { Transition } from "./transitions.js";
 
 /** What one commit of a compactor changes. Inputs are named exactly: a manifest in which one of them is missing is not changed. */
 export interface RunChange {
@@ -8,8 +15,10 @@ export interface RunChange {
   readonly l0: readonly Ulid[];
   /** Runs one after another, newest first; may be empty. */
   readonly runsFrom: readonly Ulid[];
-  /** What stands in their place; in place of none, the newest of all runs. */
+  /** What stands in their place, under new ids; in place of none, the newest of all runs. */
   readonly runsTo: readonly SortedRun[];
+  /** SSTs and runs' own objects that were named nowhere before. */
+  readonly named: readonly Ulid[];
   /** SSTs, and runs' own objects, that are no longer named. */
   readonly retiredSsts: readonly Ulid[];
   readonly retiredRuns: readonly Ulid[];
@@ -20,3 +29,77 @@ export interface RunChange {
   /** The compactor will never again name an id at or below it that the manifest does not name by then. */
   readonly floor: Ulid;
 }
+
+/** An input is not in the manifest, or an output may have been swept: nothing of the change can be committed, now or later. */
+export class StaleInputsError extends Error {}
+
+/** Takes the next compactor epoch. The writer does not notice. */
+export function claimCompactor(): Transition {
+  return (manifest) => ({ ...manifest, compactorEpoch: manifest.compactorEpoch + 1 });
+}
+
+/** Puts runs in the place of what they were made of. Throws `StaleInputsError` where that is not there. */
+export function applyCompaction(change: RunChange): Transition {
+  return (manifest) => {
+    if (wasApplied(manifest, change)) return manifest;
+    const { l0, runsFrom, runsTo } = change;
+    l0.forEach((id, i) => {
+      require(firstIdOf(manifest.l0[i]) === id, `L0 entry ${id} is not among the oldest`);
+    });
+    // L0 entries become the newest run, so what they are merged with begins there.
+    const from =
+      l0.length > 0 || runsFrom.length === 0
+        ? 0
+        : manifest.runs.findIndex(({ id }) => id === runsFrom[0]);
+    require(from >= 0, `run ${runsFrom[0]} is gone`);
+    runsFrom.forEach((id, i) => {
+      require(manifest.runs[from + i]?.id === id, `run ${id} is not where it was`);
+    });
+    const swept = lesser(manifest.writerFloor, manifest.compactorFloor);
+    for (const id of change.named) require(id > swept, `object ${id} is below the floors`);
+    const number = manifest.number + 1;
+    return {
+      ...manifest,
+      l0: manifest.l0.slice(l0.length),
+      runs: manifest.runs.toSpliced(from, runsFrom.length, ...runsTo),
+      retired: [
+        ...manifest.retired,
+        ...retiredOf(RetiredKind.sst, number, change.retiredSsts),
+        ...retiredOf(RetiredKind.run, number, change.retiredRuns),
+      ],
+      compactedSeq: Math.max(manifest.compactedSeq, change.retainSeq),
+      rewrittenNumber: change.rewrites ? number : manifest.rewrittenNumber,
+      compactorFloor: greater(manifest.compactorFloor, change.floor),
+    };
+  };
+}
+
+/** What it takes away is gone, and what it brings is there: ids of runs and of L0 entries are never used twice. */
+function wasApplied(manifest: Manifest, { l0, runsFrom, runsTo }: RunChange): boolean {
+  const runs = new Set(manifest.runs.map(({ id }) => id));
+  const entries = new Set(manifest.l0.map(firstIdOf));
+  return (
+    !l0.some((id) => entries.has(id)) &&
+    !runsFrom.some((id) => runs.has(id)) &&
+    runsTo.every(({ id }) => runs.has(id))
+  );
+}
+
+function firstIdOf(entry: L0Entry | undefined): Ulid | undefined {
+  return entry?.ssts[0]?.id;
+}
+
+function retiredOf(
+  kind: RetiredKind,
+  manifestNumber: number,
+  ids: readonly Ulid[],
+): readonly RetiredObjects[] {
+  return ids.length === 0 ? [] : [{ kind, manifestNumber, ids, epoch: 0, fromId: 0, toId: 0 }];
+}
+
+function require(holds: boolean, otherwise: string): void {
+  if (!holds) throw new StaleInputsError(`A compaction is of no more use: ${otherwise}.`);
+}
+
+const lesser = (a: Ulid, b: Ulid): Ulid => (a < b ? a : b);
+const greater = (a: Ulid, b: Ulid): Ulid => (a > b ? a : b);

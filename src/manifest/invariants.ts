@@ -1,6 +1,13 @@
 /** What must hold of every manifest and of every step from one to the next; checked before a commit is sent. */
 import { assert } from "../common/assert.js";
-import { Feature, type Manifest, type SstInfo } from "../format/manifest.js";
+import {
+  Feature,
+  type Manifest,
+  runSstsInManifestMax,
+  type SortedRun,
+  type SstInfo,
+} from "../format/manifest.js";
+import { areInOrder } from "./slots.js";
 import { comparePositions } from "./transitions.js";
 
 /** Throws `InternalError` when `next` may not follow `previous`. */
@@ -62,9 +69,37 @@ export function checkManifest(manifest: Manifest): void {
     assert(maxSeq <= manifest.lastL0Seq, "L0 holds no seq above its last");
     lastSeq = maxSeq;
   }
-  for (const run of manifest.runs) for (const sst of run.ssts) checkSst(sst, knowsRangeDeletes);
+  let level = 0;
+  for (const run of manifest.runs) {
+    assert(!ids.has(run.id), "a run is named once");
+    ids.add(run.id);
+    checkRun(run);
+    for (const sst of run.ssts) {
+      assert(!ids.has(sst.id), "an SST is named once");
+      ids.add(sst.id);
+      checkSst(sst, knowsRangeDeletes);
+      assert(sst.maxSeq <= manifest.lastL0Seq, "runs hold no seq above the last of L0");
+    }
+    if (run.level === 0) continue;
+    assert(run.level >= level, "levels ascend from the newest run to the oldest");
+    level = run.level;
+  }
   for (const checkpoint of manifest.checkpoints) {
     assert(checkpoint.manifestNumber <= manifest.number, "a checkpoint names what exists");
+  }
+}
+
+function checkRun(run: SortedRun): void {
+  const { ssts, listBytes, sstCount } = run;
+  if (listBytes > 0) {
+    assert(ssts.length === 0, "a run's list stands in one place");
+    assert(sstCount > runSstsInManifestMax, "only long lists have an object of their own");
+    return;
+  }
+  assert(ssts.length > 0 && ssts.length === sstCount, "a run has SSTs, and says how many");
+  assert(sstCount <= runSstsInManifestMax, "long lists have an object of their own");
+  for (let i = 1; i < ssts.length; i++) {
+    assert(areInOrder(ssts[i - 1]!, ssts[i]!), "the SSTs of a run are in key order and apart");
   }
 }
 

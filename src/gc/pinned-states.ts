@@ -1,0 +1,119 @@
+/** `PinnedStates`: what the newest manifest and its checkpoints' manifests name, the lists of their runs included. */
+import type { Ulid } from "../common/ids.js";
+import type { Manifest, SortedRun, SstInfo } from "../format/manifest.js";
+import { decodeRunList } from "../format/run-list.js";
+import type { ManifestStore } from "../manifest/manifest-store.js";
+import { ObjectPaths } from "../object-store/paths.js";
+import { namedInside, type PinnedState } from "./collectible.js";
+
+/** An object that a manifest needs is gone: newer manifests have come since, and do not need it, or it is damage. */
+export class GoneObject extends Error {
+  readonly object: string;
+
+  constructor(object: string) {
+    super(`"${object}" is gone.`);
+    this.object = object;
+  }
+}
+
+interface NamedState {
+  readonly ssts: ReadonlySet<Ulid>;
+  readonly runs: ReadonlySet<Ulid>;
+  /** Runs whose SSTs are in an object of their own. */
+  readonly long: readonly SortedRun[];
+}
+
+const readsInFlight = 8;
+/** What is kept for the next pass: ids of so many SSTs, some 10 MiB. */
+const keptIdsMax = 100_000;
+
+export class PinnedStates {
+  readonly #manifests: ManifestStore;
+  /** Called with each SST that is read of: what is deleted later has a known size then. */
+  readonly #onSst: (sst: SstInfo) => void;
+  #byNumber = new Map<number, NamedState>();
+  #byRun = new Map<Ulid, ReadonlySet<Ulid>>();
+
+  constructor(manifests: ManifestStore, onSst: (sst: SstInfo) => void) {
+    this.#manifests = manifests;
+    this.#onSst = onSst;
+  }
+
+  /**
+   * One state for all that is named by the manifest and by its checkpoints, expired ones too. One GET for each checkpoint's manifest and for
+   * each list of a run that the last call did not need. Throws `GoneObject`, or `CorruptionError`.
+   */
+  async of(manifest: Manifest, signal: AbortSignal | undefined): Promise<PinnedState> {
+    const numbers = new Set(manifest.checkpoints.map(({ manifestNumber }) => manifestNumber));
+    numbers.delete(manifest.number);
+    const byNumber = new Map<number, NamedState>();
+    await eachOf(numbers, async (number) => {
+      const known = this.#byNumber.get(number);
+      byNumber.set(number, known ?? namedBy(await this.#read(number, signal), this.#onSst));
+    });
+    const states = [namedBy(manifest, this.#onSst), ...byNumber.values()];
+    const long = new Map(states.flatMap((state) => state.long.map((run) => [run.id, run])));
+    const byRun = new Map<Ulid, ReadonlySet<Ulid>>();
+    await eachOf(long.values(), async (run) => {
+      const known = this.#byRun.get(run.id);
+      byRun.set(run.id, known ?? (await this.#readRun(manifest.databaseId, run, signal)));
+    });
+    let idCount = 0;
+    for (const state of byNumber.values()) idCount += state.ssts.size;
+    for (const ssts of byRun.values()) idCount += ssts.size;
+    this.#byNumber = idCount > keptIdsMax ? new Map() : byNumber;
+    this.#byRun = idCount > keptIdsMax ? new Map() : byRun;
+    const sets = [...states.map(({ ssts }) => ssts), ...byRun.values()];
+    return {
+      ssts: { has: (id) => sets.some((ssts) => ssts.has(id)) },
+      runs: { has: (id) => states.some(({ runs }) => runs.has(id)) },
+    };
+  }
+
+  async #read(number: number, signal: AbortSignal | undefined): Promise<Manifest> {
+    const found = await this.#manifests.get(number, signal);
+    if (found === undefined) throw new GoneObject(ObjectPaths.manifest(number));
+    return found.manifest;
+  }
+
+  async #readRun(
+    databaseId: Ulid,
+    run: SortedRun,
+    signal: AbortSignal | undefined,
+  ): Promise<ReadonlySet<Ulid>> {
+    const path = ObjectPaths.run(run.id);
+    const object = await this.#manifests.store.get(path, { signal });
+    if (object === undefined) throw new GoneObject(path);
+    const ids = new Set<Ulid>();
+    for (const sst of decodeRunList(object.bytes, path, databaseId, run)) {
+      ids.add(sst.id);
+      this.#onSst(sst);
+    }
+    return ids;
+  }
+}
+
+function namedBy(manifest: Manifest, onSst: (sst: SstInfo) => void): NamedState {
+  for (const { ssts } of [...manifest.l0, ...manifest.runs]) for (const sst of ssts) onSst(sst);
+  return { ...namedInside(manifest), long: manifest.runs.filter((run) => run.listBytes > 0) };
+}
+
+/** Does `work` for each, some at once; after a failure it begins no more. */
+export async function eachOf<T>(
+  items: Iterable<T>,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = [...items];
+  let isFailed = false;
+  const worker = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined && !isFailed; item = queue.shift()) {
+      try {
+        await work(item);
+      } catch (error) {
+        isFailed = true;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(readsInFlight, queue.length) }, worker));
+}

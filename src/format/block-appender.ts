@@ -10,7 +10,7 @@ import { Codec, type Compression, compressPayload } from "./compression.js";
 export const chunkBytesMax: number = 1024 * 1024;
 
 export class BlockAppender {
-  readonly chunks: Uint8Array[] = [];
+  #chunks: Uint8Array[] = [];
   readonly #trailer: BlockTrailer;
   #chunk: Bytes;
   #chunkLength = 0;
@@ -59,11 +59,18 @@ export class BlockAppender {
   adoptBlock(writer: ByteWriter): void {
     this.#closeChunk(64 * 1024);
     const end = this.#trailer.seal(writer.bytes, 0, writer.length, this.#offset);
-    this.chunks.push(writer.bytes.subarray(0, end));
+    this.#chunks.push(writer.bytes.subarray(0, end));
     this.#offset += end;
   }
 
-  /** Nothing comes after; `chunks` are complete. */
+  /** The chunks that are complete and were not taken before. */
+  takeChunks(): Uint8Array[] {
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    return chunks;
+  }
+
+  /** Nothing comes after; all chunks are complete. */
   finish(): void {
     this.#closeChunk(0);
   }
@@ -79,7 +86,7 @@ export class BlockAppender {
   }
 
   #closeChunk(nextBytes: number): void {
-    if (this.#chunkLength > 0) this.chunks.push(this.#chunk.subarray(0, this.#chunkLength));
+    if (this.#chunkLength > 0) this.#chunks.push(this.#chunk.subarray(0, this.#chunkLength));
     this.#chunk = allocateBytes(nextBytes);
     this.#chunkLength = 0;
   }

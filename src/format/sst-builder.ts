@@ -16,7 +16,7 @@ import {
 import { InternalError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import type { RangeTombstone } from "../common/range-tombstone.js";
-import { RowKind, type RowRef } from "../common/row.js";
+import type { RowRef } from "../common/row.js";
 import type { Steps } from "../common/steps.js";
 import { columnsOf, type TombstoneColumns } from "../common/tombstone-columns.js";
 import { BlockAppender, chunkBytesMax } from "./block-appender.js";
@@ -42,6 +42,7 @@ import {
 } from "./sst.js";
 import { appendPartitions, type BuiltPartition } from "./sst-partitions-builder.js";
 import { encodeFooter, encodeHeader, encodeProperties } from "./sst-tail-builder.js";
+import { SstTotals } from "./sst-totals.js";
 import { TombstoneBuilder } from "./tombstone-builder.js";
 
 export interface SstBuilderOptions {
@@ -68,7 +69,7 @@ export interface SstBuilderOptions {
 }
 
 export interface BuiltSst {
-  /** The object, in pieces; they belong to the caller. */
+  /** The object, in pieces, but for those that were taken before; they belong to the caller. */
   readonly chunks: Uint8Array[];
   readonly info: SstInfo;
 }
@@ -101,18 +102,7 @@ export class SstBuilder {
   #firstKey: Bytes = emptyBytes;
   #blockCount = 0;
   #partitionRowCount = 0;
-  #rowCount = 0;
-  #deleteCount = 0;
-  #mergeCount = 0;
-  #shadowedCount = 0;
-  #expiringCount = 0;
-  #minSeq = Number.MAX_SAFE_INTEGER;
-  #maxSeq = 0;
-  #minCreatedAt = Number.MAX_SAFE_INTEGER;
-  #maxCreatedAt = 0;
-  #maxExpiresAt = 0;
-  /** Every put and merge does: deletes hide what is older as expired rows do, and need not outlive them. */
-  #everyValueExpires = true;
+  readonly #totals = new SstTotals();
 
   constructor(options: SstBuilderOptions) {
     const { blockBytes = 4096, filterBitsPerKey = 10, restartInterval = 16 } = options;
@@ -133,7 +123,11 @@ export class SstBuilder {
   }
 
   get rowCount(): number {
-    return this.#rowCount;
+    return this.#totals.rowCount;
+  }
+
+  get hasRangeDeletes(): boolean {
+    return this.#rangeDeletes.count > 0;
   }
 
   /** Bytes of the data so far, with the block that is being built; range deletes, indexes and filters come on top. */
@@ -144,20 +138,22 @@ export class SstBuilder {
   /** True when a row of this key may come next, whatever its seq. */
   isBelow(key: Uint8Array): boolean {
     const length = this.#lastKeyLength;
-    return this.#rowCount === 0 || compareRanges(this.#lastKey, 0, length, key, 0, key.length) < 0;
+    return (
+      this.#totals.rowCount === 0 || compareRanges(this.#lastKey, 0, length, key, 0, key.length) < 0
+    );
   }
 
   /** Copies the row. Throws `InternalError` when it is not above the row before it, in storage order. */
   add(row: RowRef): void {
     const shared = this.#sharedWithLast(row);
-    if (this.#rowCount > 0) this.#checkOrder(row, shared);
+    if (this.#totals.rowCount > 0) this.#checkOrder(row, shared);
     this.#append(row, shared);
   }
 
   /** Copies a row whose key is above the one before it. False, and nothing done, when it is not, whatever its seq. */
   addIfAbove(row: RowRef): boolean {
     const shared = this.#sharedWithLast(row);
-    if (this.#rowCount > 0 && !this.#isKeyAbove(row, shared)) return false;
+    if (this.#totals.rowCount > 0 && !this.#isKeyAbove(row, shared)) return false;
     this.#append(row, shared);
     return true;
   }
@@ -165,7 +161,7 @@ export class SstBuilder {
   #append(row: RowRef, shared: number): void {
     const keyLength = row.keyEnd - row.keyStart;
     const isNewKey = shared !== keyLength || keyLength !== this.#lastKeyLength;
-    if (this.#rowCount === 0) {
+    if (this.#totals.rowCount === 0) {
       assert(!this.#finished, "an SST that is finished takes no rows");
       this.#firstKey = copyBytes(row.keyBytes, row.keyStart, row.keyEnd);
     } else {
@@ -189,10 +185,15 @@ export class SstBuilder {
       this.#filter.add(hashKey(row.keyBytes, row.keyStart, row.keyEnd));
       if (this.#prefixes !== undefined) this.#addPrefix(this.#filter, this.#prefixes, row, shared);
     }
-    if (!isNewKey && this.#rowCount > 0) this.#shadowedCount++;
+    const isShadowed = !isNewKey && this.#totals.rowCount > 0;
     this.#partitionRowCount++;
-    this.#rowCount++;
+    this.#totals.add(row, isShadowed);
     this.#remember(row, shared, keyLength);
+  }
+
+  /** The chunks that are complete so far; they belong to the caller, and `finish` gives those after them. */
+  takeChunks(): Uint8Array[] {
+    return this.#blocks.takeChunks();
   }
 
   /** Adds range deletes of seqs above 0, in any order: rows may come before or after. Keeps the columns until `finish`. */
@@ -212,8 +213,8 @@ export class SstBuilder {
 
   /** The whole SST, of at least one row or range delete. The builder cannot be used again. */
   finish(): BuiltSst {
-    const hasRangeDeletes = this.#rangeDeletes.count > 0;
-    const hasRows = this.#rowCount > 0;
+    const { hasRangeDeletes } = this;
+    const hasRows = this.#totals.rowCount > 0;
     assert((hasRows || hasRangeDeletes) && !this.#finished, "an SST has rows and is finished once");
     this.#finished = true;
     const blocks = this.#blocks;
@@ -253,7 +254,7 @@ export class SstBuilder {
     const { firstKey, minSeq, maxSeq, rowCount, deleteCount, maxExpiresAt } = properties;
     const { shadowedCount, expiringCount } = properties;
     return {
-      chunks: blocks.chunks,
+      chunks: blocks.takeChunks(),
       info: {
         id: this.#id,
         size: blocks.offset,
@@ -314,11 +315,6 @@ export class SstBuilder {
   }
 
   #remember(row: RowRef, shared: number, keyLength: number): void {
-    const { seq, createdAt, expiresAt } = row;
-    assert(
-      Number.isSafeInteger(seq) && seq >= 0 && Number.isSafeInteger(createdAt) && createdAt >= 0,
-      "seq and creation time of a row are safe integers",
-    );
     if (keyLength > this.#lastKey.length) {
       const grown = allocateBytes(keyLength * 2);
       grown.set(this.#lastKey.subarray(0, shared));
@@ -328,42 +324,31 @@ export class SstBuilder {
     const { keyBytes, keyStart } = row;
     for (let i = shared; i < keyLength; i++) last[i] = keyBytes[keyStart + i]!;
     this.#lastKeyLength = keyLength;
-    this.#lastSeq = seq;
-    if (row.kind === RowKind.delete) this.#deleteCount++;
-    else if (row.kind === RowKind.merge) this.#mergeCount++;
-    if (seq < this.#minSeq) this.#minSeq = seq;
-    if (seq > this.#maxSeq) this.#maxSeq = seq;
-    if (createdAt < this.#minCreatedAt) this.#minCreatedAt = createdAt;
-    if (createdAt > this.#maxCreatedAt) this.#maxCreatedAt = createdAt;
-    if (expiresAt === 0) {
-      if (row.kind !== RowKind.delete) this.#everyValueExpires = false;
-    } else {
-      assert(Number.isSafeInteger(expiresAt) && expiresAt > 0, "an expiry is a safe integer");
-      if (row.kind !== RowKind.delete) this.#expiringCount++;
-      if (expiresAt > this.#maxExpiresAt) this.#maxExpiresAt = expiresAt;
-    }
+    this.#lastSeq = row.seq;
   }
 
   #properties(lastKey: Bytes, dataBytes: number): SstProperties {
+    const totals = this.#totals;
+    const rangeDeletes = this.#rangeDeletes;
     return {
-      rowCount: this.#rowCount,
-      deleteCount: this.#deleteCount,
-      mergeCount: this.#mergeCount,
-      minSeq: Math.min(this.#minSeq, this.#rangeDeletes.minSeq),
-      maxSeq: Math.max(this.#maxSeq, this.#rangeDeletes.maxSeq),
+      rowCount: totals.rowCount,
+      deleteCount: totals.deleteCount,
+      mergeCount: totals.mergeCount,
+      minSeq: Math.min(totals.minSeq, rangeDeletes.minSeq),
+      maxSeq: Math.max(totals.maxSeq, rangeDeletes.maxSeq),
       firstKey: this.#firstKey,
       lastKey,
-      minCreatedAt: this.#rowCount === 0 ? 0 : this.#minCreatedAt,
-      maxCreatedAt: this.#maxCreatedAt,
-      maxExpiresAt: this.#everyValueExpires ? this.#maxExpiresAt : 0,
+      minCreatedAt: totals.rowCount === 0 ? 0 : totals.minCreatedAt,
+      maxCreatedAt: totals.maxCreatedAt,
+      maxExpiresAt: totals.everyValueExpires ? totals.maxExpiresAt : 0,
       dataBytes,
       blockCount: this.#blockCount,
       filterKind: this.#filter?.kind ?? FilterKind.none,
       prefixExtractor:
         this.#filter === undefined || this.#prefixes === undefined ? "" : this.#prefixExtractor,
-      rangeDeleteCount: this.#rangeDeletes.count,
-      shadowedCount: this.#shadowedCount,
-      expiringCount: this.#expiringCount,
+      rangeDeleteCount: rangeDeletes.count,
+      shadowedCount: totals.shadowedCount,
+      expiringCount: totals.expiringCount,
       copiedBlockCount: 0,
     };
   }

@@ -1,0 +1,41 @@
+/** `SstTotals`: what the properties of an SST say of all of its rows, counted while they are written. */
+import { assert } from "../common/assert.js";
+import { RowKind, type RowRef } from "../common/row.js";
+
+export class SstTotals {
+  rowCount = 0;
+  deleteCount = 0;
+  mergeCount = 0;
+  shadowedCount = 0;
+  expiringCount = 0;
+  minSeq: number = Number.MAX_SAFE_INTEGER;
+  maxSeq = 0;
+  minCreatedAt: number = Number.MAX_SAFE_INTEGER;
+  maxCreatedAt = 0;
+  maxExpiresAt = 0;
+  /** Every put and merge does: deletes hide what is older as expired rows do, and need not outlive them. */
+  everyValueExpires = true;
+
+  /** `isShadowed`: the row before it is a newer version of its key. */
+  add({ kind, seq, createdAt, expiresAt }: RowRef, isShadowed: boolean): void {
+    assert(
+      Number.isSafeInteger(seq) && seq >= 0 && Number.isSafeInteger(createdAt) && createdAt >= 0,
+      "seq and creation time of a row are safe integers",
+    );
+    this.rowCount++;
+    if (isShadowed) this.shadowedCount++;
+    if (kind === RowKind.delete) this.deleteCount++;
+    else if (kind === RowKind.merge) this.mergeCount++;
+    if (seq < this.minSeq) this.minSeq = seq;
+    if (seq > this.maxSeq) this.maxSeq = seq;
+    if (createdAt < this.minCreatedAt) this.minCreatedAt = createdAt;
+    if (createdAt > this.maxCreatedAt) this.maxCreatedAt = createdAt;
+    if (expiresAt === 0) {
+      if (kind !== RowKind.delete) this.everyValueExpires = false;
+      return;
+    }
+    assert(Number.isSafeInteger(expiresAt) && expiresAt > 0, "an expiry is a safe integer");
+    if (kind !== RowKind.delete) this.expiringCount++;
+    if (expiresAt > this.maxExpiresAt) this.maxExpiresAt = expiresAt;
+  }
+}

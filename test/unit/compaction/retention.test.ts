@@ -1,0 +1,114 @@
+import fc from "fast-check";
+import { beforeAll, expect, test } from "vitest";
+import { compareBytes } from "../../../src/common/bytes.js";
+import { RowKind } from "../../../src/common/row.js";
+import { MemoryObjectStore } from "../../../src/object-store/memory.js";
+import { loadEngine } from "../../support/load-engine.js";
+import {
+  type Content,
+  decodeOutputs,
+  extentOf,
+  type History,
+  histories,
+  jobSizes,
+  joinContents,
+  newTask,
+  now,
+  read,
+  runTask,
+  storeSources,
+  withSeqs,
+} from "./job-model.js";
+
+beforeAll(loadEngine);
+
+/** Keys of a content, and those at the edges of its range deletes. */
+function keysOf({ rows, rangeDeletes }: Content): Uint8Array[] {
+  const all = [
+    ...rows.map(({ key }) => key),
+    ...rangeDeletes.flatMap(({ start, end }) => (end === undefined ? [start] : [start, end])),
+  ];
+  return [...new Map(all.map((key) => [key.join(), key])).values()];
+}
+
+function expectSameReads(before: Content, after: Content, history: History): void {
+  for (const key of keysOf(before)) {
+    for (let seq = history.retainSeq; seq <= history.lastSeq; seq++) {
+      for (const at of [now, now + 1, now + 3, now + 7]) {
+        const context = `key ${key.join()} at seq ${seq}, time ${at}`;
+        expect(read(after, key, seq, at), context).toEqual(read(before, key, seq, at));
+      }
+    }
+  }
+}
+
+test("every read at the retained seq or above sees what it saw", { timeout: 120_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(histories, jobSizes, async (history, sizes) => {
+      const store = new MemoryObjectStore();
+      const sources = await storeSources(store, history.sources, sizes);
+      const ranges = await runTask(store, newTask(history, sources, sizes));
+      expect(ranges.every(({ done }) => done)).toBe(true);
+      const outputs = await decodeOutputs(store, ranges);
+      const before = joinContents([...history.sources.map(withSeqs), history.beneath]);
+      expectSameReads(before, joinContents([...outputs, history.beneath]), history);
+      // Above the retained seq, transactions look for every row.
+      const newer = (content: Content) =>
+        content.rows
+          .filter(({ seq }) => seq > history.retainSeq)
+          .sort((a, b) => compareBytes(a.key, b.key) || b.seq - a.seq);
+      expect(newer(joinContents(outputs))).toEqual(
+        newer(joinContents(history.sources.map(withSeqs))),
+      );
+    }),
+    { numRuns: 1500 },
+  );
+});
+
+test("outputs lie one behind the other, and no key is in two of them", {
+  timeout: 120_000,
+}, async () => {
+  await fc.assert(
+    fc.asyncProperty(histories, jobSizes, async (history, sizes) => {
+      const store = new MemoryObjectStore();
+      const sources = await storeSources(store, history.sources, sizes);
+      const outputs = await decodeOutputs(
+        store,
+        await runTask(store, newTask(history, sources, sizes)),
+      );
+      for (let i = 1; i < outputs.length; i++) {
+        const before = extentOf(outputs[i - 1]!);
+        const { first } = extentOf(outputs[i]!);
+        expect(before.isEndless).toBe(false);
+        if (before.last !== undefined) expect(compareBytes(before.last, first)).toBeLessThan(0);
+        if (before.end !== undefined)
+          expect(compareBytes(before.end, first)).toBeLessThanOrEqual(0);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("what nobody can see any more is gone", { timeout: 120_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(histories, jobSizes, async (history, sizes) => {
+      const store = new MemoryObjectStore();
+      const sources = await storeSources(store, history.sources, { ...sizes, sstBytesMax: 1e6 });
+      const ranges = await runTask(store, newTask(history, sources, sizes));
+      const after = joinContents(await decodeOutputs(store, ranges));
+      const { retainSeq, isBottom } = history;
+      const old = after.rows.filter(({ seq }) => seq <= retainSeq);
+      for (const row of old) {
+        const newer = old.filter(
+          (other) => compareBytes(other.key, row.key) === 0 && other.seq > row.seq,
+        );
+        expect(newer.every(({ kind }) => kind === RowKind.merge)).toBe(true);
+        expect(row.expiresAt === 0 || row.expiresAt > now).toBe(true);
+        if (isBottom) expect(row.kind).not.toBe(RowKind.delete);
+      }
+      const oldRanges = after.rangeDeletes.filter(({ seq }) => seq <= retainSeq);
+      if (isBottom) expect(oldRanges).toEqual([]);
+    }),
+    { numRuns: 300 },
+  );
+});

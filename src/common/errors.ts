@@ -169,6 +169,17 @@ export class CorruptionError extends MoraineError {
   }
 }
 
+/**
+ * An object that a manifest names, or has named, is not in the store. Reads go on from a newer manifest where that does not name it any more;
+ * whoever is shown it is shown a `CorruptionError`. @internal
+ */
+export class MissingObjectError extends CorruptionError {
+  constructor(object: string) {
+    super(object, "the object is missing");
+    this.name = "CorruptionError";
+  }
+}
+
 /** This version of Moraine, or of Node, cannot do what the data or the call needs. */
 export class UnsupportedError extends MoraineError {
   readonly kind = "unsupported";
@@ -189,7 +200,7 @@ export class TruncatedError extends MoraineError {
   }
 }
 
-/** An object that an unpinned snapshot or scan needs has been collected. Take a new snapshot. */
+/** What a snapshot, a scan or a seq needs is no longer kept: it was compacted, and collected. Take a new snapshot, or scan again. */
 export class SnapshotGoneError extends MoraineError {
   readonly kind = "gone";
 }

@@ -86,12 +86,13 @@ export class MergeIterator implements RowIterator {
   }
 
   /**
-   * Moves the sources that `isWanted` on to `key`, those that stand before it. Only after a `step` that gave a row; the next one gives the
-   * row after that, of what is left.
+   * Moves the sources that have a target, as `targetOf` says, on to that, those that stand before it. Only after a `step` that gave a row; the
+   * next one gives the row after that, of what is left.
    */
-  seekOn(key: Uint8Array, isWanted: (source: number) => boolean): void {
+  seekOn(targetOf: (source: number) => Uint8Array | undefined): void {
     for (const [i, source] of this.#sources.entries()) {
-      if (this.#ended[i] === 1 || !isWanted(i)) continue;
+      const key = this.#ended[i] === 1 ? undefined : targetOf(i);
+      if (key === undefined) continue;
       const { keyBytes, keyStart, keyEnd } = this.#rows[i]!;
       const order = compareRanges(keyBytes, keyStart, keyEnd, key, 0, key.length);
       if (this.#reverse ? order <= 0 : order >= 0) continue;

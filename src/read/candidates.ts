@@ -1,6 +1,6 @@
 /** Which SSTs of a view a read has to look into, decided without a request. */
+import { assert } from "../common/assert.js";
 import { compareBytes } from "../common/bytes.js";
-import { UnsupportedError } from "../common/errors.js";
 import { type KeyBounds, overlaps } from "../common/key-range.js";
 import type { L0Entry, SortedRun, SstInfo } from "../format/manifest.js";
 import type { DbView } from "./db-view.js";
@@ -15,11 +15,11 @@ export interface Candidate {
 /** SSTs in key order that do not overlap. */
 export interface Sequence {
   readonly ssts: readonly SstInfo[];
-  /** As in `Candidate`. */
+  /** The seq of all their rows where that stands in their L0 entry, otherwise 0: in a run each SST may have one of its own. */
   readonly entrySeq: number;
 }
 
-/** The SSTs that the view names. */
+/** The SSTs that the view names. Where a function says nothing else, its runs are those of which the SSTs stand in the manifest. */
 export type StoredView = Pick<DbView, "loads" | "manifest">;
 
 /** The seq of the newest load that the manifest does not name; 0 when there is none. */
@@ -43,7 +43,7 @@ export function candidatesForKey(
   const consider = (ssts: readonly SstInfo[], entrySeq: number): void => {
     const info = sstHolding(ssts, key);
     if (info === undefined || !mayHaveRows(info, entrySeq, seqMax, hiddenBelow)) return;
-    candidates.push({ info, entrySeq });
+    candidates.push({ info, entrySeq: entrySeq || info.seq });
   };
   const considerAll = (entries: readonly L0Entry[]): void => {
     for (let i = entries.length - 1; i >= 0; i--) {
@@ -61,7 +61,7 @@ export function candidatesForKey(
   return candidates;
 }
 
-/** The loads, L0 entries and runs with a key inside the bounds and a row with seq <= `seqMax`, newest first, cut to such SSTs. */
+/** The loads, L0 entries and runs (but for those with lists of their own) with a key inside the bounds and a row with seq <= `seqMax`, newest first, cut to such SSTs. */
 export function sequencesWithin(
   view: StoredView,
   bounds: KeyBounds,
@@ -83,9 +83,24 @@ export function sequencesWithin(
     }
   }
   for (const run of manifest.runs) {
-    if (overlaps(bounds, run.firstKey, run.lastKey)) consider(sstsOf(run), 0);
+    if (run.listBytes === 0 && overlaps(bounds, run.firstKey, run.lastKey)) consider(run.ssts, 0);
   }
   return sequences;
+}
+
+/** Of SSTs of a run, many of them in key order, those with a key inside the bounds and a row with seq <= `seqMax`. */
+export function cutToBounds(
+  ssts: readonly SstInfo[],
+  bounds: KeyBounds,
+  seqMax: number,
+): readonly SstInfo[] {
+  const { lower, upper } = bounds;
+  const from = lower === undefined ? 0 : firstEndingAtOrAfter(ssts, lower);
+  const to = upper === undefined ? ssts.length : firstEndingAtOrAfter(ssts, upper) + 1;
+  return ssts
+    .slice(from, to)
+    .filter((info) => overlaps(bounds, info.firstKey, info.lastKey))
+    .filter((info) => mayHaveRows(info, 0, seqMax, 0));
 }
 
 /** True when an SST may have a row that a read at `seqMax` sees and that no range delete of `hiddenBelow` hides. */
@@ -95,8 +110,18 @@ export function mayHaveRows(
   seqMax: number,
   hiddenBelow: number,
 ): boolean {
-  if (entrySeq !== 0) return entrySeq >= hiddenBelow;
+  const seq = entrySeq || info.seq;
+  if (seq !== 0) return seq <= seqMax && seq >= hiddenBelow;
   return info.minSeq <= seqMax && info.maxSeq >= hiddenBelow && info.rowCount > 0;
+}
+
+/** The lowest seq of its rows and range deletes. */
+export function lowestSeq(info: SstInfo, entrySeq: number): number {
+  return entrySeq || info.seq || info.minSeq;
+}
+
+export function highestSeq(info: SstInfo, entrySeq: number): number {
+  return entrySeq || info.seq || info.maxSeq;
 }
 
 /** The SST whose key range holds `key`, of those of a sequence. */
@@ -120,18 +145,11 @@ export function firstEndingAtOrAfter(ssts: readonly SstInfo[], key: Uint8Array):
 
 const noSsts: readonly SstInfo[] = [];
 
-/**
- * The SSTs of a run; none when `key` is given and not within the run. Throws `UnsupportedError` where the list stands in the run's
- * own object.
- */
+/** The SSTs of a run that stand in the manifest; none when `key` is given and not within the run. Of others see `listed-runs.ts`. */
 export function sstsOf(run: SortedRun, key?: Uint8Array): readonly SstInfo[] {
   if (key !== undefined) {
     if (compareBytes(run.firstKey, key) > 0 || compareBytes(run.lastKey, key) < 0) return noSsts;
   }
-  if (run.listBytes !== 0) {
-    throw new UnsupportedError(
-      `The list of run ${run.id} stands in an object of its own, which this version of Moraine does not read.`,
-    );
-  }
+  assert(run.listBytes === 0, "the list of a run has been read before its SSTs are asked");
   return run.ssts;
 }

@@ -5,13 +5,14 @@
  * and those have no range deletes. So only where memory has neither, those that are stored are asked: first what the manifest says of
  * them, and only where that is not enough, the SSTs that have them.
  */
+import { compareBytes } from "../common/bytes.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { DbView } from "./db-view.js";
 import {
   floorOfSpan,
   type Holders,
-  holderOf,
   holdersOf,
+  lastHolderAt,
   type RangeDeleteReader,
   seqOfSpan,
   spanHolding,
@@ -42,9 +43,32 @@ export function raiseCover(
   key: Uint8Array,
   seqMax: number,
 ): number {
-  const info = holderOf(holders, key);
+  for (let i = lastHolderAt(holders, key); i >= 0; i--) {
+    const raised = raiseByOne(cover, holders[i]!, reader, key, seqMax);
+    if (raised === unknownCover) return raised;
+    cover = raised;
+    if (isDecidedBy(holders, i, key)) break;
+  }
+  return cover;
+}
+
+/**
+ * True when no SST before this one can have a range delete over the key. Only where its rows begin behind the key may its span reach farther than
+ * its range deletes, to where those of the one before are.
+ */
+function isDecidedBy(holders: Holders, i: number, key: Uint8Array): boolean {
+  return i === 0 || compareBytes(holders[i]!.firstKey, key) <= 0;
+}
+
+function raiseByOne(
+  cover: number,
+  info: SstInfo,
+  reader: RangeDeleteReader,
+  key: Uint8Array,
+  seqMax: number,
+): number {
   // Those that are older than one that is known change nothing.
-  if (info === undefined || info.maxSeq <= cover || info.minSeq > seqMax) return cover;
+  if (info.maxSeq <= cover || info.minSeq > seqMax) return cover;
   // Where they are in memory, one search says all.
   let seq = reader.rangeDeletesOf(info)?.coverSeq(key, 0, key.length, seqMax);
   if (seq === undefined) {
@@ -69,13 +93,16 @@ export function storedCover(
 ): number {
   let cover = 0;
   for (const holders of holdersOf(manifest)) {
-    const raised = raiseCover(cover, holders, reader, key, seqMax);
-    if (raised !== unknownCover) cover = raised;
-    else if (unread === undefined) return unknownCover;
-    else {
-      const info = holderOf(holders, key)!;
-      unread.push(info);
-      cover = Math.max(cover, floorOfSpan(spanHolding(info, key)!, seqMax));
+    for (let i = lastHolderAt(holders, key); i >= 0; i--) {
+      const info = holders[i]!;
+      const raised = raiseByOne(cover, info, reader, key, seqMax);
+      if (raised !== unknownCover) cover = raised;
+      else if (unread === undefined) return unknownCover;
+      else {
+        unread.push(info);
+        cover = Math.max(cover, floorOfSpan(spanHolding(info, key)!, seqMax));
+      }
+      if (isDecidedBy(holders, i, key)) break;
     }
   }
   return cover;

@@ -3,7 +3,7 @@
  *
  * A later row may be hidden by a range delete, but only by one that is later still, and which covers the same key: it is found instead.
  */
-import { copyBytes } from "../common/bytes.js";
+import { compareBytes, copyBytes, emptyBytes } from "../common/bytes.js";
 import type { KeyBounds } from "../common/key-range.js";
 import { findLaterTombstone } from "../common/later-tombstone.js";
 import { type RangeTombstone, toHalfOpen } from "../common/range-tombstone.js";
@@ -11,9 +11,16 @@ import { RowRef, seqMax } from "../common/row.js";
 import type { L0Entry, Manifest, SstInfo } from "../format/manifest.js";
 import { Step } from "../iterator/row-iterator.js";
 import type { TableStore } from "../sst/table-store.js";
-import { type StoredView, sequencesWithin } from "./candidates.js";
+import {
+  cutToBounds,
+  highestSeq,
+  type Sequence,
+  type StoredView,
+  sequencesWithin,
+} from "./candidates.js";
 import type { DbView } from "./db-view.js";
 import { getRow } from "./get.js";
+import { hasListed, isListed, listedViewOf, partsOf } from "./listed-runs.js";
 import { SortedRunIterator } from "./sorted-run-iterator.js";
 import { holdersOf, type RangeDeleteReader } from "./stored-range-deletes.js";
 import { windowBytesFor } from "./window-bytes.js";
@@ -47,7 +54,7 @@ export async function findLaterWrite(
   options: LaterWriteOptions,
 ): Promise<LaterWrite | RangeTombstone | undefined> {
   const { afterSeq, ranges, signal } = options;
-  const isLater = ({ maxSeq }: SstInfo): boolean => maxSeq > afterSeq;
+  const isLater = (info: SstInfo): boolean => highestSeq(info, 0) > afterSeq;
   const hasLater = ({ seq, ssts }: L0Entry): boolean => seq === 0 && ssts.some(isLater);
   const { l0, runs } = view.manifest;
   const later: DbView = {
@@ -62,19 +69,44 @@ export async function findLaterWrite(
   };
   if (later.manifest.l0.length === 0 && later.manifest.runs.length === 0) return undefined;
   return (
-    (await findRangeDelete(view.manifest, tables, options)) ??
+    (await findRangeDelete(await holdersToAsk(view.manifest, tables, options), tables, options)) ??
     (await findOfKeys(later, tables, options)) ??
     (await findInRanges(later, tables, ranges, afterSeq, signal))
   );
 }
 
-async function findRangeDelete(
+/** SSTs with range deletes: those that the manifest names, and of lists of long runs those that may meet the keys and ranges. */
+async function holdersToAsk(
   manifest: Manifest,
+  { runLists }: TableStore,
+  { afterSeq, meets, signal }: LaterWriteOptions,
+): Promise<readonly SstInfo[]> {
+  const holders = holdersOf(manifest).flat();
+  for (const run of manifest.runs) {
+    const [span] = run.rangeDeletes;
+    if (!isListed(run) || span === undefined || span.maxSeq <= afterSeq) continue;
+    const { start, end, endless, maxSeq: seq } = span;
+    if (!meets({ start, end: endless ? undefined : end, seq })) continue;
+    const list = await runLists.open(run, signal);
+    const { parts } = list;
+    for (const [number, { hasRangeDeletes }] of parts.entries()) {
+      // Where spans are not exact, range deletes may lie in what is said to be that of a neighbour.
+      const from = parts[number - 1]?.start ?? emptyBytes;
+      const reach = { start: from, end: parts[number + 2]?.start, seq };
+      if (!hasRangeDeletes || !meets(reach)) continue;
+      holders.push(...(await runLists.load(list, number, signal)).holders);
+    }
+  }
+  return holders;
+}
+
+async function findRangeDelete(
+  holders: readonly SstInfo[],
   tables: RangeDeleteReader,
   { afterSeq, keys, ranges, meets, signal }: LaterWriteOptions,
 ): Promise<RangeTombstone | undefined> {
   const unread = new Set<SstInfo>();
-  for (const info of holdersOf(manifest).flat()) {
+  for (const info of holders) {
     for (const { start, end, endless, count, maxSeq: seq } of info.rangeDeletes) {
       if (seq <= afterSeq) continue;
       const span = { start, end: endless ? undefined : end, seq };
@@ -96,6 +128,23 @@ async function findRangeDelete(
 }
 
 async function findOfKeys(
+  view: DbView,
+  tables: TableStore,
+  options: LaterWriteOptions,
+): Promise<LaterWrite | undefined> {
+  if (!hasListed(view)) return findOfSomeKeys(view, tables, options);
+  const keys = options.keys.toSorted(compareBytes);
+  for (let from = 0; from < keys.length; ) {
+    const listed = await listedViewOf(view, tables.runLists, keys, from, options.signal);
+    const some = { ...options, keys: keys.slice(from, listed.end) };
+    const found = await findOfSomeKeys(listed.view, tables, some);
+    if (found !== undefined) return found;
+    from = listed.end;
+  }
+  return undefined;
+}
+
+async function findOfSomeKeys(
   view: DbView,
   tables: TableStore,
   { keys, afterSeq, signal }: LaterWriteOptions,
@@ -125,8 +174,8 @@ async function findInRanges(
   // One SST at a time.
   const windowBytes = windowBytesFor(1, undefined);
   for (const bounds of ranges) {
-    for (const { ssts, entrySeq } of sequencesWithin(view, bounds, seqMax)) {
-      const later = ssts.filter(({ maxSeq }) => maxSeq > afterSeq);
+    for await (const { ssts, entrySeq } of sequencesOf(view, tables, bounds, signal)) {
+      const later = ssts.filter((info) => highestSeq(info, entrySeq) > afterSeq);
       if (later.length === 0) continue;
       const sequence = { ssts: later, entrySeq };
       const rows = new SortedRunIterator(sequence, tables, { bounds, reverse: false, windowBytes });
@@ -142,4 +191,19 @@ async function findInRanges(
     }
   }
   return undefined;
+}
+
+async function* sequencesOf(
+  view: DbView,
+  { runLists }: TableStore,
+  bounds: KeyBounds,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Sequence, void, undefined> {
+  yield* sequencesWithin(view, bounds, seqMax);
+  for (const run of view.manifest.runs) {
+    if (!isListed(run)) continue;
+    for await (const { ssts } of partsOf(run, runLists, bounds, signal)) {
+      yield { ssts: cutToBounds(ssts, bounds, seqMax), entrySeq: 0 };
+    }
+  }
 }

@@ -4,6 +4,7 @@
  *  1. What memory decides is answered, key by key.
  *  2. For the other keys, each once, all tables that are not open are opened at the same time: for as many keys as there is room for,
  *     which is nearly always all of them.
+ *     Before that the lists of long runs are read, as far as the keys need them.
  *  3. Then they are looked up at the same time, each in the newest table first, so that an older table is only asked for what
  *     the newer ones do not have. Blocks that are wanted together are fetched together: see block-ranges.ts.
  */
@@ -19,6 +20,7 @@ import { fetchRow, resolveRow, tryGetRow } from "./get.js";
 import { fetchMerged, tryGetMerged } from "./get-merged.js";
 import { HeldTables } from "./held-tables.js";
 import { planSlice } from "./key-slice.js";
+import { listedViewOf } from "./listed-runs.js";
 
 export interface GetManyOptions {
   readonly seqMax: number;
@@ -109,23 +111,33 @@ async function fetchAll(
   // Tables of a slice are open before its lookups begin, so that those begin in the same turn and share their requests.
   const held = new HeldTables(tables, signal);
   const isHeld = (id: Ulid): boolean => held.has(id);
-  const hiddenBelow = (key: Uint8Array): number => knownCover(view, tables, key, seqMax);
+  const hiddenBelow = (key: Uint8Array): number => knownCover(listed, tables, key, seqMax);
   let next = 0;
   let end = 0;
+  /** With what the lists of long runs name for the keys before `listedEnd`. */
+  let listed = view;
+  let listedEnd = 0;
   let failed = false;
   const work = async (): Promise<void> => {
     const row = new RowRef();
     while (next < end && !failed) {
       const i = next++;
-      const found = await fetchRow(view, held, keys[i]!, seqMax, row, signal);
+      const found = await fetchRow(listed, held, keys[i]!, seqMax, row, signal);
       if (!found) continue;
       if (row.kind !== RowKind.merge) onValue(i, resolveRow(row, now));
-      else onValue(i, await fetchMerged(view, held, keys[i]!, merging, signal));
+      else onValue(i, await fetchMerged(listed, held, keys[i]!, merging, signal));
     }
   };
   try {
     while (end < keys.length) {
-      const slice = planSlice(view, tables, keys, end, { seqMax, bytesMax, isHeld, hiddenBelow });
+      if (end === listedEnd) {
+        const known = await listedViewOf(view, tables.runLists, keys, end, signal);
+        listed = known.view;
+        listedEnd = known.end;
+      }
+      const within = listedEnd < keys.length ? keys.slice(0, listedEnd) : keys;
+      const options = { seqMax, bytesMax, isHeld, hiddenBelow };
+      const slice = planSlice(listed, tables, within, end, options);
       await held.hold(slice.ssts);
       end = slice.end;
       const workers = Math.min(keysInFlightMax, end - next);

@@ -7,6 +7,7 @@ import { coverInMemory, fetchCover, storedCover, unknownCover } from "./cover.js
 import type { DbView } from "./db-view.js";
 import type { ReadTables } from "./held-tables.js";
 import { KeyVersions } from "./key-versions.js";
+import { listedView, listedViewIfLoaded } from "./listed-runs.js";
 import { type VisibleRowsOptions, visibleRows } from "./visible-rows.js";
 
 export interface GetMergedOptions<T>
@@ -22,10 +23,12 @@ export function tryGetMerged<T>(
   key: Uint8Array,
   options: GetMergedOptions<T>,
 ): { readonly taken: T | undefined } | undefined {
-  const hiddenBelow =
-    coverInMemory(view, key, options.seqMax) || storedCover(view, tables, key, options.seqMax);
+  const listed = listedViewIfLoaded(view, tables.runLists, key);
+  if (listed === undefined) return undefined;
+  const { seqMax } = options;
+  const hiddenBelow = coverInMemory(view, key, seqMax) || storedCover(listed, tables, key, seqMax);
   if (hiddenBelow === unknownCover) return undefined;
-  const rows = openKey(view, tables, key, options, hiddenBelow);
+  const rows = openKey(listed, tables, key, options, hiddenBelow);
   try {
     const step = rows.step();
     if (step === Step.pending) return undefined;
@@ -47,13 +50,14 @@ export async function fetchMerged<T>(
   signal?: AbortSignal,
 ): Promise<T | undefined> {
   const { seqMax } = options;
+  const listed = await listedView(view, tables.runLists, key, signal);
   let hiddenBelow = coverInMemory(view, key, seqMax);
   if (hiddenBelow === 0) {
     const unread: SstInfo[] = [];
-    const floor = storedCover(view, tables, key, seqMax, unread);
+    const floor = storedCover(listed, tables, key, seqMax, unread);
     hiddenBelow = await fetchCover(floor, unread, tables, key, seqMax, signal);
   }
-  const rows = openKey(view, tables, key, options, hiddenBelow);
+  const rows = openKey(listed, tables, key, options, hiddenBelow);
   try {
     for (;;) {
       const step = rows.step();

@@ -4,7 +4,8 @@
  *  1. Rows and range deletes in memory, newest table first. They are newer than anything stored, so a hit decides, unless a bulk
  *     load came after it that the manifest does not name yet.
  *  2. Of the SSTs, those whose key range in the manifest holds the key, newest first, as far as no request is needed.
- *  3. Where one is: all tables that are not open are opened at the same time, then they are asked in order.
+ *  3. Where one is: all tables that are not open are opened at the same time, then they are asked in order. What the lists of long runs
+ *     name for the key is known one round later.
  *
  * 1 and 2 are `tryGetRow`, which allocates nothing; 3 is `fetchRow`, which begins again.
  */
@@ -14,10 +15,12 @@ import { hashKey } from "../format/key-hash.js";
 import type { Manifest, SstInfo } from "../format/manifest.js";
 import { isVisible } from "../iterator/visible-row.js";
 import { Lookup } from "../sst/lookup.js";
+import type { PartOfRun } from "../sst/run-lists.js";
 import { candidatesForKey, mayHaveRows, newestLoadSeq, sstHolding, sstsOf } from "./candidates.js";
 import { coverInMemory, fetchCover, raiseCover, storedCover, unknownCover } from "./cover.js";
 import type { DbView } from "./db-view.js";
-import type { ReadTables } from "./held-tables.js";
+import { HeldTables, type ReadTables } from "./held-tables.js";
+import { hasListed, listedIfLoaded, listedView, unlistedView } from "./listed-runs.js";
 import { storedRangeDeletes } from "./stored-range-deletes.js";
 
 /**
@@ -90,11 +93,19 @@ function tryGetStored(
     if (seq <= seqMax) lookup = tryGetIn(ssts, seq, tables, key, keyHash, seqMax, cover, row);
   }
   for (let i = 0; i < runs.length && lookup === Lookup.miss; i++) {
+    const run = runs[i]!;
+    let listed: PartOfRun | undefined;
+    if (run.listBytes !== 0) {
+      listed = listedIfLoaded(run, tables.runLists, key);
+      if (listed === undefined) return Lookup.pending;
+    }
     if (rangeDeletes !== undefined) {
-      cover = raiseCover(cover, rangeDeletes.runs[i]!, tables, key, seqMax);
+      const holders = listed === undefined ? rangeDeletes.runs[i]! : listed.holders;
+      cover = raiseCover(cover, holders, tables, key, seqMax);
       if (cover === unknownCover) return Lookup.pending;
     }
-    lookup = tryGetIn(sstsOf(runs[i]!, key), 0, tables, key, keyHash, seqMax, cover, row);
+    const ssts = listed === undefined ? sstsOf(run, key) : listed.ssts;
+    lookup = tryGetIn(ssts, 0, tables, key, keyHash, seqMax, cover, row);
   }
   return lookup === Lookup.hit && row.seq < cover ? Lookup.miss : lookup;
 }
@@ -114,8 +125,9 @@ function tryGetIn(
   if (info === undefined || !mayHaveRows(info, entrySeq, seqMax, hiddenBelow)) return Lookup.miss;
   const table = tables.getIfOpen(info);
   if (table === undefined) return Lookup.pending;
-  const lookup = table.tryGet(key, keyHash, entrySeq === 0 ? seqMax : newest, row);
-  if (lookup === Lookup.hit && entrySeq !== 0) row.seq = entrySeq;
+  const rowSeq = entrySeq || info.seq;
+  const lookup = table.tryGet(key, keyHash, rowSeq === 0 ? seqMax : newest, row);
+  if (lookup === Lookup.hit && rowSeq !== 0) row.seq = rowSeq;
   return lookup;
 }
 
@@ -135,6 +147,9 @@ export async function fetchRow(
   const cover = coverInMemory(view, key, seqMax);
   const isSeen = inMemory && row.seq >= cover;
   const loadsAbove = isSeen ? row.seq : cover;
+  if (loadsAbove === 0 && hasListed(view)) {
+    return fetchListedRow(view, tables, key, seqMax, row, signal);
+  }
   const unread: SstInfo[] = [];
   const floor = loadsAbove > 0 ? 0 : storedCover(view, tables, key, seqMax, unread);
   const candidates = candidatesForKey(view, key, seqMax, { loadsAbove, hiddenBelow: floor });
@@ -152,6 +167,28 @@ export async function fetchRow(
     return row.seq >= hiddenBelow;
   }
   return isSeen && getInMemory(view, key, seqMax, row);
+}
+
+/** The lists of long runs are read at the same time as whatever they have no part in is opened. */
+async function fetchListedRow(
+  view: DbView,
+  tables: ReadTables,
+  key: Uint8Array,
+  seqMax: number,
+  row: RowRef,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const held = new HeldTables(tables, signal);
+  const unlisted = unlistedView(view);
+  const unread: SstInfo[] = [];
+  const hiddenBelow = storedCover(unlisted, held, key, seqMax, unread);
+  const candidates = candidatesForKey(unlisted, key, seqMax, { hiddenBelow });
+  const [listed] = await Promise.all([
+    listedView(view, tables.runLists, key, signal),
+    held.hold(candidates.map(({ info }) => info)),
+    ...unread.map((info) => held.loadRangeDeletes(info)),
+  ]);
+  return fetchRow(listed, held, key, seqMax, row, signal);
 }
 
 /** The answer of `tryGetRow`, or that of `fetchRow` where it takes a request. */

@@ -2,15 +2,18 @@
 import type { FragmentedTombstones } from "../common/fragmented-tombstones.js";
 import type { Ulid } from "../common/ids.js";
 import type { SstInfo } from "../format/manifest.js";
+import type { RunLists } from "../sst/run-lists.js";
 import type { TableSource } from "../sst/sst-iterator.js";
 import type { Table } from "../sst/table.js";
+import type { TableStore } from "../sst/table-store.js";
 import type { RangeDeleteReader } from "./stored-range-deletes.js";
 
 /** What reads ask for SSTs: a `TableStore`, or tables that are held for one read. */
-export type ReadTables = TableSource & RangeDeleteReader;
+export type ReadTables = TableSource & RangeDeleteReader & Pick<TableStore, "runLists">;
 
 export class HeldTables implements ReadTables {
   readonly background: boolean;
+  readonly runLists: RunLists;
   readonly #tables: ReadTables;
   readonly #signal: AbortSignal | undefined;
   #held = new Map<Ulid, Table>();
@@ -18,6 +21,7 @@ export class HeldTables implements ReadTables {
 
   constructor(tables: ReadTables, signal: AbortSignal | undefined) {
     this.background = tables.background;
+    this.runLists = tables.runLists;
     this.#tables = tables;
     this.#signal = signal;
   }

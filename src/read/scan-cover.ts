@@ -3,11 +3,12 @@
 import { compareBytes } from "../common/bytes.js";
 import type { FragmentedTombstones } from "../common/fragmented-tombstones.js";
 import { isAboveLower, isBelowUpper, type KeyBounds } from "../common/key-range.js";
-import type { SstInfo } from "../format/manifest.js";
-import type { Sequence } from "./candidates.js";
-import { CoverCursor, type CoverPart } from "./cover-cursor.js";
+import type { SortedRun, SstInfo } from "../format/manifest.js";
+import { highestSeq, lowestSeq, type Sequence } from "./candidates.js";
+import { CoverCursor, type CoverPart, type CoverReader } from "./cover-cursor.js";
 import type { DbView } from "./db-view.js";
-import { holdersOf, type RangeDeleteReader } from "./stored-range-deletes.js";
+import { isListed } from "./listed-runs.js";
+import { holdersOf } from "./stored-range-deletes.js";
 
 export interface ScanCoverOptions {
   readonly bounds: KeyBounds;
@@ -17,34 +18,42 @@ export interface ScanCoverOptions {
 export class ScanCover {
   readonly #memory: readonly FragmentedTombstones[];
   readonly #stored: readonly SstInfo[];
-  readonly #reader: RangeDeleteReader;
+  /** Runs with lists of their own that name SSTs with range deletes. */
+  readonly #listed: readonly SortedRun[];
+  readonly #reader: CoverReader;
   readonly #options: ScanCoverOptions;
 
-  constructor(view: DbView, reader: RangeDeleteReader, options: ScanCoverOptions) {
+  constructor(view: DbView, reader: CoverReader, options: ScanCoverOptions) {
     this.#reader = reader;
     this.#options = options;
     const memory = view.tables.flatMap(({ rangeDeletes }) => rangeDeletes?.fragmented() ?? []);
     this.#memory = memory.filter(({ minSeq }) => minSeq <= options.seqMax);
     this.#stored = holdersOf(view.manifest)
       .flat()
-      .filter((info) => this.#isWithin(info));
+      .filter((info) => info.minSeq <= options.seqMax && this.#isWithin(info));
+    this.#listed = view.manifest.runs.filter((run) => isListed(run) && this.#isWithin(run));
   }
 
   /** No range delete that the scan sees covers any key of it. */
   get isEmpty(): boolean {
-    return this.#memory.length === 0 && this.#stored.length === 0;
+    return this.#memory.length === 0 && this.#stored.length === 0 && this.#listed.length === 0;
   }
 
-  /** What they say of key after key to rows in memory and those of the sequences: stored ones that are older than all of these say nothing. */
-  cursor(sequences: readonly Sequence[]): CoverCursor {
-    let minSeq = Number.POSITIVE_INFINITY;
+  /**
+   * What they say of key after key to rows in memory and those of the sequences: stored ones that are older than all of these say nothing.
+   * `isPartial`: rows of others are among them.
+   */
+  cursor(sequences: readonly Sequence[], isPartial: boolean): CoverCursor {
+    let minSeq = isPartial ? 0 : Number.POSITIVE_INFINITY;
     for (const { ssts, entrySeq } of sequences) {
-      if (entrySeq !== 0) minSeq = Math.min(minSeq, entrySeq);
-      else for (const info of ssts) minSeq = Math.min(minSeq, info.minSeq);
+      for (const info of ssts) minSeq = Math.min(minSeq, lowestSeq(info, entrySeq));
     }
+    const isNewer = ({ rangeDeletes }: Pick<SstInfo, "rangeDeletes">): boolean =>
+      rangeDeletes.some(({ maxSeq }) => maxSeq > minSeq);
     const parts: CoverPart[] = [
       ...this.#memory,
-      ...this.#stored.filter((info) => info.rangeDeletes.some(({ maxSeq }) => maxSeq > minSeq)),
+      ...this.#stored.filter(isNewer),
+      ...this.#listed.filter(isNewer),
     ];
     return new CoverCursor(parts, this.#reader, this.#options.seqMax);
   }
@@ -60,7 +69,7 @@ export class ScanCover {
   }
 
   #hidesAll(info: SstInfo, entrySeq: number): boolean {
-    const seq = entrySeq === 0 ? info.maxSeq : entrySeq;
+    const seq = highestSeq(info, entrySeq);
     const { firstKey, lastKey } = info;
     const { seqMax } = this.#options;
     return (
@@ -78,9 +87,8 @@ export class ScanCover {
     );
   }
 
-  #isWithin({ rangeDeletes, minSeq }: SstInfo): boolean {
-    const { bounds, seqMax } = this.#options;
-    if (minSeq > seqMax) return false;
+  #isWithin({ rangeDeletes }: Pick<SstInfo, "rangeDeletes">): boolean {
+    const { bounds } = this.#options;
     return rangeDeletes.some(
       ({ start, end, endless }) =>
         isBelowUpper(bounds, start, 0, start.length) &&

@@ -25,17 +25,26 @@ export interface SortedRunOptions {
 
 /** Gives rows inside the bounds. Rows that carry no seq get that of their entry. */
 export class SortedRunIterator implements RowIterator {
-  readonly row: RowRef = new RowRef();
+  readonly row: RowRef;
   readonly #sequence: Sequence;
   readonly #tables: TableStore;
   readonly #options: SortedRunOptions;
   /** The SST that `#current` reads, or will read; outside of the list when there is none left. */
   #index: number;
   #current: SstIterator | undefined;
+  /** The seq of the rows of `#current` where they carry none, otherwise 0. */
+  #rowSeq = 0;
   /** Reads the SST after `#index`, ahead of time. */
   #next: SstIterator | undefined;
 
-  constructor(sequence: Sequence, tables: TableStore, options: SortedRunOptions) {
+  /** `row` is where rows are put: of its own, or of whoever has several of these one after another. */
+  constructor(
+    sequence: Sequence,
+    tables: TableStore,
+    options: SortedRunOptions,
+    row: RowRef = new RowRef(),
+  ) {
+    this.row = row;
     this.#sequence = sequence;
     this.#tables = tables;
     this.#options = options;
@@ -50,7 +59,7 @@ export class SortedRunIterator implements RowIterator {
       if (current.isNearEnd && this.#next === undefined) this.#openNext();
       if (step === Step.row) {
         this.row.copyFrom(current.row);
-        if (this.#sequence.entrySeq !== 0) this.row.seq = this.#sequence.entrySeq;
+        if (this.#rowSeq !== 0) this.row.seq = this.#rowSeq;
         return step;
       }
       if (step === Step.pending) return step;
@@ -73,6 +82,16 @@ export class SortedRunIterator implements RowIterator {
     this.#open()?.seek(key);
   }
 
+  /** True when the last SST is being read and nothing of it has to be fetched any more. */
+  get isNearEnd(): boolean {
+    return this.#current?.isNearEnd === true && this.#sequence.ssts[this.#nextIndex] === undefined;
+  }
+
+  /** Opens the first SST and fetches its first window ahead of time. Before the first step. */
+  prefetch(): void {
+    this.#open()?.prefetch();
+  }
+
   close(): void {
     this.#moveTo(-1);
   }
@@ -91,6 +110,12 @@ export class SortedRunIterator implements RowIterator {
     this.#current = this.#next;
     this.#next = undefined;
     this.#index = this.#nextIndex;
+    this.#setRowSeq();
+  }
+
+  #setRowSeq(): void {
+    const { entrySeq, ssts } = this.#sequence;
+    this.#rowSeq = entrySeq || (ssts[this.#index]?.seq ?? 0);
   }
 
   get #nextIndex(): number {
@@ -98,7 +123,10 @@ export class SortedRunIterator implements RowIterator {
   }
 
   #open(): SstIterator | undefined {
-    this.#current ??= this.#iteratorOf(this.#index);
+    if (this.#current === undefined) {
+      this.#current = this.#iteratorOf(this.#index);
+      this.#setRowSeq();
+    }
     return this.#current;
   }
 

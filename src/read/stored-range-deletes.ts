@@ -2,7 +2,6 @@
 import { compareBytes } from "../common/bytes.js";
 import type { FragmentedTombstones } from "../common/fragmented-tombstones.js";
 import { Feature, type Manifest, type SstInfo, type TombstoneSpan } from "../format/manifest.js";
-import { sstsOf } from "./candidates.js";
 
 /** What reads them; see `TableStore`. */
 export interface RangeDeleteReader {
@@ -12,14 +11,17 @@ export interface RangeDeleteReader {
   loadRangeDeletes(info: SstInfo, signal?: AbortSignal): Promise<FragmentedTombstones>;
 }
 
-/** SSTs with range deletes of one L0 entry or run, by their spans, which do not overlap. */
+/**
+ * SSTs with range deletes of one L0 entry or run, in key order. Their range deletes do not overlap, but the first and last spans of neighbours
+ * may, where they are not exact.
+ */
 export type Holders = readonly SstInfo[];
 
 /** Those of each L0 entry and each run, in the order of the manifest. */
 interface StoredRangeDeletes {
   readonly l0: readonly Holders[];
   readonly runs: readonly Holders[];
-  /** Those that have any, newest first. */
+  /** Those that have any, newest first; without those of runs with lists of their own. */
   readonly newestFirst: readonly Holders[];
 }
 
@@ -33,8 +35,7 @@ export function storedRangeDeletes(manifest: Manifest): StoredRangeDeletes | und
     const having = (ssts: readonly SstInfo[]): Holders =>
       ssts.filter(({ rangeDeletes }) => rangeDeletes.length > 0);
     const l0 = manifest.l0.map(({ ssts }) => having(ssts));
-    // What is in the run's own object is not known before that is read.
-    const runs = manifest.runs.map((run) => (run.listBytes === 0 ? having(sstsOf(run)) : []));
+    const runs = manifest.runs.map((run) => having(run.ssts));
     const newestFirst = [...l0.toReversed(), ...runs].filter((holders) => holders.length > 0);
     stored = { l0, runs, newestFirst };
     known.set(manifest, stored);
@@ -42,13 +43,13 @@ export function storedRangeDeletes(manifest: Manifest): StoredRangeDeletes | und
   return stored;
 }
 
-/** Those that have any, newest first. */
+/** Those that have any, newest first; without those of runs with lists of their own. */
 export function holdersOf(manifest: Manifest): readonly Holders[] {
   return storedRangeDeletes(manifest)?.newestFirst ?? [];
 }
 
-/** The SST whose spans may hold the key. */
-export function holderOf(ssts: Holders, key: Uint8Array): SstInfo | undefined {
+/** The number of the last SST of which a span begins at the key or before it; -1 when there is none. */
+export function lastHolderAt(ssts: Holders, key: Uint8Array): number {
   let low = 0;
   let high = ssts.length;
   while (low < high) {
@@ -56,11 +57,13 @@ export function holderOf(ssts: Holders, key: Uint8Array): SstInfo | undefined {
     if (compareBytes(ssts[middle]!.rangeDeletes[0]!.start, key) <= 0) low = middle + 1;
     else high = middle;
   }
-  return ssts[low - 1];
+  return low - 1;
 }
 
+type Spanned = Pick<SstInfo, "rangeDeletes">;
+
 /** The number of the first span that does not end before the key: the one that holds it, if one does. */
-export function spanAt({ rangeDeletes }: SstInfo, key: Uint8Array): number {
+export function spanAt({ rangeDeletes }: Spanned, key: Uint8Array): number {
   let low = 0;
   let high = rangeDeletes.length;
   while (low < high) {
@@ -73,7 +76,7 @@ export function spanAt({ rangeDeletes }: SstInfo, key: Uint8Array): number {
 }
 
 /** The span that holds the key. */
-export function spanHolding(info: SstInfo, key: Uint8Array): TombstoneSpan | undefined {
+export function spanHolding(info: Spanned, key: Uint8Array): TombstoneSpan | undefined {
   const span = info.rangeDeletes[spanAt(info, key)];
   return span === undefined || compareBytes(span.start, key) > 0 ? undefined : span;
 }

@@ -3,6 +3,7 @@
  * priority. It stops when the cache is full, and never makes anything leave it but by accident. With a disk cache it goes on then: what
  * it fetches passes through that, and memory stays as it is.
  *
+ *  0. The lists of long runs are read, as far as they name SSTs of the range.
  *  1. All tables are opened, some at a time: one request each, and none where they are open.
  *  2. So are their range deletes: one request for each SST with some that its spans do not say whole.
  *  3. What is not cached of each is cut into windows, and those are fetched, some at a time, across all tables. A table that memory had
@@ -13,7 +14,8 @@ import { isBelowUpper, type KeyBounds, overlaps } from "../common/key-range.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { Table } from "../sst/table.js";
 import type { TableStore } from "../sst/table-store.js";
-import { type StoredView, sequencesWithin } from "./candidates.js";
+import { cutToBounds, type StoredView, sequencesWithin } from "./candidates.js";
+import { isListed, partsOf } from "./listed-runs.js";
 import { holdersOf } from "./stored-range-deletes.js";
 
 export interface WarmTablesOptions {
@@ -47,6 +49,8 @@ const windowBytes = 2 * 1024 * 1024;
 const blockOverheadBytes = 256;
 /** What range deletes take in memory, of their bytes in the store, about: keys that share their beginnings take more. */
 const decodedRangeDeletesShare = 6;
+/** A part of a list of SSTs takes less in memory. */
+const listRoomMin = 512 * 1024;
 /** What may pass through the disk cache, of its bound: when it is full, it gives up what is older than the newest three quarters. */
 const diskShare = 0.75;
 
@@ -78,6 +82,8 @@ class Warming {
   /** What may still pass through the disk cache. */
   #diskBytesLeft: number;
   #isMemoryFull = false;
+  /** There was no room for more of the lists. */
+  #isCut = false;
   /** Nothing more is fetched. */
   #isFull = false;
 
@@ -90,18 +96,36 @@ class Warming {
   async run(view: StoredView): Promise<WarmResult> {
     const { bounds, seqMax } = this.#options;
     const infos = sequencesWithin(view, bounds, seqMax).flatMap(({ ssts }) => ssts);
+    const holders = [...holdersOf(view.manifest).flat()];
+    await this.#readLists(view, infos, holders);
     const opened: (Table | undefined)[] = [];
     await this.#inParallel(infos.entries(), async ([i, info]) => {
       opened[i] = await this.#open(info);
     });
-    const covering = holdersOf(view.manifest)
-      .flat()
-      .filter((info) => mayCover(info, bounds));
+    const covering = holders.filter((info) => mayCover(info, bounds));
     await this.#inParallel(covering.values(), (info) => this.#cover(info));
     await this.#inParallel(this.#windows(infos, opened), (fetching) => fetching());
     const [tables, blocks, bytes] = [this.#tableCount, this.#blocks, this.#bytes];
     const disk = this.#tables.disk && this.#onDisk;
-    return { tables, blocks, bytes, complete: !this.#isFull, ...(disk && { disk }) };
+    return { tables, blocks, bytes, complete: !this.#isFull && !this.#isCut, ...(disk && { disk }) };
+  }
+
+  /** Adds what the lists of long runs name in the range, as long as there is room for the lists: what they name needs more. */
+  async #readLists(view: StoredView, infos: SstInfo[], holders: SstInfo[]): Promise<void> {
+    const { bounds, seqMax, signal, guard } = this.#options;
+    const { runLists, cache } = this.#tables;
+    for (const run of view.manifest.runs) {
+      if (!isListed(run)) continue;
+      guard();
+      for await (const part of partsOf(run, runLists, bounds, signal)) {
+        guard();
+        infos.push(...cutToBounds(part.ssts, bounds, seqMax));
+        holders.push(...part.holders);
+        if (cache.bytesFree > listRoomMin) continue;
+        this.#isCut = true;
+        return;
+      }
+    }
   }
 
   /** Works off the items, so many at once, until they end, one fails or the cache is full. */

@@ -1,13 +1,24 @@
 /**
- * `SstReader`: reads ranges of SSTs from the store until it is closed. A missing, shorter or longer object than the manifest says is
- * `CorruptionError`.
+ * `SstReader`: reads ranges of SSTs, and of the lists of long runs, from the store until it is closed. A missing, shorter or longer object
+ * than the manifest says is `CorruptionError`.
  */
 import { throwIfAborted, whenAborted, withSignal } from "../common/abort.js";
 import type { Bytes } from "../common/bytes.js";
-import { CorruptionError } from "../common/errors.js";
+import { CorruptionError, MissingObjectError } from "../common/errors.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
+
+interface SizedObject {
+  readonly key: string;
+  /** bytes */
+  readonly size: number;
+}
+
+interface ObjectRange {
+  readonly offset: number;
+  readonly length: number;
+}
 
 export class SstReader {
   readonly #store: ObjectStore;
@@ -27,11 +38,22 @@ export class SstReader {
    * `length` bytes from `offset` in one GET; `background` requests give way to others. Rejects at once when `signal` is aborted or the
    * reader is closed: the store is told, and not waited for.
    */
-  async read(
+  read(
     info: SstInfo,
     offset: number,
     length: number,
     background = false,
+    signal?: AbortSignal,
+  ): Promise<Bytes> {
+    const object = { key: ObjectPaths.sst(info.id), size: info.size };
+    return this.readObject(object, { offset, length }, background, signal);
+  }
+
+  /** The same of any object, of which the manifest says how large it is. */
+  async readObject(
+    object: SizedObject,
+    range: ObjectRange,
+    background: boolean,
     signal?: AbortSignal,
   ): Promise<Bytes> {
     if (this.#closed !== undefined) throw this.#closed;
@@ -41,7 +63,7 @@ export class SstReader {
     this.#underWay.add(end);
     const stopListening = whenAborted(signal, end);
     try {
-      return await this.#get(info, offset, length, background, request.signal);
+      return await this.#get(object, range, background, request.signal);
     } finally {
       this.#underWay.delete(end);
       stopListening();
@@ -65,27 +87,26 @@ export class SstReader {
   }
 
   async #get(
-    info: SstInfo,
-    offset: number,
-    length: number,
+    { key, size }: SizedObject,
+    range: ObjectRange,
     background: boolean,
     signal: AbortSignal,
   ): Promise<Bytes> {
-    const object = ObjectPaths.sst(info.id);
-    const isWhole = offset === 0 && length === info.size;
-    const getting = this.#store.get(object, {
-      ...(isWhole ? {} : { range: { offset, length } }),
+    const { offset, length } = range;
+    const isWhole = offset === 0 && length === size;
+    const getting = this.#store.get(key, {
+      ...(isWhole ? {} : { range }),
       ...(background ? { background } : {}),
       signal,
     });
     const stored = await withSignal(getting, signal);
-    if (stored === undefined) throw new CorruptionError(object, "the object is missing");
-    if (stored.size !== info.size) {
-      throw new CorruptionError(object, `it has ${stored.size} bytes, expected ${info.size}`);
+    if (stored === undefined) throw new MissingObjectError(key);
+    if (stored.size !== size) {
+      throw new CorruptionError(key, `it has ${stored.size} bytes, expected ${size}`);
     }
     if (stored.bytes.length !== length) {
       throw new CorruptionError(
-        object,
+        key,
         `the store answered ${stored.bytes.length} of ${length} bytes`,
         { offset },
       );

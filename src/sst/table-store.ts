@@ -1,7 +1,7 @@
 /**
  * `TableStore`: opens SSTs, with one request each, and keeps the open ones as long as the cache has room. Concurrent opens of one SST
  * share the request. The bound is on what is kept: whoever holds a `Table` may go on using it. Range deletes are read apart from tables:
- * range-delete-store.ts.
+ * range-delete-store.ts; and so are the lists of long runs: run-lists.ts.
  */
 import { withSignal } from "../common/abort.js";
 import type { Bytes } from "../common/bytes.js";
@@ -26,6 +26,7 @@ import { ObjectPaths } from "../object-store/paths.js";
 import type { BlockCache, IndexEntry, SstBlocks } from "./block-cache.js";
 import { propertiesMatch } from "./properties-match.js";
 import { RangeDeleteStore } from "./range-delete-store.js";
+import { RunLists } from "./run-lists.js";
 import { SstReader } from "./sst-reader.js";
 import { Table } from "./table.js";
 
@@ -41,6 +42,8 @@ export interface TableStoreOptions {
    * 1.5 MiB, which is what SSTs of 64 MiB stay within: more would take longer to arrive than another request takes.
    */
   tailBytesMax?: number | undefined;
+  /** Lists of long runs up to this size are read whole; default 256 KiB. */
+  wholeListBytesMax?: number | undefined;
   /** Lets scans ask filters that were made with it for the prefix that their bounds have in common. */
   prefixExtractor?: PrefixExtractor | undefined;
   /**
@@ -67,6 +70,8 @@ export class TableStore {
   readonly disk: TableStoreOptions["disk"];
   readonly background: boolean;
   readonly prefixExtractor: PrefixExtractor | undefined;
+  /** Of runs that are too long for the manifest. */
+  readonly runLists: RunLists;
   readonly #reader: SstReader;
   readonly #onDamage: ((id: Ulid) => void) | undefined;
   readonly #smallSstBytes: number;
@@ -85,6 +90,11 @@ export class TableStore {
     this.#onDamage = options.onDamage;
     this.#smallSstBytes = options.smallSstBytes ?? 64 * 1024;
     this.#tailBytesMax = options.tailBytesMax ?? 1.5 * 1024 * 1024;
+    this.runLists = new RunLists({
+      ...{ reader: this.#reader, databaseId: this.databaseId, cache: this.cache },
+      background: this.background,
+      wholeBytesMax: options.wholeListBytesMax,
+    });
     this.#rangeDeletes = new RangeDeleteStore({
       ...{ reader: this.#reader, cache: this.cache, background: this.background },
       onDamage: this.#onDamage,
@@ -192,6 +202,7 @@ export class TableStore {
     this.#reader.close(reason);
     for (const id of [...this.#tables.keys()]) this.#drop(id);
     this.#rangeDeletes.close();
+    this.runLists.close();
   }
 
   /** Whoever reads range deletes of a small SST needs its rows next, and both come with one request. */

@@ -35,14 +35,16 @@ test("a write is found if and only if there is one, in flushes and runs, also wh
       fc.array(key, { maxLength: 2 }),
       fc.option(span, { nil: undefined }),
       fc.constantFrom(0, 1 << 20),
-      async (groups, runCount, afterSeq, keys, range, cacheBytes) => {
+      fc.boolean(),
+      async (groups, runCount, afterSeq, keys, range, cacheBytes, isListed) => {
         let seq = 0;
         const written: { seq: number; write: Write }[] = [];
         const layers = groups.map((writes, i): Layer => {
           const numbered = writes.map((one) => ({ seq: ++seq, write: one }));
           written.push(...numbered);
           return {
-            place: i < runCount ? "run" : "flush",
+            place: i >= runCount ? "flush" : isListed ? "listed run" : "run",
+            movesLoads: true,
             versions: numbered.flatMap(({ seq: at, write: one }) =>
               "key" in one
                 ? [{ ...{ key: one.key, seq: at, value: "1" }, kind: RowKind.put, expiresAt: 0 }]

@@ -1,7 +1,6 @@
 /** What a `getMany` holds open at once. */
 import { expect, test, vi } from "vitest";
 import { decodeUtf8, encodeUtf8 } from "../../../src/common/bytes.js";
-import { UnsupportedError } from "../../../src/common/errors.js";
 import { toKeyBounds } from "../../../src/common/key-range.js";
 import { RowKind } from "../../../src/common/row.js";
 import type { SstInfo } from "../../../src/format/manifest.js";
@@ -96,7 +95,7 @@ test("a slice counts what is to be opened, and takes keys that add nothing along
 test("where the index is loaded in parts, keys count too, up to all parts", () => {
   const info = (id: string): SstInfo =>
     ({
-      ...{ id, minSeq: 1, maxSeq: 1, rowCount: 1 },
+      ...{ id, minSeq: 1, maxSeq: 1, rowCount: 1, seq: 0 },
       ...{ firstKey: encodeUtf8("a"), lastKey: encodeUtf8("z") },
     }) as unknown as SstInfo;
   const ssts = [info("large")];
@@ -111,19 +110,4 @@ test("where the index is loaded in parts, keys count too, up to all parts", () =
     }).end;
   expect(end(1e9, 330_000)).toBe(10);
   expect(end(200_000, 330_000)).toBe(100);
-});
-
-test("a getMany that cannot know where a key may be makes no request", async () => {
-  const { builder, view } = await stored(0);
-  const { store, tables } = builder;
-  const run = { ...view.manifest.runs[0]!, listBytes: 100 };
-  const manifest = { ...view.manifest, runs: [run] };
-  store.getCount = 0;
-  vi.spyOn(store, "get").mockRejectedValue(new Error("nobody waits for this"));
-  // The L0 SST is to be opened for either key, and the list of the run for the second.
-  const keys = [encodeUtf8("b"), encodeUtf8(name(7))];
-  await expect(getMany({ ...view, manifest }, tables, keys, options)).rejects.toThrow(
-    UnsupportedError,
-  );
-  expect(store.get).not.toHaveBeenCalled();
 });

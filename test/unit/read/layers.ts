@@ -15,7 +15,7 @@ interface DrawnDelete {
 
 const places = fc
   .tuple(
-    fc.array(fc.constant("run" as const), { maxLength: 2 }),
+    fc.array(fc.constantFrom("run" as const, "listed run" as const), { maxLength: 2 }),
     fc.array(fc.constantFrom("flush" as const, "load" as const), { maxLength: 3 }),
     fc.array(fc.constantFrom("memory" as const, "pending load" as const), { maxLength: 4 }),
   )
@@ -67,7 +67,7 @@ function layerOf(
     const seq = next();
     versions.push({ ...row, seq, value: `v${seq}` });
   }
-  return { place, versions, rangeDeletes };
+  return { place, versions, rangeDeletes, movesLoads: true };
 }
 
 /** The rows that a read at `seqMax` may see, oldest first: those that no range delete hides. */

@@ -4,12 +4,15 @@ import { expect, test } from "vitest";
 import { encodeUtf8 } from "../../../src/common/bytes.js";
 import { FragmentedTombstones } from "../../../src/common/fragmented-tombstones.js";
 import { Step } from "../../../src/iterator/row-iterator.js";
-import { CoverCursor, type CoverPart } from "../../../src/read/cover-cursor.js";
-import type { RangeDeleteReader } from "../../../src/read/stored-range-deletes.js";
+import { CoverCursor, type CoverPart, type CoverReader } from "../../../src/read/cover-cursor.js";
 import { UncoveredRows } from "../../../src/read/uncovered-rows.js";
 import { ArrayIterator, drain, makeRows, showRow } from "../../support/array-iterator.js";
 
-const noReader: RangeDeleteReader = {
+/** No run has a list of its own. */
+const noLists = undefined as unknown as CoverReader["runLists"];
+
+const noReader: CoverReader = {
+  runLists: noLists,
   rangeDeletesOf: () => undefined,
   loadRangeDeletes: () => Promise.reject(new Error("nothing is stored")),
 };
@@ -138,7 +141,8 @@ test("range deletes of an SST are read where its spans do not say enough, and on
     { start: "d", end: "e", seq: 8 },
   ]);
   const loads: string[] = [];
-  const reader: RangeDeleteReader = {
+  const reader: CoverReader = {
+    runLists: noLists,
     rangeDeletesOf: () => undefined,
     loadRangeDeletes: async ({ id }) => {
       loads.push(id);

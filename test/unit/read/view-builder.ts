@@ -1,6 +1,6 @@
 /** Views for tests: the same rows as MemTables, L0 entries and sorted runs of tiny SSTs in a store that counts. */
 import { ByteWriter } from "../../../src/common/byte-writer.js";
-import { emptyBytes, encodeUtf8 } from "../../../src/common/bytes.js";
+import { compareBytes, emptyBytes, encodeUtf8 } from "../../../src/common/bytes.js";
 import type { RangeTombstone } from "../../../src/common/range-tombstone.js";
 import { compareRows, OperationKind, RowKind, type RowRef } from "../../../src/common/row.js";
 import {
@@ -9,8 +9,10 @@ import {
   type Manifest,
   type SortedRun,
   type SstInfo,
+  type TombstoneSpan,
 } from "../../../src/format/manifest.js";
 import { encodeRangeEnd } from "../../../src/format/range-delete-operation.js";
+import { encodeRunList } from "../../../src/format/run-list.js";
 import { SstBuilder } from "../../../src/format/sst-builder.js";
 import { appendOperation } from "../../../src/format/wal-record.js";
 import { MemTable } from "../../../src/memtable/mem-table.js";
@@ -37,9 +39,11 @@ export interface Version {
  * not name yet, in any order.
  */
 export interface Layer {
-  readonly place: "run" | "flush" | "load" | "memory" | "pending load";
+  readonly place: "run" | "listed run" | "flush" | "load" | "memory" | "pending load";
   /** For either load, all of one seq. */
   readonly versions: readonly Version[];
+  /** In runs, SSTs of a single put are made as of a load: the row has no seq, the SST has. */
+  readonly movesLoads?: boolean | undefined;
   /** Not of loads; of the same seqs as the versions are. Their order among these is that of the seqs. */
   readonly rangeDeletes?: readonly StringTombstone[] | undefined;
 }
@@ -79,7 +83,9 @@ export class ViewBuilder {
   constructor(smallSstBytes = 0, cacheBytes: number = 1 << 20, tailBytesMax?: number) {
     const cache = new BlockCache(cacheBytes);
     const sizes = { smallSstBytes, tailBytesMax };
-    this.tables = new TableStore({ store: this.store, databaseId, cache, ...sizes });
+    // Of the lists of runs no more is read than is needed.
+    const lists = { wholeListBytesMax: 0 };
+    this.tables = new TableStore({ store: this.store, databaseId, cache, ...sizes, ...lists });
   }
 
   async build(layers: readonly Layer[], keysPerSst = 3): Promise<DbView> {
@@ -97,6 +103,7 @@ export class ViewBuilder {
       const isLoad = place === "load" || place === "pending load";
       const ssts = await this.#writeSsts(layer, isLoad, place === "flush" ? 1e9 : keysPerSst);
       if (place === "run") runs.unshift(sortedRun(ssts));
+      else if (place === "listed run") runs.unshift(await this.#listedRun(sortedRun(ssts)));
       else {
         const entries = place === "pending load" ? loads : l0;
         entries.push({ ssts, seq: isLoad ? versions[0]!.seq : 0 });
@@ -117,8 +124,17 @@ export class ViewBuilder {
   }
 
   /** One SST per so many keys. Range deletes are cut where the next SST begins. */
+  /** The same run with its list in an object of its own, one or two SSTs to a part. */
+  async #listedRun(run: SortedRun): Promise<SortedRun> {
+    const { bytes, indexOffset } = encodeRunList(databaseId, run.id, run.ssts, 150);
+    await this.store.put(ObjectPaths.run(run.id), bytes);
+    const spans = run.ssts.flatMap(({ rangeDeletes }) => rangeDeletes);
+    const rangeDeletes = spans.length === 0 ? [] : [hullOf(spans)];
+    return { ...run, ssts: [], listBytes: bytes.length, indexOffset, rangeDeletes };
+  }
+
   async #writeSsts(
-    { versions, rangeDeletes = [] }: Layer,
+    { versions, rangeDeletes = [], movesLoads = false }: Layer,
     isLoad: boolean,
     keysPerSst: number,
   ): Promise<SstInfo[]> {
@@ -132,14 +148,18 @@ export class ViewBuilder {
       const zone = { start: i === 0 ? "" : keys[i]!, end: keys[i + keysPerSst] };
       const id = `01BX5ZZKBKACTAV9WEVGEM${String(1000 + this.#sstCount++)}`;
       const builder = new SstBuilder({ id, databaseId, blockBytes: 64, indexPartitionBytes: 64 });
-      for (const row of rows) if (own.has(Buffer.from(row.key()).toString())) builder.add(row);
-      for (const tombstone of rangeDeletes) {
-        const part = cut(tombstone, zone);
-        if (part !== undefined) builder.addRangeDelete(encoded(part));
-      }
+      const given = rows.filter((row) => own.has(Buffer.from(row.key()).toString()));
+      const parts = rangeDeletes.map((tombstone) => cut(tombstone, zone));
+      const deletes = parts.filter((part) => part !== undefined);
+      const isMoved =
+        movesLoads && given.length === 1 && deletes.length === 0 && given[0]!.kind === RowKind.put;
+      const seq = isMoved ? given[0]!.seq : 0;
+      if (isMoved) given[0]!.seq = 0;
+      for (const row of given) builder.add(row);
+      for (const part of deletes) builder.addRangeDelete(encoded(part));
       const { chunks, info } = builder.finish();
       await writeSst(this.store, ObjectPaths.sst(id), chunks);
-      infos.push(info);
+      infos.push({ ...info, seq });
     }
     return infos;
   }
@@ -189,5 +209,19 @@ function memTable({ versions, rangeDeletes = [] }: Layer): MemTable {
 function sortedRun(ssts: readonly SstInfo[]): SortedRun {
   const { firstKey } = ssts[0]!;
   const { lastKey } = ssts[ssts.length - 1]!;
-  return { ssts, firstKey, lastKey, listBytes: 0 } as unknown as SortedRun;
+  return {
+    ...{ id: ssts[0]!.id, ssts, firstKey, lastKey, sstCount: ssts.length, level: 0 },
+    ...{ listBytes: 0, indexOffset: 0, rangeDeletes: [] as const, rowCount: 0, size: 0 },
+  };
+}
+
+function hullOf(spans: readonly TombstoneSpan[]): TombstoneSpan {
+  const inOrder = spans.toSorted((a, b) => compareBytes(a.start, b.start));
+  const last = spans.toSorted((a, b) => compareBytes(a.end, b.end)).at(-1)!;
+  const endless = spans.some((span) => span.endless);
+  return {
+    ...{ start: inOrder[0]!.start, end: endless ? emptyBytes : last.end, endless, minSeq: 0 },
+    count: spans.reduce((sum, { count }) => sum + count, 0),
+    maxSeq: Math.max(...spans.map(({ maxSeq }) => maxSeq)),
+  };
 }

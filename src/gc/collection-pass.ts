@@ -9,7 +9,6 @@ import {
   type RetiredObjects,
   WalLocation,
 } from "../format/manifest.js";
-import { decodeRetiredList } from "../format/retired-list-codec.js";
 import {
   dropExpiredCheckpoints,
   isList,
@@ -23,11 +22,12 @@ import type { StoredManifest } from "../manifest/stored-manifest.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { RequestCount } from "./background-store.js";
-import { type Collectible, collectible, type RetiredLists } from "./collectible.js";
+import { type Collectible, collectible } from "./collectible.js";
 import { type CollectBudget, type CollectionResult, FreedCount } from "./collection-result.js";
 import { BudgetLeft, type Deletable, deletablesOf, deleteAll, GoneEntries } from "./deletions.js";
 import { newestOld } from "./newest-old.js";
-import { eachOf, GoneObject, type PinnedStates } from "./pinned-states.js";
+import type { PinnedStates } from "./pinned-states.js";
+import { readRetiredLists } from "./retired-lists.js";
 import { StoreAges } from "./store-ages.js";
 
 export interface PassOptions {
@@ -123,7 +123,7 @@ export class CollectionPass {
 
   async #find(manifest: Manifest): Promise<Collectible> {
     const { states, signal, graceMs, walStores } = this.#options;
-    const lists = await this.#readLists(manifest);
+    const lists = await readRetiredLists(this.#options.store, manifest, signal);
     const entries = manifest.retired.filter((entry) => !isList(entry));
     const all = [...entries, ...[...lists.values()].flat()];
     const numbers = [...new Set(all.map((entry) => entry.manifestNumber))].sort((a, b) => a - b);
@@ -139,19 +139,6 @@ export class CollectionPass {
     if (manifest.pinned.walLocation !== WalLocation.other || walStores.length > 1) return found;
     // The logs are out of sight.
     return { ...found, retired: found.retired.filter((entry) => !isWal(entry)) };
-  }
-
-  async #readLists(manifest: Manifest): Promise<RetiredLists> {
-    const { store, signal } = this.#options;
-    const lists = new Map<Ulid, readonly RetiredObjects[]>();
-    const ids = manifest.retired.filter(isList).flatMap((entry) => entry.ids);
-    await eachOf(ids, async (id) => {
-      const path = ObjectPaths.retiredList(id);
-      const object = await store.get(path, { signal });
-      if (object === undefined) throw new GoneObject(path);
-      lists.set(id, decodeRetiredList(object.bytes, path, manifest.databaseId, id));
-    });
-    return lists;
   }
 
   /** The highest number whose manifest is older than the retention; 0 when there is none. Numbers ascend with time. */

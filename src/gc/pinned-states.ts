@@ -102,6 +102,7 @@ function namedBy(manifest: Manifest, onSst: (sst: SstInfo) => void): NamedState 
 export async function eachOf<T>(
   items: Iterable<T>,
   work: (item: T) => Promise<void>,
+  inFlight: number = readsInFlight,
 ): Promise<void> {
   const queue = [...items];
   let isFailed = false;
@@ -115,5 +116,5 @@ export async function eachOf<T>(
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(readsInFlight, queue.length) }, worker));
+  await Promise.all(Array.from({ length: Math.min(inFlight, queue.length) }, worker));
 }

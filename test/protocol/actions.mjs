@@ -4,11 +4,14 @@
 import { addCloser } from "./closer.mjs";
 import { addCollector } from "./collector.mjs";
 import { addCompactor } from "./compactor.mjs";
+import { addCoordinator } from "./coordinator.mjs";
+import { addExecutor } from "./executor.mjs";
 import { addFlusher } from "./flusher.mjs";
 import { addKeeper } from "./keeper.mjs";
 import { addLoader } from "./loader.mjs";
 import { addOpener } from "./opener.mjs";
 import { addReader } from "./reader.mjs";
+import { addSnapshot } from "./snapshot.mjs";
 import { cloneProcess, plants } from "./state.mjs";
 import { applyLate, describeRequest } from "./store.mjs";
 import { addCrash, addWriter } from "./writer.mjs";
@@ -16,9 +19,12 @@ import { addCrash, addWriter } from "./writer.mjs";
 const rolesOf = {
   W: [addOpener, addWriter, addFlusher, addLoader, addCloser, addCrash],
   C: [addCompactor],
+  D: [addCoordinator],
+  E: [addExecutor],
   G: [addCollector],
   K: [addKeeper],
   R: [addReader],
+  S: [addSnapshot],
 };
 
 function acting(next, name) {
@@ -48,6 +54,7 @@ export function actionsOf(state, config) {
     });
   }
   if (config.deletesManifests && state.faults.deletion) addManifestDeletions(state, config, push);
+  if (config.deletesJobStates && state.faults.deletion) addJobStateDeletions(state, push);
   if (config.usesHint) addHints(state, config, push);
   return actions;
 }
@@ -62,6 +69,16 @@ function addManifestDeletions(state, config, push) {
     if (number >= newest || !isOld || pinned.includes(number)) continue;
     push(`collector deletes manifest ${number}`, (next) => {
       delete next.manifests[number];
+      next.faults.deletion--;
+    });
+  }
+}
+
+function addJobStateDeletions(state, push) {
+  for (const number of Object.keys(state.jobStates).map(Number)) {
+    if (number >= state.truth.jobStates.newest) continue;
+    push(`collector deletes job state ${number}`, (next) => {
+      delete next.jobStates[number];
       next.faults.deletion--;
     });
   }

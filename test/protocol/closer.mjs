@@ -22,7 +22,7 @@ export function addCloser(role) {
     transition: (manifest, process, state) => {
       const walStart = { epoch: process.epoch, id: process.nextWalId };
       const retired = [...manifest.retired, ...retiredWal(config, manifest, state, walStart)];
-      return { ...manifest, walStart, walChain: [], retired };
+      return { ...manifest, walStart, walChain: [], retired, snapshotSeq: 0 };
     },
     onWin: (_next, process) => {
       process.step = "closed";

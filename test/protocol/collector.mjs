@@ -1,10 +1,16 @@
 // The collector, with a grace period of 0: it deletes what the retired list of a manifest names and no checkpoint
 // needs. With `config.sweep` it lists instead, and deletes what was uploaded and never named.
 
-import { mintedNumber, plants, walName } from "./state.mjs";
+import { addRetiredCollector, sweptUpTo } from "./retired.mjs";
+import { mintedNumber, plants, sstsOf, walName } from "./state.mjs";
 import { deleteObject } from "./store.mjs";
 
-export function addCollector({ config, state, name, self, add }) {
+export function addCollector(role) {
+  const { config, state, name, self, add } = role;
+  if (config.takesOff?.includes(name)) {
+    addRetiredCollector(role);
+    return;
+  }
   const { newest } = state.truth;
   const sweep = config.collectors?.includes(name) ? undefined : config.sweep;
   switch (self.step) {
@@ -87,7 +93,7 @@ function addDeletes({ state, self, add }) {
 
 function retiredObjects(config, state, { manifest, pinned }) {
   const spared = plants(config, "expired-checkpoint-ignored") ? [] : pinned;
-  const used = new Set(spared.flatMap(({ l0, runs }) => [...l0, ...runs].map((id) => `sst/${id}`)));
+  const used = new Set(spared.flatMap((at) => sstsOf(at).map((id) => `sst/${id}`)));
   for (const { wal = [], tables = [] } of manifest.checkpoints) {
     if (!plants(config, "checkpointed-wal-collected")) {
       for (const key of wal) used.add(`wal/${walName(key)}`);
@@ -106,12 +112,15 @@ function retiredObjects(config, state, { manifest, pinned }) {
 
 /** What lies below both floors of a manifest read before the listing, and is named by nothing in it. */
 function orphans(config, state, { manifest, pinned, jobs, bound }) {
-  const named = new Set([manifest, ...pinned].flatMap(({ l0, runs }) => [...l0, ...runs]));
-  const hasCompactor = config.processes.includes("C0");
+  const named = new Set([manifest, ...pinned].flatMap(sstsOf));
+  for (const name of manifest.retired) {
+    const [kind, id] = name.split("/");
+    if (kind !== "wal") named.add(Number(id));
+  }
   const limit = plants(config, "sweep-by-age")
     ? Number.POSITIVE_INFINITY
     : config.sweep === "floors"
-      ? Math.min(manifest.writerFloor, hasCompactor ? manifest.compactorFloor : Infinity)
+      ? sweptUpTo(config, manifest)
       : Math.min(bound - 1, ...Object.values(jobs).map((start) => start - 1));
   return Object.keys(state.ssts)
     .map(Number)

@@ -7,7 +7,7 @@ const sstNames = (ids) => ids.map((id) => `sst/${id}`);
 
 export function addCompactor(role) {
   const { config, name, self, add } = role;
-  if (self.step === "idle" && self.jobCount < 1) addPick(role);
+  if (self.step === "idle" && self.jobCount < (role.config.jobsMax ?? 1)) addPick(role);
   if (self.step === "register") {
     add(`registers its job, start ${self.jobStart}`, (next, process) => {
       next.jobs[name] = process.jobStart;
@@ -21,7 +21,10 @@ export function addCompactor(role) {
         finish(name, next, process);
         return;
       }
-      next.ssts[process.output] = inputs.reduce((value, id) => value | next.ssts[id], 0);
+      const value = inputs.reduce((all, id) => all | next.ssts[id], 0);
+      next.ssts[process.output] = config.snapshots ? retained(next, process, value) : value;
+      next.truth.dropped |= value & ~next.ssts[process.output];
+      if (process.filters) next.truth.filtered |= value & ~next.ssts[process.output];
       process.step = "commit";
     });
   }
@@ -31,6 +34,15 @@ export function addCompactor(role) {
 function finish(name, next, process) {
   process.step = "idle";
   delete next.jobs[name];
+}
+
+/** Of the versions at or below `retainSeq` only the newest, or none where a filter drops it. */
+function retained({ truth }, { retainSeq, filters }, value) {
+  const isOld = (bit) => (value >> bit) & 1 && truth.seqs[bit] <= retainSeq;
+  const old = Object.keys(truth.seqs).filter(isOld);
+  old.sort((one, other) => truth.seqs[one] - truth.seqs[other]);
+  if (!filters) old.pop();
+  return old.reduce((kept, bit) => kept & ~(1 << bit), value);
 }
 
 function addPick({ config, name, state, add }) {
@@ -47,6 +59,10 @@ function addPick({ config, name, state, add }) {
     process.jobStart = Math.max(manifest.lastId, manifest.compactorFloor) + 1;
     process.output = process.jobStart * 10 + 5 + indexOf(name);
     process.jobCount++;
+    const { snapshotSeq, lastL0Seq } = manifest;
+    const isNeeded = snapshotSeq && !plants(config, "snapshot-seq-ignored");
+    process.retainSeq = isNeeded ? Math.min(snapshotSeq, lastL0Seq) : lastL0Seq;
+    process.filters = Boolean(config.filters && !snapshotSeq);
     process.step = config.sweep && config.sweep !== "floors" ? "register" : "merge";
   });
 }
@@ -66,7 +82,8 @@ function addPublish(role, config) {
 }
 
 /** The removal of exactly its inputs, only if they are still there. */
-function replaceInputs(config, manifest, { l0Inputs, runInputs, output }) {
+function replaceInputs(config, manifest, process) {
+  const { l0Inputs, runInputs, output, retainSeq, filters, knownNumber } = process;
   const { l0, runs, retired } = manifest;
   if (plants(config, "stale-l0-list")) {
     return { ...manifest, l0: [], runs: [output], retired: [...retired, ...sstNames(l0)] };
@@ -81,5 +98,9 @@ function replaceInputs(config, manifest, { l0Inputs, runInputs, output }) {
     retired: [...retired, ...sstNames(l0Inputs), ...sstNames(runInputs)],
     lastId: Math.max(manifest.lastId, mintedNumber(output)),
     compactorFloor: mintedNumber(output),
+    ...(config.snapshots && {
+      compactedSeq: Math.max(manifest.compactedSeq, retainSeq),
+      rewrittenNumber: filters ? knownNumber + 1 : manifest.rewrittenNumber,
+    }),
   };
 }

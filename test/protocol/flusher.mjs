@@ -3,6 +3,7 @@
 
 import { addCommit } from "./commit.mjs";
 import { becomeFenced } from "./opener.mjs";
+import { oldestOpenSeq } from "./snapshot.mjs";
 import { indexOf, mintedNumber, plants, seqsOf, walKey } from "./state.mjs";
 
 export const queueMax = 2;
@@ -61,7 +62,10 @@ function addBatch(role, batch) {
   if (!batch) return;
   const { from, count } = batch;
   addCommit(role, {
-    transition: (manifest, process, state) => retire(config, manifest, process, state, batch),
+    transition: (manifest, process, state) => ({
+      ...retire(config, manifest, process, state, batch),
+      ...(config.snapshots && { snapshotSeq: snapshotSeqOf(role, process, state, batch) }),
+    }),
     beforeSend: (process) => {
       process.batch = batch;
     },
@@ -113,6 +117,15 @@ function retire(config, manifest, process, state, { from, count }) {
       ? Math.min(...minted.map(mintedNumber)) - 1
       : Math.max(manifest.writerFloor, process.lastMinted),
   };
+}
+
+/** The oldest seq that is open, or that a read of what is durable may open until the commit has landed. */
+function snapshotSeqOf({ config, name }, { durable, queue }, state, { from, count }) {
+  const open = oldestOpenSeq(state, name);
+  if (plants(config, "durable-read-below-a-commit")) return open;
+  const durableSeq = Math.max(0, ...seqsOf(state, durable));
+  const lastL0Seq = lastSeqOf(state, queue.slice(from, from + count));
+  return durableSeq < lastL0Seq ? Math.min(open || durableSeq, durableSeq) : open;
 }
 
 function lastSeqOf(state, tables) {

@@ -1,6 +1,16 @@
 // What must hold in every reachable state: it is checked after each action.
 
-import { indexOf, isWriter, seqsOf, walKey, walName, writesMax, writesOf } from "./state.mjs";
+import { checkNothingForgotten } from "./retired.mjs";
+import {
+  indexOf,
+  isWriter,
+  seqsOf,
+  sstsOf,
+  walKey,
+  walName,
+  writesMax,
+  writesOf,
+} from "./state.mjs";
 
 export class Violation extends Error {}
 
@@ -13,7 +23,7 @@ const bits = (value) => value.toString(2);
 /** The writes that the SSTs of a manifest hold. */
 export function contentOf(state, manifest, who) {
   let value = 0;
-  for (const id of [...manifest.l0, ...manifest.runs]) {
+  for (const id of sstsOf(manifest)) {
     if (state.ssts[id] === undefined) violate(`P5: ${who} names deleted sst ${id}`);
     value |= state.ssts[id];
   }
@@ -40,12 +50,20 @@ function loggedWrites(state, { walChain, walStart, lastL0Seq }) {
   return value;
 }
 
-/** Runs, then L0 from the oldest to the youngest: whatever comes later has higher seqs. */
+/**
+ * Runs (newest first), then L0 from the oldest to the youngest: whatever comes later has higher seqs. No two SSTs of a
+ * run hold the same.
+ */
 function checkSeqOrder(state, { l0, runs }) {
   let last = 0;
-  for (const id of [...runs, ...l0]) {
-    const seqs = seqsOf(state, state.ssts[id]);
-    if (Math.min(...seqs) <= last) violate(`sst ${id} is not behind older seqs: L0 is ${l0}`);
+  for (const ids of [...runs.toReversed(), ...l0]) {
+    let value = 0;
+    for (const id of [ids].flat()) {
+      if (value & state.ssts[id]) violate(`two SSTs of the run ${ids} hold the same rows`);
+      value |= state.ssts[id];
+    }
+    const seqs = seqsOf(state, value);
+    if (Math.min(...seqs) <= last) violate(`sst ${ids} is not behind older seqs: L0 is ${l0}`);
     last = Math.max(last, ...seqs);
   }
 }
@@ -68,7 +86,16 @@ export function checkInvariants(state) {
       }
     }
   }
+  for (const name in truth.pins) {
+    const number = truth.pins[name];
+    if (!manifests[number]) violate(`P5: ${name} reads deleted manifest ${number}`);
+    contentOf(state, manifests[number], `the manifest of the pinned ${name}`);
+  }
+  checkNothingForgotten(state, newest);
   recovered |= loggedWrites(state, newest);
+  checkDropped(state, recovered);
+  recovered |= truth.dropped;
+  for (const bit in truth.expiresAt) if (truth.expiresAt[bit] <= state.now) recovered |= 1 << bit;
   const lost = truth.acknowledged & ~recovered;
   if (lost) violate(`P1/P2: acknowledged writes ${bits(lost)} would not be recovered`);
 
@@ -80,6 +107,16 @@ export function checkInvariants(state) {
   }
   const phantom = (processes.R?.view ?? 0) & ~recovered;
   if (phantom) violate(`a reader saw ${bits(phantom)}, which would not be recovered`);
+}
+
+/** Of the versions of a key, the newest that was acknowledged is not dropped for an older one. */
+function checkDropped(state, recovered) {
+  const { acknowledged, dropped, filtered } = state.truth;
+  if (!dropped) return;
+  const promised = Math.max(0, ...seqsOf(state, acknowledged));
+  const left = Math.max(0, ...seqsOf(state, recovered | filtered));
+  if (left < promised)
+    violate(`P1: seq ${promised} was acknowledged, and ${left} is the newest left`);
 }
 
 /** P3: what survives of one writer is a prefix of what it wrote, and no two writes share a seq. */
@@ -99,7 +136,8 @@ function checkOrder(state, name, recovered, seqsSeen) {
 
 /** P1 and P2 from the inside: an open writer shows everything that older epochs were ever acknowledged. */
 function checkOpenView(state, name) {
-  const { epoch, view } = state.processes[name];
+  const { epoch } = state.processes[name];
+  const view = state.processes[name].view | state.truth.dropped;
   for (const other in state.processes) {
     const { epoch: otherEpoch } = state.processes[other];
     if (!isWriter(other) || !otherEpoch || otherEpoch >= epoch) continue;

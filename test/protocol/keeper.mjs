@@ -1,21 +1,28 @@
 // The keeper of checkpoints: it adds, drops, copies and restores them as its script says, by commits alone.
 
-import { addCommit } from "./commit.mjs";
+import { addCommit, isSuperseded } from "./commit.mjs";
 import { contentOf } from "./invariants.mjs";
-import { plants, walKey } from "./state.mjs";
+import { jobStates, manifests, takeNewest } from "./series.mjs";
+import { plants, sstsOf, walKey } from "./state.mjs";
 
-const sstNames = ({ l0, runs }) => [...l0, ...runs].map((id) => `sst/${id}`);
+const sstNames = (manifest) => sstsOf(manifest).map((id) => `sst/${id}`);
 
 export function addKeeper(role) {
   const { config, name, state, self, add } = role;
   const script = config.keeperScripts[name];
   if (self.scriptIndex >= script.length) return;
   const operation = script[self.scriptIndex];
+  if (operation === "emptyJobs") {
+    addEmptyJobs(role);
+    return;
+  }
   if (self.step === "idle") {
     add(`reads manifest ${state.truth.newest}`, (next, process) => {
-      process.knownNumber = next.truth.newest;
-      process.known = next.manifests[process.knownNumber];
-      process.newestSince = next.now;
+      takeNewest(manifests, next, process);
+      if (isSuperseded(name, process, process.known)) {
+        giveUp(next, process);
+        return;
+      }
       process.readCheckpoints = process.known.checkpoints;
       process.step = "commit";
     });
@@ -26,6 +33,9 @@ export function addKeeper(role) {
   const end = (next, process) => {
     process.scriptIndex++;
     process.step = "idle";
+    if (operation === "claim") process.compactorEpoch = process.known.compactorEpoch;
+    if (operation === "refresh") pin(next, process, name);
+    if (operation === "drop") delete next.truth.pins[name];
     if (operation !== "restore") return;
     // Writes after the checkpoint are given up on purpose.
     const manifest = next.manifests[next.truth.newest];
@@ -35,7 +45,39 @@ export function addKeeper(role) {
     add("is refused", end);
     return;
   }
-  addCommit(role, { transition, onWin: end, onFenced: end, onInapplicable: end });
+  addCommit(role, { transition, onWin: end, onFenced: giveUp, onInapplicable: end });
+}
+
+/** Another took the compactor's role over meanwhile: the rest is not done. */
+function giveUp(_next, process) {
+  process.scriptIndex = Number.POSITIVE_INFINITY;
+  process.step = "idle";
+}
+
+/** What is restored is not what jobs were planned for: as a coordinator, it gives all of them up. */
+function addEmptyJobs(role) {
+  const { self, add } = role;
+  if (!self.jobs.known) {
+    add("lists the job states", (next, process) => {
+      const { compactorEpoch } = takeNewest(jobStates, next, process);
+      if (compactorEpoch > process.compactorEpoch) giveUp(next, process);
+    });
+    return;
+  }
+  addCommit(role, {
+    series: jobStates,
+    transition: (known, { compactorEpoch }) => ({ ...known, jobs: [], compactorEpoch }),
+    onWin: (_next, process) => {
+      process.scriptIndex++;
+    },
+    onFenced: giveUp,
+  });
+}
+
+/** A refresh that is acknowledged is relied on. */
+function pin(next, { known }, name) {
+  const mine = known.checkpoints.find(({ id }) => id === name);
+  if (mine) next.truth.pins[name] = mine.number;
 }
 
 /** The keys of the WAL objects from where replay starts, in the only log of the manifest. */
@@ -46,6 +88,7 @@ function storedRecords(state, { walStart }) {
 }
 
 const operations = {
+  claim: ({ manifest }) => ({ ...manifest, compactorEpoch: manifest.compactorEpoch + 1 }),
   /** A checkpoint is attached to the number of the commit that creates it. */
   add: ({ name, manifest, process }) => ({
     ...manifest,
@@ -68,6 +111,15 @@ const operations = {
       { id: name, number: Math.max(1, process.knownNumber - 1) },
     ],
   }),
+  /** Only one that is still listed; a reader whose checkpoint is gone is told so. */
+  refresh: ({ name, manifest, process }) => {
+    if (!manifest.checkpoints.some(({ id }) => id === name)) return null;
+    const refreshed = process.knownNumber + 1;
+    const checkpoints = manifest.checkpoints.map((each) =>
+      each.id === name ? { ...each, refreshed, expires: false } : each,
+    );
+    return { ...manifest, checkpoints };
+  },
   drop: ({ manifest }) =>
     manifest.checkpoints.length
       ? { ...manifest, checkpoints: manifest.checkpoints.slice(1) }

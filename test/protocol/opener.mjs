@@ -5,7 +5,7 @@ import { addCommit } from "./commit.mjs";
 import { addFences, firstUnfencedId } from "./fence.mjs";
 import { mint } from "./flusher.mjs";
 import { violate } from "./invariants.mjs";
-import { plants, walKey } from "./state.mjs";
+import { plants, sstsOf, walKey } from "./state.mjs";
 import { highestNumber } from "./store.mjs";
 
 export function becomeFenced(_state, process) {
@@ -105,6 +105,7 @@ function addClaim(role) {
       return {
         ...manifest,
         writerEpoch: epoch,
+        snapshotSeq: 0,
         walChain: [...manifest.walChain, epoch],
         writerFloor: config.claimLeavesFloor
           ? manifest.writerFloor
@@ -170,7 +171,7 @@ function replay(role, next, process) {
   const { known, epoch: ownEpoch, logEnds } = process;
   let stored = 0;
   let missing = false;
-  for (const id of [...known.l0, ...known.runs]) {
+  for (const id of sstsOf(known)) {
     if (next.ssts[id] === undefined) missing = true;
     else stored |= next.ssts[id];
   }

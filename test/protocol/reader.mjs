@@ -1,6 +1,6 @@
 // A reader of another process: it follows the manifests and, from where replay starts, the WAL object after object.
 
-import { plants, walKey, walName } from "./state.mjs";
+import { plants, sstsOf, walKey, walName } from "./state.mjs";
 
 export function addReader({ config, state, self, add }) {
   if (self.step === "idle") {
@@ -44,8 +44,8 @@ export function addReader({ config, state, self, add }) {
 
 /** Takes a manifest whose SSTs are all there; otherwise it stays where it is and polls again. */
 function adopt(next, process, number) {
-  const { l0, runs, walStart } = next.manifests[number];
-  const ids = [...l0, ...runs];
+  const { walStart } = next.manifests[number];
+  const ids = sstsOf(next.manifests[number]);
   if (ids.some((id) => next.ssts[id] === undefined)) return;
   for (const id of ids) process.view |= next.ssts[id];
   process.number = number;

@@ -1,6 +1,8 @@
 // The scenarios: each a world in which the protocol holds (clean), or one in which a rule is left out and the checker
 // must find what the rule is there for (planted). docs/protocol.md names each of them at the rules that it supports.
 
+import { compactionScenarios } from "./compaction-scenarios.mjs";
+import { clean, planted } from "./scenario.mjs";
 import * as worlds from "./worlds.mjs";
 
 const { twoWriters, threeWriters, flushing, threeFlushing, compacting, withoutWal } = worlds;
@@ -16,14 +18,6 @@ const {
   reading,
   closing,
 } = worlds;
-
-const clean = (id, title, config) => ({ id, title, kind: "clean", config });
-const planted = (id, title, config, extra) => ({
-  id,
-  title,
-  kind: "planted",
-  config: { planted: [id], ...config, ...extra },
-});
 
 /** @type {{ id: string, title: string, kind: "clean" | "planted", config: object }[]} */
 export const scenarios = [
@@ -311,4 +305,5 @@ export const scenarios = [
   planted("checkpointed-wal-collected", "a checkpoint's WAL objects go", durableCheckpoints),
   planted("checkpointed-load-collected", "the SST of a load in them goes", durableCheckpoints),
   planted("restore-leaves-the-retired-list", "a restore only puts its objects back", restoring),
+  ...compactionScenarios,
 ];

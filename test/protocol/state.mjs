@@ -8,6 +8,7 @@
 // Data is one bit for each write: bit `writer * writesMax + count`. A value is a set of writes.
 
 import { hash } from "node:crypto";
+import { cursor } from "./series.mjs";
 
 /** How many writes one writer may accept at most. */
 export const writesMax = 4;
@@ -27,6 +28,9 @@ export const walKey = (epoch, id) => epoch * walIdsMax + id;
 
 export const walName = (key) => `${Math.floor(key / walIdsMax)}.${key % walIdsMax}`;
 
+/** The SSTs that a manifest names. A run is one SST, or a list of several that hold different keys. */
+export const sstsOf = ({ l0, runs }) => [...l0, ...runs.flat()];
+
 /** An SST id is a minted number and, in its last digit, who minted it: ids of two roles never meet. */
 export const mintedNumber = (sstId) => Math.floor(sstId / 10);
 
@@ -39,20 +43,20 @@ export function seqsOf({ truth }, value) {
   return seqs;
 }
 
-const manifestsByContent = new Map();
+const frozenByContent = new Map();
 
-/** The one frozen object for a manifest of this content. */
-export function freezeManifest(manifest) {
-  const content = JSON.stringify(manifest);
-  const known = manifestsByContent.get(content);
+/** The one frozen object for a manifest or a state of jobs of this content. */
+export function freezeContent(object) {
+  const content = JSON.stringify(object);
+  const known = frozenByContent.get(content);
   if (known) return known;
-  const serial = manifestsByContent.size;
-  Object.defineProperty(manifest, "toJSON", { value: () => serial });
-  manifestsByContent.set(content, Object.freeze(manifest));
-  return manifest;
+  const serial = frozenByContent.size;
+  Object.defineProperty(object, "toJSON", { value: () => serial });
+  frozenByContent.set(content, Object.freeze(object));
+  return object;
 }
 
-const firstManifest = freezeManifest({
+export const firstManifest = freezeContent({
   token: "init",
   writerEpoch: 1,
   walStart: { epoch: 1, id: 0 },
@@ -64,20 +68,15 @@ const firstManifest = freezeManifest({
   lastId: 0, // the highest minted number that was ever named
   lastL0Seq: 0, // replay skips what is at or below it
   writerFloor: 0,
+  compactorEpoch: 0,
   compactorFloor: 0,
+  snapshotSeq: 0, // the oldest seq that is open, when L0 was last appended to
+  compactedSeq: 0, // reads at it and above it are exact
+  rewrittenNumber: 0, // the last commit that changed what all seqs read
   createdAt: 0,
 });
 
-// What every committer keeps: the manifest it believes newest, since when, and where its commit stands.
-const committer = {
-  step: "idle",
-  knownNumber: 0,
-  known: null,
-  newestSince: 0,
-  commitCount: 0,
-  outcomeUnknown: false,
-  confirming: false, // the age rule asks for a listing before the outcome is believed
-};
+const committer = { step: "idle", ...cursor };
 
 const newProcess = {
   W: () => ({
@@ -106,18 +105,67 @@ const newProcess = {
     joinedCount: 0, // loads that have taken their seq
     tables: [], // the SSTs that a record of the WAL, still to be sent, names instead of its rows, each with its bit
   }),
-  C: () => ({ ...committer, jobCount: 0, l0Inputs: [], runInputs: [], output: 0, jobStart: 0 }),
-  G: () => ({
+  C: () => ({
+    ...committer,
+    jobCount: 0,
+    l0Inputs: [],
+    runInputs: [],
+    output: 0,
+    jobStart: 0,
+    retainSeq: 0,
+    filters: false,
+  }),
+  D: () => ({
+    ...committer,
+    jobs: { ...cursor }, // what it knows of the states of jobs
+    compactorEpoch: 0,
+    job: null, // the one that its commit is about
+    planCount: 0,
+    lastMinted: 0,
+  }),
+  E: () => ({
     step: "idle",
+    jobs: { ...cursor },
+    jobId: 0,
+    claim: null,
+    claimCount: 0,
+    output: 0,
+    part: 0, // of its job, that it builds
+    lastMinted: 0,
+  }),
+  G: () => ({
+    ...committer,
     passCount: 0,
+    expired: null, // checkpoints, each as it was when its age was judged
+    gone: null, // what it has deleted and not yet taken off
+    list: null, // of retired objects, that it uploads
     manifest: null,
     pinned: [], // manifests that the checkpoints of `manifest` name
     jobs: null,
     bound: null,
     doomed: null,
   }),
-  K: () => ({ ...committer, scriptIndex: 0, readCheckpoints: [] }),
+  K: () => ({
+    ...committer,
+    scriptIndex: 0,
+    readCheckpoints: [],
+    jobs: { ...cursor },
+    compactorEpoch: 0,
+  }),
+  S: () => ({ step: "idle", of: null, number: 0, seq: 0, memory: 0, expected: 0, accepted: 0 }),
   R: () => ({ step: "idle", number: 0, epoch: 0, id: 0, view: 0 }),
+};
+
+const noFaults = {
+  crash: 0,
+  lost: 0,
+  late: 0,
+  conflict: 0,
+  tick: 0,
+  deletion: 0,
+  reclaim: 0,
+  raise: 0,
+  giveUp: 0,
 };
 
 /** The state before the first action: manifest 1 exists, and W0 (where there is one) is open with epoch 1. */
@@ -129,12 +177,25 @@ export function initialState(config) {
     wal: {},
     ssts: {},
     jobs: {},
+    jobStates: {},
     inFlight: [], // requests whose sender has stopped waiting; they may still be applied
     now: 0, // in halves of the manifest retention
-    faults: { crash: 0, lost: 0, late: 0, conflict: 0, tick: 0, deletion: 0, ...config.faults },
+    faults: { ...noFaults, ...config.faults },
     processes: {},
     // What really happened, known to the checker alone.
-    truth: { history: { 1: "init" }, newest: 1, acknowledged: 0, seqs: {} },
+    truth: {
+      history: { 1: "init" },
+      newest: 1,
+      jobStates: { history: {}, newest: 0 },
+      acknowledged: 0,
+      lists: {}, // what the objects hold that hold retired entries
+      wereNamed: null, // SSTs that manifests have named, where it is asked that none is forgotten
+      expiresAt: {}, // bit: when its row expires, by the store's time
+      pins: {}, // manifests that pinned readers were told are kept for them
+      dropped: 0, // by compactions, where writes are versions of one key
+      filtered: 0, // of those, by a filter
+      seqs: {},
+    },
   };
   for (const name of config.processes) state.processes[name] = newProcess[name[0]]();
   if (state.processes.W0) {
@@ -159,11 +220,19 @@ export function cloneState(state) {
     wal: { ...state.wal },
     ssts: { ...state.ssts },
     jobs: { ...state.jobs },
+    jobStates: { ...state.jobStates },
     inFlight: [...state.inFlight],
     now: state.now,
     faults: { ...state.faults },
     processes: { ...state.processes },
-    truth: { ...truth, history: { ...truth.history }, seqs: { ...truth.seqs } },
+    truth: {
+      ...truth,
+      history: { ...truth.history },
+      lists: { ...truth.lists },
+      pins: { ...truth.pins },
+      jobStates: { ...truth.jobStates, history: { ...truth.jobStates.history } },
+      seqs: { ...truth.seqs },
+    },
   };
 }
 

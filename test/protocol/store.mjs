@@ -1,8 +1,10 @@
 // The object store: every request is atomic, and listing is consistent. Nothing but the hint is ever overwritten.
 
-import { walKey, walName } from "./state.mjs";
+import { seriesOfRequest } from "./series.mjs";
+import { sstsOf, walKey, walName } from "./state.mjs";
 
-export const manifestRequest = (number, manifest) => ({ kind: "manifest", number, manifest });
+/** Of a series of numbered objects: a manifest, or a state of jobs. */
+export const numberedRequest = (kind, number, object) => ({ kind, number, object });
 
 export const fenceRequest = (key) => ({ kind: "wal", key, object: Object.freeze({ fence: true }) });
 
@@ -20,25 +22,30 @@ export function create(state, request) {
     state.wal[request.key] = request.object;
     return "created";
   }
-  if (state.manifests[request.number]) return "exists";
-  storeManifest(state, request);
+  if (seriesOfRequest(request).objectsOf(state)[request.number]) return "exists";
+  storeNumbered(state, request);
   return "created";
 }
 
 /** What a store that ignores the condition would do. */
 export function overwrite(state, request) {
-  storeManifest(state, request);
+  storeNumbered(state, request);
   return "created";
 }
 
-function storeManifest(state, { number, manifest }) {
-  const { truth } = state;
-  state.manifests[number] = manifest;
-  state.storedAt[number] = state.now;
+function storeNumbered(state, request) {
+  const { number, object } = request;
+  const { objectsOf, truthOf, kind } = seriesOfRequest(request);
+  const truth = truthOf(state);
+  objectsOf(state)[number] = object;
+  if (kind === "manifest") state.storedAt[number] = state.now;
   // A create far below the newest number, in a range that was deleted, is a stray and no history.
   if (number === truth.newest + 1) {
     truth.newest = number;
-    truth.history[number] = manifest.token;
+    truth.history[number] = object.token;
+    if (truth.wereNamed) {
+      truth.wereNamed = [...new Set([...truth.wereNamed, ...sstsOf(object)])];
+    }
   }
 }
 
@@ -56,10 +63,10 @@ export function applyLate(state, request) {
 }
 
 export const describeRequest = ({ kind, number, key, object, name }) =>
-  kind === "manifest"
-    ? `manifest ${number}`
-    : kind === "wal"
-      ? `${object.fence ? "fence" : "wal"} ${walName(key)}`
-      : `delete of ${name}`;
+  kind === "wal"
+    ? `${object.fence ? "fence" : "wal"} ${walName(key)}`
+    : kind === "delete"
+      ? `delete of ${name}`
+      : `${kind} ${number}`;
 
 export const highestNumber = (manifests) => Math.max(0, ...Object.keys(manifests).map(Number));

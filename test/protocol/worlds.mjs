@@ -1,7 +1,8 @@
 // The worlds that scenarios start from: which processes there are, what they do, and which faults may happen.
 //
 // A config has these fields, all optional but `processes`:
-// - processes: W* writers (W0 is open at the start), C* compactors, G* collectors, K* keepers of checkpoints, R a reader
+// - processes: W* writers (W0 is open at the start), C* compactors that do all alone, D* coordinators (D0 is open) and E*
+//   workers of compaction, G* collectors, K* keepers of checkpoints, R a reader
 // - writes: how many writes each writer may accept; putsInFlight: WAL groups at once (2); nonDurableWrites
 // - faults: how often each fault may happen. lost: applied, but the reply is lost. late: no reply, and it may be applied
 //   at any later time. crash: a writer dies with its PUTs on their way. conflict: a 409 that changes nothing.
@@ -20,7 +21,7 @@
 // - prepare: changes the first state
 // - planted: the rules that are left out
 
-import { freezeManifest } from "./state.mjs";
+import { freezeContent } from "./state.mjs";
 
 export const twoWriters = {
   processes: ["W0", "W1"],
@@ -111,7 +112,7 @@ export const sleeper = (kept, hintStoredAt = 0) => ({
       state.truth.history[number] = token;
       if (number !== 4 && !kept.includes(number)) continue;
       const checkpoints = number === 4 && kept.includes(2) ? [{ id: "pin", number: 2 }] : [];
-      state.manifests[number] = freezeManifest({
+      state.manifests[number] = freezeContent({
         ...first,
         token,
         writerEpoch: number,

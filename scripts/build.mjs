@@ -1,11 +1,13 @@
 // Builds dist/: declarations by the compiler, and the modules of each entry point put together with the few packages that
 // they need. A module of its own costs a third of a millisecond of every start, and there are over a hundred.
 import { execFileSync } from "node:child_process";
-import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { rolldown } from "rolldown";
 
 const entries = ["index", "object-store/s3", "testing/index", "cli/main"];
+// No module imports it: the chunk that starts a thread names it, as the file beside it.
+const threadEntry = "compaction/compaction-thread";
 // Loaded by what needs them, and only then.
 const external = [/^node:/, /^@aws-sdk\/(?!xml-builder)/, /^@smithy\//, "commander", "cli-table3"];
 // Each file costs a start a third of a millisecond: a group is one, with all that it imports and no group above it has.
@@ -37,7 +39,7 @@ chmodSync("dist/cli/main.js", 0o755);
 /** What entry points share is in dist/chunks/. Gives the modules of packages that were put in, by the package's folder. */
 async function bundle() {
   const build = await rolldown({
-    input: Object.fromEntries(entries.map((entry) => [entry, `src/${entry}.ts`])),
+    input: Object.fromEntries([...entries, threadEntry].map((entry) => [entry, `src/${entry}.ts`])),
     platform: "node",
     external,
     resolve: { extensionAlias: { ".js": [".ts", ".js"] } },
@@ -45,7 +47,8 @@ async function bundle() {
   const { output } = await build.write({
     dir: "dist",
     format: "esm",
-    entryFileNames: "[name].js",
+    entryFileNames: ({ name }) =>
+      name === threadEntry ? "chunks/compaction-thread.js" : "[name].js",
     chunkFileNames: "chunks/[name].js",
     sourcemap: true,
     codeSplitting,
@@ -55,6 +58,7 @@ async function bundle() {
       codegen: { removeWhitespace: true },
     },
   });
+  requireNamedFiles(output);
   const files = new Map();
   for (const { modules = {} } of output) {
     for (const id of Object.keys(modules)) {
@@ -63,6 +67,16 @@ async function bundle() {
     }
   }
   return files;
+}
+
+/** What a chunk names as a file beside it has to be there. */
+function requireNamedFiles(output) {
+  for (const { fileName, code = "" } of output) {
+    for (const [, named] of code.matchAll(/new URL\([`"']([^`"']+)[`"'], *import\.meta\.url\)/g)) {
+      const file = join("dist", dirname(fileName), named);
+      if (!existsSync(file)) throw new Error(`${fileName} names ${file}, which is not there.`);
+    }
+  }
 }
 
 /** Of a package without a file for it, the licence is what stands at the head of its modules. */

@@ -8,6 +8,7 @@ import {
   InternalError,
   InvalidArgumentError,
   MergeError,
+  MissingObjectError,
   MoraineError,
   NotFoundError,
   SnapshotGoneError,
@@ -20,7 +21,7 @@ import {
 import { CompactionFilterError } from "./compaction-filter.js";
 
 export interface CrossingError {
-  /** The class, where it is one of Moraine's. */
+  /** In `classes`, or that of another class. */
   readonly name: string;
   readonly message: string;
   readonly stack: string | undefined;
@@ -56,7 +57,8 @@ export function packError(error: unknown, causesLeft: number = causesMax): Cross
   }
   const hasCause = error.cause !== undefined && causesLeft > 0;
   return {
-    name: error instanceof MoraineError ? error.constructor.name : error.name,
+    name:
+      Object.keys(classes).find((name) => classes[name]?.Class === error.constructor) ?? error.name,
     message: error.message,
     stack: error.stack,
     fields,
@@ -68,7 +70,7 @@ export function packError(error: unknown, causesLeft: number = causesMax): Cross
 export function unpackError(packed: CrossingError): Error {
   const { name, message, stack, fields } = packed;
   const options = packed.cause === undefined ? undefined : { cause: unpackError(packed.cause) };
-  const error = makers[name]?.(packed, options) ?? new Error(message, options);
+  const error = classes[name]?.make(packed, options) ?? new Error(message, options);
   // Some classes say more than they are told, and said it when the error was made.
   error.message = message;
   if (stack !== undefined) error.stack = stack;
@@ -80,14 +82,19 @@ export function unpackError(packed: CrossingError): Error {
 }
 
 type Options = { cause: unknown } | undefined;
-type Maker = (packed: CrossingError, options: Options) => Error;
 
-const plain =
-  (Class: new (message: string, options: Options) => MoraineError): Maker =>
-  ({ message }, options) =>
-    new Class(message, options);
+interface CrossingClass {
+  readonly Class: unknown;
+  readonly make: (packed: CrossingError, options: Options) => Error;
+}
 
-const makers: Readonly<Record<string, Maker>> = {
+const plain = (Class: new (message: string, options: Options) => MoraineError): CrossingClass => ({
+  Class,
+  make: ({ message }, options) => new Class(message, options),
+});
+
+/** Their keys are said by nobody else: a bundler may call a class as it likes. */
+const classes: Readonly<Record<string, CrossingClass>> = {
   ClosedError: plain(ClosedError),
   ExistsError: plain(ExistsError),
   InternalError: plain(InternalError),
@@ -97,29 +104,48 @@ const makers: Readonly<Record<string, Maker>> = {
   UnknownOutcomeError: plain(UnknownOutcomeError),
   UnsupportedError: plain(UnsupportedError),
   UnsupportedStoreError: plain(UnsupportedStoreError),
-  StoreError: ({ message, fields }, options) =>
-    new StoreError(fields["reason"] as StoreErrorReason, message, {
-      ...options,
-      object: fields["object"] as string | undefined,
-      retryAfterMs: fields["retryAfterMs"] as number | undefined,
-    }),
-  CorruptionError: ({ message, fields }, options) =>
-    new CorruptionError(fields["object"] as string, message, {
-      ...options,
-      offset: fields["offset"] as number | undefined,
-    }),
-  MergeError: ({ message, fields }, options) =>
-    new MergeError(message, {
-      ...options,
-      key: fields["key"] as Uint8Array,
-      operator: fields["operator"] as string,
-    }),
-  CompactionFilterError: ({ message, fields }, options) =>
-    new CompactionFilterError(fields["key"] as Uint8Array, message, options),
-  FencedError: ({ message, fields }, options) =>
-    new FencedError(message, {
-      ...options,
-      ownEpoch: fields["ownEpoch"] as number,
-      seenEpoch: fields["seenEpoch"] as number | undefined,
-    }),
+  StoreError: {
+    Class: StoreError,
+    make: ({ message, fields }, options) =>
+      new StoreError(fields["reason"] as StoreErrorReason, message, {
+        ...options,
+        object: fields["object"] as string | undefined,
+        retryAfterMs: fields["retryAfterMs"] as number | undefined,
+      }),
+  },
+  CorruptionError: {
+    Class: CorruptionError,
+    make: ({ message, fields }, options) =>
+      new CorruptionError(fields["object"] as string, message, {
+        ...options,
+        offset: fields["offset"] as number | undefined,
+      }),
+  },
+  MissingObjectError: {
+    Class: MissingObjectError,
+    make: ({ fields }) => new MissingObjectError(fields["object"] as string),
+  },
+  MergeError: {
+    Class: MergeError,
+    make: ({ message, fields }, options) =>
+      new MergeError(message, {
+        ...options,
+        key: fields["key"] as Uint8Array,
+        operator: fields["operator"] as string,
+      }),
+  },
+  CompactionFilterError: {
+    Class: CompactionFilterError,
+    make: ({ message, fields }, options) =>
+      new CompactionFilterError(fields["key"] as Uint8Array, message, options),
+  },
+  FencedError: {
+    Class: FencedError,
+    make: ({ message, fields }, options) =>
+      new FencedError(message, {
+        ...options,
+        ownEpoch: fields["ownEpoch"] as number,
+        seenEpoch: fields["seenEpoch"] as number | undefined,
+      }),
+  },
 };

@@ -62,7 +62,9 @@ export function actionsOf(state, config) {
 /** Manifests are kept for the retention, and always while a checkpoint names them. */
 function addManifestDeletions(state, config, push) {
   const { newest } = state.truth;
-  const pinned = state.manifests[newest]?.checkpoints.map(({ number }) => number) ?? [];
+  const named = plants(config, "refresh-deleted") ? ["number"] : ["number", "refreshed"];
+  const pinned =
+    state.manifests[newest]?.checkpoints.flatMap((each) => named.map((name) => each[name])) ?? [];
   for (const number of Object.keys(state.manifests).map(Number)) {
     const isOld =
       state.storedAt[number] <= state.now - 2 || plants(config, "retention-floor-violated");

@@ -2,7 +2,7 @@
 // needs. With `config.sweep` it lists instead, and deletes what was uploaded and never named.
 
 import { addRetiredCollector, sweptUpTo } from "./retired.mjs";
-import { mintedNumber, plants, sstsOf, walName } from "./state.mjs";
+import { mintedNumber, plants, sstsOf, walKey, walName } from "./state.mjs";
 import { deleteObject } from "./store.mjs";
 
 export function addCollector(role) {
@@ -23,9 +23,9 @@ export function addCollector(role) {
         if (config.sweep === "jobs-manifest") {
           readManifest(next, process);
           process.bound = process.manifest.lastId;
-        } else process.jobs = { ...next.jobs };
+        } else if (config.sweep !== "wal") process.jobs = { ...next.jobs };
         if (config.sweep === "manifest-jobs-manifest") process.step = "third-read";
-        else startDeleting(process, orphans(config, next, process));
+        else startDeleting(process, swept(config, next, process));
       });
       return;
     case "third-read":
@@ -53,10 +53,13 @@ export function addCollector(role) {
   }
 }
 
+const swept = (config, next, process) =>
+  (config.sweep === "wal" ? leftovers : orphans)(config, next, process);
+
 const secondRead = ({ sweep }, newest) =>
   sweep === "jobs-manifest"
     ? `manifest ${newest}`
-    : sweep === "floors"
+    : sweep === "floors" || sweep === "wal"
       ? "the listing"
       : "the jobs";
 
@@ -108,6 +111,20 @@ function retiredObjects(config, state, { manifest, pinned }) {
     }
   }
   return names;
+}
+
+/** Records below the start of replay, that no checkpoint names: nothing but a fence is still needed there. */
+function leftovers(config, state, { manifest }) {
+  const { walStart, walChain, checkpoints } = manifest;
+  const used = checkpoints.flatMap(({ wal = [] }) => wal);
+  const isPast = (key) =>
+    plants(config, "sweep-off-the-chain")
+      ? !walChain.some((epoch) => walKey(epoch, 0) <= key && key < walKey(epoch + 1, 0))
+      : key < walKey(walStart.epoch, walStart.id);
+  return Object.keys(state.wal)
+    .map(Number)
+    .filter((key) => isPast(key) && !used.includes(key) && !state.wal[key].fence)
+    .map((key) => `wal/${walName(key)}`);
 }
 
 /** What lies below both floors of a manifest read before the listing, and is named by nothing in it. */

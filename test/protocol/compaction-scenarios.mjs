@@ -2,6 +2,7 @@
 
 import * as worlds from "./compaction-worlds.mjs";
 import { clean, planted } from "./scenario.mjs";
+import { flushing, loading } from "./worlds.mjs";
 
 const { coordinating, givingUp, working, workingBeside, expiring } = worlds;
 const { snapshots, collecting, listing, restoringBesideJobs, sleepingCoordinator } = worlds;
@@ -45,6 +46,23 @@ export const compactionScenarios = [
     faults: {},
     prepare: worlds.withCheckpoint(false),
   }),
+  clean("sweep-of-logs", "records below the start of replay go, beside a new writer", {
+    ...flushing,
+    sweep: "wal",
+    faults: {},
+  }),
+  clean("sweep-beside-all", "a load, jobs of two workers, collection and the sweep", {
+    ...loading,
+    processes: ["W0", "D0", "E0", "E1", "G0", "G1"],
+    collectors: ["G0"],
+    shortBatches: false,
+    faults: { reclaim: 1, lost: 1 },
+    plans: { D0: 2 },
+    parts: 2,
+    mintsRunIds: true,
+    prepare: worlds.withoutJobs,
+  }),
+  clean("refresh-kept", "the manifest of a last refresh stays, old as it is", worlds.refreshed),
   clean("jobs-given-up", "a done job is given up while its publication may be late", givingUp),
   clean("jobs-below-the-floors", "without rules for floors: refused, and nothing is lost", {
     ...coordinating,
@@ -92,15 +110,30 @@ export const compactionScenarios = [
   }),
 
   planted("refreshed-checkpoint-dropped", "an expired checkpoint is dropped by its id", collecting),
+  planted(
+    "sweep-off-the-chain",
+    "a sweep deletes logs that its manifest has not in its chain",
+    flushing,
+    {
+      sweep: "wal",
+      faults: {},
+    },
+  ),
+  planted("refresh-deleted", "it goes with its age, and the checkpoint with it", worlds.refreshed),
   planted("taken-off-before-it-is-deleted", "the list is shortened first", collecting),
   planted("list-below-the-floors", "a list is named whatever the floors are", listing),
-  planted("list-deleted-with-what-is-spared", "a list goes before all that it names", listing, {
-    processes: ["D0", "K0", "G0"],
-    keeperScripts: { K0: ["drop"] },
-    collectorPasses: 2,
-    faults: {},
-    prepare: worlds.withCheckpoint(false),
-  }),
+  planted(
+    "list-deleted-before-the-commit",
+    "a list goes before what is left of it is back",
+    listing,
+    {
+      processes: ["D0", "K0", "G0"],
+      keeperScripts: { K0: ["drop"] },
+      collectorPasses: 2,
+      faults: {},
+      prepare: worlds.withCheckpoint(false),
+    },
+  ),
 
   // Snapshots.
   planted("snapshot-seq-ignored", "a job keeps what a read at the last seq sees", snapshots),

@@ -94,6 +94,30 @@ export const collecting = {
   prepare: withCheckpoint(true),
 };
 
+/** A pinned reader has refreshed its checkpoint, by manifest 2, longer ago than manifests are kept. */
+export const refreshed = {
+  ...collecting,
+  keeperScripts: { K0: [] },
+  deletesManifests: true,
+  takesOff: ["G0"],
+  processes: ["D0", "K0", "G0"],
+  faults: { deletion: 2 },
+  prepare: (state) => {
+    withCheckpoint(false)(state);
+    const [first] = state.manifests[1].checkpoints;
+    for (const number of [2, 3]) {
+      const token = `h${number}`;
+      const checkpoints = [{ ...first, refreshed: 2 }];
+      state.manifests[number] = freezeContent({ ...state.manifests[1], token, checkpoints });
+      state.truth.history[number] = token;
+      state.storedAt[number] = 0;
+    }
+    state.truth.newest = 3;
+    state.now = 2;
+    Object.assign(state.processes.D0, { knownNumber: 3, known: state.manifests[3] });
+  },
+};
+
 export const listing = {
   processes: ["D0", "G0", "G1", "G2"],
   plans: { D0: 0 },

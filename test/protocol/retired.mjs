@@ -1,6 +1,6 @@
 // A collector that takes off what it deleted: it drops expired checkpoints by a commit first, deletes what is retired and
 // named by no checkpoint, and then takes exactly that off the list by a commit. A list that has grown long it moves into
-// an object, whose contents are deleted before it.
+// an object; the commit that takes some of that off brings the rest back, and then the object is deleted.
 
 import { addCommit } from "./commit.mjs";
 import { violate } from "./invariants.mjs";
@@ -46,23 +46,44 @@ export function addRetiredCollector(role) {
       if (self.doomed.length) {
         add(`deletes ${self.doomed[0]}`, (next, process) => {
           const name = process.doomed.shift();
-          deleteObject(next, isList(name) ? `sst/${idOf(name)}` : name);
+          deleteObject(next, name);
           process.gone.push(name);
         });
       }
+      if (self.lists.length && plants(config, "list-deleted-before-the-commit"))
+        addListDelete(role);
       if (!self.doomed.length || plants(config, "taken-off-before-it-is-deleted")) addTakeOff(role);
+      return;
+    case "delete-lists":
+      addListDelete(role);
   }
+}
+
+function addListDelete({ self, add }) {
+  add(`deletes ${self.lists[0]}`, (next, process) => {
+    deleteObject(next, `sst/${idOf(process.lists.shift())}`);
+    if (!process.lists.length && process.step === "delete-lists") end(next, process);
+  });
 }
 
 function end(_next, process) {
   process.passCount++;
-  Object.assign(process, { step: "idle", doomed: null, gone: null, list: null, expired: null });
+  Object.assign(process, {
+    step: "idle",
+    doomed: null,
+    gone: null,
+    list: null,
+    lists: null,
+    expired: null,
+  });
 }
 
 function begin({ config, name }, next, process) {
   const manifest = takeNewest(manifests, next, process);
   const byOwnClock = plants(config, "checkpoint-judged-by-own-clock");
-  const expired = manifest.checkpoints.filter(({ expires }) => expires || byOwnClock);
+  // Where the manifest of the last refresh is gone, nothing tells the age.
+  const isOld = ({ expires, refreshed }) => expires || byOwnClock || !next.manifests[refreshed];
+  const expired = manifest.checkpoints.filter(isOld);
   process.expired = expired.map(({ id, refreshed }) => ({ id, refreshed }));
   process.gone = [];
   const movable = manifest.retired.filter((each) => !isList(each));
@@ -76,7 +97,7 @@ function begin({ config, name }, next, process) {
   } else judge(config, next, process);
 }
 
-/** Decides what goes: the contents of a list before the list, and the list only with all of them. */
+/** Decides what goes, and which lists of retired objects are opened for it. */
 function judge(config, next, process) {
   const manifest = process.known;
   const pinned = manifest.checkpoints.map(({ number }) => next.manifests[number]);
@@ -84,19 +105,12 @@ function judge(config, next, process) {
     [manifest, ...pinned].flatMap((at) => sstsOf(at)).map((id) => `sst/${id}`),
   );
   process.doomed = [];
+  process.lists = [];
   for (const name of manifest.retired) {
-    if (!isList(name)) {
-      if (!spared.has(name)) process.doomed.push(name);
-      continue;
-    }
-    // One that is gone was emptied by another collector, which has yet to take it off.
-    const isThere = next.ssts[idOf(name)] !== undefined;
-    const names = isThere ? next.truth.lists[idOf(name)] : [];
+    const names = isList(name) ? next.truth.lists[idOf(name)] : [name];
     const free = names.filter((each) => !spared.has(each));
     process.doomed.push(...free);
-    if (free.length === names.length || plants(config, "list-deleted-with-what-is-spared")) {
-      process.doomed.push(name);
-    }
+    if (isList(name) && free.length) process.lists.push(name);
   }
   process.step = "delete";
   if (!process.doomed.length) end(next, process);
@@ -137,11 +151,17 @@ function addMove(role) {
 
 function addTakeOff(role) {
   addCommit(role, {
-    transition: (manifest, { gone, doomed }) => ({
-      ...manifest,
-      retired: manifest.retired.filter((name) => !gone.includes(name) && !doomed.includes(name)),
-    }),
-    onWin: end,
+    transition: (manifest, { gone, doomed, lists }, state) => {
+      const left = manifest.retired.flatMap((name) =>
+        lists.includes(name) ? state.truth.lists[idOf(name)] : [name],
+      );
+      const retired = left.filter((name) => !gone.includes(name) && !doomed.includes(name));
+      return { ...manifest, retired };
+    },
+    onWin: (next, process) => {
+      process.step = "delete-lists";
+      if (!process.lists.length) end(next, process);
+    },
   });
 }
 
@@ -151,7 +171,8 @@ export function checkNothingForgotten(state, manifest) {
   if (!wereNamed) return;
   const known = new Set(manifest.retired);
   for (const name of manifest.retired) {
-    if (!isList(name) || state.ssts[idOf(name)] === undefined) continue;
+    if (!isList(name)) continue;
+    if (state.ssts[idOf(name)] === undefined) violate(`the manifest names deleted ${name}`);
     for (const each of lists[idOf(name)]) known.add(each);
   }
   const named = new Set(sstsOf(manifest));

@@ -139,6 +139,7 @@ const newProcess = {
     expired: null, // checkpoints, each as it was when its age was judged
     gone: null, // what it has deleted and not yet taken off
     list: null, // of retired objects, that it uploads
+    lists: null, // those that it takes some of its names from
     manifest: null,
     pinned: [], // manifests that the checkpoints of `manifest` name
     jobs: null,

@@ -26,7 +26,21 @@ export {
 export type { KeyRange } from "./common/key-range.js";
 export type { Random } from "./common/random.js";
 export type { Entry } from "./common/row.js";
+export {
+  type CompactionFilter,
+  CompactionFilterError,
+  type FilterDecision,
+} from "./compaction/compaction-filter.js";
 export type { DiskCacheOption } from "./db/caches.js";
+export type {
+  CheckpointOptions,
+  CloseOptions,
+  CompactOptions,
+  DeleteOptions,
+  FlushOptions,
+  LoadOptions,
+  WriteOptions,
+} from "./db/call-options.js";
 export type {
   Change,
   ChangeOperation,
@@ -38,23 +52,23 @@ export type {
 } from "./db/change.js";
 export type { ChangeFeed } from "./db/change-feed.js";
 export type { ChangesOptions } from "./db/change-feeds.js";
+export type {
+  CompactionOption,
+  CompactionOptions,
+  StrategyName,
+  StrategyOption,
+} from "./db/compaction-option.js";
 export type { CompressionChoice, CompressionOption } from "./db/compression-option.js";
-export {
-  type CheckpointOptions,
-  type CloseOptions,
-  Db,
-  type DeleteOptions,
-  type FlushOptions,
-  type LoadOptions,
-  type WriteOptions,
-} from "./db/db.js";
+export { Db } from "./db/db.js";
 export { DbReader } from "./db/db-reader.js";
 export type { LifetimeOptions } from "./db/lifetime.js";
 export type { LoadEntries, LoadEntry, LoadProgress, LoadResult } from "./db/load.js";
 export type { Location } from "./db/location.js";
+export type { MaintainOptions, MaintenanceReport } from "./db/maintain-options.js";
 export type { OpenOptions, ReaderOptions } from "./db/open-options.js";
 export type { RangeToDelete } from "./db/range-to-delete.js";
 export type { ReadOptions, ScanOptions } from "./db/read-options.js";
+export type { BudgetOptions } from "./db/round-budget.js";
 export type { BeginOptions, TransactionOptions } from "./db/run-transaction.js";
 export {
   type ReaderSettingsOptions,
@@ -65,10 +79,17 @@ export {
 } from "./db/settings.js";
 export type { Snapshot } from "./db/snapshot.js";
 export type { SnapshotOption } from "./db/snapshot-option.js";
-export type { DbStats, ReaderStats } from "./db/stats.js";
+export type {
+  CollectionStats,
+  CompactionStats,
+  DbStats,
+  ReaderStats,
+  SpaceStats,
+} from "./db/stats.js";
 export type { CommitOptions, Isolation, Transaction } from "./db/transaction.js";
 export type { WalOption } from "./db/wal-place.js";
 export type { WarmOptions } from "./db/warm.js";
+export type { CompactionFailure } from "./db/watched-runner.js";
 export type {
   DeleteOperation,
   DeleteRangeOperation,

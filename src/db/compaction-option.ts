@@ -1,51 +1,53 @@
 /** The options of a handle that say how it compacts: by which strategy, with which filter, and whether by itself. */
 import { describeType } from "../common/bytes.js";
 import { InvalidArgumentError } from "../common/errors.js";
-import { checkOptions, requireFunction, requireOneOf } from "../common/options.js";
-import type { Entry } from "../common/row.js";
+import { requireFunction, requireOneOf } from "../common/options.js";
+import type { CompactionFilter } from "../compaction/compaction-filter.js";
+import type { SizeTieredOptions } from "../compaction/size-tiered.js";
 
 export type StrategyName = "size-tiered" | "leveled" | "fifo";
 
 /** The name of a strategy, or `{ strategy }` with options of its own. */
-export type StrategyOption = StrategyName | { readonly strategy: StrategyName };
+export type StrategyOption =
+  | StrategyName
+  | ({ readonly strategy: "size-tiered" } & Omit<SizeTieredOptions, "l0Trigger">)
+  | { readonly strategy: "leveled" | "fifo" };
 
 /** false: this handle compacts nothing; compactors in other processes may. */
 export type CompactionOption = StrategyOption | false;
 
-/**
- * Asked for the newest value of a key as it is merged: `"keep"` it, `"drop"` it as if it had been deleted, or put another in its place, which keeps
- * its seq and its times. A pure function, which may be asked again and for values that nobody reads any more; it sees no merges that have not been folded.
- * What it throws fails the compaction. It is not asked while a snapshot or a transaction is open.
- */
-export type CompactionFilter = (
-  entry: Entry,
-) => "keep" | "drop" | { readonly value: Uint8Array | string };
-
 /** What was asked for, with its defaults; undefined: nothing is compacted. */
 export interface CheckedStrategy {
   readonly strategy: StrategyName;
+  /** As they were given; `newStrategy` checks them. */
+  readonly options: { readonly [name: string]: number | undefined };
 }
 
 const strategyNames: readonly StrategyName[] = ["size-tiered", "leveled", "fifo"];
 
 /** Throws `InvalidArgumentError`. */
 export function toStrategy(option: StrategyOption | undefined, name: string): CheckedStrategy {
-  if (option === undefined) return { strategy: "size-tiered" };
+  if (option === undefined) return { strategy: "size-tiered", options: {} };
   if (typeof option === "string") {
     requireOneOf(option, name, strategyNames);
-    return { strategy: option };
+    return { strategy: option, options: {} };
   }
   if (typeof option !== "object" || option === null) {
     throw new InvalidArgumentError(
       `"${name}" must be the name of a strategy or { strategy }, not ${describeType(option)}.`,
     );
   }
-  checkOptions(option, ["strategy"], `"${name}"`);
-  if (option.strategy === undefined) {
+  const { strategy, ...options } = option as { readonly strategy: StrategyName };
+  if ("l0Trigger" in options) {
+    throw new InvalidArgumentError(
+      `"${name}" has no option "l0Trigger": that is the setting "compactionL0Trigger".`,
+    );
+  }
+  if (strategy === undefined) {
     throw new InvalidArgumentError(`"${name}.strategy" is missing.`);
   }
-  requireOneOf(option.strategy, `${name}.strategy`, strategyNames);
-  return { strategy: option.strategy };
+  requireOneOf(strategy, `${name}.strategy`, strategyNames);
+  return { strategy, options };
 }
 
 export interface CompactionOptions {
@@ -58,19 +60,33 @@ export interface CompactionOptions {
    * `maintain()`, as a function that is frozen between its events needs it.
    */
   background?: boolean | undefined;
+  /**
+   * URL of a module that exports `mergeOperators`, `compactionFilter`, `prefixExtractor`, or some of them, as these options take them and in their
+   * place: compaction threads import it too. With functions that are passed themselves, which cannot cross into a thread, compactions run in slices
+   * of the main thread. Default: none.
+   */
+  functions?: string | URL | undefined;
 }
 
-export const compactionOptionNames = ["compaction", "compactionFilter", "background"] as const;
+export const compactionOptionNames = [
+  "compaction",
+  "compactionFilter",
+  "background",
+  "functions",
+] as const;
 
 export interface CheckedCompaction {
   readonly strategy: CheckedStrategy | undefined;
   readonly filter: CompactionFilter | undefined;
   readonly background: boolean;
+  /** Of the module that the handle's functions are from. */
+  readonly functions: string | undefined;
 }
 
 /** Throws `InvalidArgumentError`. */
 export function toCompaction(options: CompactionOptions): CheckedCompaction {
   const { compaction, compactionFilter: filter, background = true } = options;
+  const functions = toModuleUrl(options.functions);
   requireFunction(filter, "compactionFilter");
   if (typeof background !== "boolean") {
     throw new InvalidArgumentError(
@@ -78,12 +94,22 @@ export function toCompaction(options: CompactionOptions): CheckedCompaction {
     );
   }
   if (compaction !== false) {
-    return { strategy: toStrategy(compaction, "compaction"), filter, background };
+    return { strategy: toStrategy(compaction, "compaction"), filter, background, functions };
   }
   if (filter !== undefined) {
     throw new InvalidArgumentError(
       '"compactionFilter" would never be asked with "compaction": false. Leave one of them out.',
     );
   }
-  return { strategy: undefined, filter, background };
+  return { strategy: undefined, filter, background, functions };
+}
+
+/** The option `functions`. A path is none: relative to what? */
+export function toModuleUrl(url: unknown): string | undefined {
+  if (url === undefined) return undefined;
+  const text = typeof url === "string" || url instanceof URL ? String(url) : undefined;
+  if (text !== undefined && URL.canParse(text)) return text;
+  throw new InvalidArgumentError(
+    `"functions" must be the URL of a module, such as new URL("./functions.js", import.meta.url), not ${text === undefined ? describeType(url) : `"${text}"`}.`,
+  );
 }

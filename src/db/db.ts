@@ -1,7 +1,6 @@
 /** `Db`: a database that is open for writing. Its methods check their arguments and delegate. */
 import { throwIfAborted, withSignal } from "../common/abort.js";
 import {
-  describeType,
   emptyBytes,
   type KeyLike,
   toKeyBytes,
@@ -9,7 +8,7 @@ import {
   type ValueLike,
 } from "../common/bytes.js";
 import { InvalidArgumentError, type MoraineError } from "../common/errors.js";
-import type { KeyRange } from "../common/key-range.js";
+import { type KeyRange, keyRangeNames, toKeyBounds } from "../common/key-range.js";
 import { lazy } from "../common/lazy.js";
 import {
   asOfNow,
@@ -24,15 +23,31 @@ import type { HalfOpenRange } from "../common/range-tombstone.js";
 import { OperationKind } from "../common/row.js";
 import { encodeRangeEnd } from "../format/range-delete-operation.js";
 import type { WarmResult } from "../read/warm.js";
+import {
+  type CheckpointOptions,
+  type CloseOptions,
+  type CompactOptions,
+  checkpointName,
+  type DeleteOptions,
+  deleteOptionNames,
+  type FlushOptions,
+  type LoadOptions,
+  mergeOptionNames,
+  requireEntries,
+  toWriteRequest,
+  type WriteOptions,
+  writeOptionNames,
+} from "./call-options.js";
 import type { ChangeFeed } from "./change-feed.js";
 import type { ChangesOptions } from "./change-feeds.js";
 import { dropCovered } from "./drop-covered.js";
-import { type LifetimeOptions, lifetimeNames, toLifetime } from "./lifetime.js";
-import type { LoadEntries, LoadProgress, LoadResult } from "./load.js";
+import type { LoadEntries, LoadResult } from "./load.js";
 import type { Location } from "./location.js";
+import type { MaintainOptions, MaintenanceReport } from "./maintain-options.js";
 import type { OpenOptions } from "./open-options.js";
 import { prefixToDelete, type RangeToDelete, rangeToDelete } from "./range-to-delete.js";
 import { Reads, type ReadView } from "./reads.js";
+import { budgetOptionNames, requireBudget } from "./round-budget.js";
 import type { BeginOptions, TransactionOptions } from "./run-transaction.js";
 import type { Snapshot } from "./snapshot.js";
 import type { DbStats } from "./stats.js";
@@ -48,54 +63,7 @@ import {
 import type { WriteRequest, WriteResult } from "./write-pipeline.js";
 import type { CheckpointInfo, Writer } from "./writer.js";
 
-/** `ttlMs` and `expiresAt` are for the puts and merges of a batch that have none of their own. */
-export interface WriteOptions extends LifetimeOptions {
-  /** Resolve when the write is durable (true, the default), or as soon as it is visible to this process. */
-  durable?: boolean | undefined;
-  /** Before the write has its seq, leaves no trace of it; after that only the waiting ends. */
-  signal?: AbortSignal | undefined;
-}
-
-/** `durable` and `signal` of `WriteOptions`: deletes do not expire. */
-export type DeleteOptions = Omit<WriteOptions, keyof LifetimeOptions>;
-
-export interface FlushOptions {
-  /** `"wal"` (the default): everything written so far is durable. `"l0"`: and is in SSTs. */
-  to?: "wal" | "l0" | undefined;
-  signal?: AbortSignal | undefined;
-}
-
-export interface CheckpointOptions {
-  /** `"all"` (the default): everything accepted before the call. */
-  scope?: "all" | undefined;
-  /** 1 to 256 characters, unique among the checkpoints that are listed. Default: none. */
-  name?: string | undefined;
-  /** How long it is kept, in ms, from 1; default: until it is deleted. */
-  ttlMs?: number | undefined;
-  /** Ends the waiting only: the checkpoint may be made all the same. */
-  signal?: AbortSignal | undefined;
-}
-
-export interface LoadOptions {
-  /** Called after each SST that is stored, with what is stored so far. What it throws ends the load. */
-  onProgress?: ((progress: LoadProgress) => void) | undefined;
-  /** Before the load has its seqs, leaves no trace of it; after that only the waiting ends. */
-  signal?: AbortSignal | undefined;
-}
-
-export interface CloseOptions {
-  /**
-   * true (the default): everything accepted is made durable and flushed to L0. `"wal"`: made durable and left to replay.
-   * false: what is not durable is given up, also by a `close()` that is under way, which then rejects.
-   */
-  flush?: boolean | "wal" | undefined;
-}
-
 const opener = lazy(() => import("./open-writer.js"));
-const deleteOptionNames = ["durable", "signal"] as const;
-const writeOptionNames = [...deleteOptionNames, ...lifetimeNames] as const;
-const mergeOptionNames = [...writeOptionNames, "operator"] as const;
-const defaultWrite: WriteRequest = { durable: true, signal: undefined, lifetime: 0 };
 
 export class Db extends Reads {
   readonly #writer: Writer;
@@ -266,6 +234,35 @@ export class Db extends Reads {
   }
 
   /**
+   * Merges all that is stored of a key range, or of every key, into one sorted run, and resolves when that is committed. What was written before is
+   * flushed first. Whoever compacts in another process stands by from then on. `UnsupportedError` where the handle was opened with `compaction: false`.
+   */
+  async compact(range?: KeyRange, options?: CompactOptions): Promise<void> {
+    checkOptions(range, keyRangeNames, "compact");
+    const bounds = range && toKeyBounds(range);
+    checkOptions(options, ["signal"], "compact");
+    requireSignal(options?.signal);
+    this.#writer.requireOpen();
+    throwIfAborted(options?.signal);
+    return withSignal(this.#writer.compact(bounds, options?.signal), options?.signal);
+  }
+
+  /**
+   * One round of what is due: compactions, then the collection of what nothing needs any more, then, once a day, a sweep for orphans. For functions that
+   * are frozen between their events, with `background: false`. A budget is looked at between SSTs: a round goes over it by one of `sstBytesMax` at most,
+   * and the next round goes on where this one stopped.
+   */
+  async maintain(options?: MaintainOptions): Promise<MaintenanceReport> {
+    checkOptions(options, [...budgetOptionNames, "sweep", "signal"], "maintain");
+    requireBudget(options);
+    requireBoolean(options?.sweep, "sweep");
+    requireSignal(options?.signal);
+    this.#writer.requireOpen();
+    throwIfAborted(options?.signal);
+    return this.#writer.maintain({ ...options });
+  }
+
+  /**
    * Brings the SSTs of a key range (default: all keys) into the block cache, their indexes, filters and data, in few large requests that
    * give way to others. Stops when the cache is full; with a disk cache it goes on until that is. Rows in memory need no warming.
    */
@@ -344,39 +341,4 @@ export class Db extends Reads {
       return Promise.reject(error);
     }
   }
-}
-
-function toWriteRequest(
-  options: WriteOptions | undefined,
-  what: string,
-  optionNames: readonly string[],
-): WriteRequest {
-  if (options === undefined) return defaultWrite;
-  checkOptions(options, optionNames, what);
-  requireBoolean(options.durable, "durable");
-  requireSignal(options.signal);
-  throwIfAborted(options.signal);
-  const lifetime = toLifetime(options);
-  return { durable: options.durable ?? true, signal: options.signal, lifetime };
-}
-
-function requireEntries(entries: unknown): void {
-  if (
-    typeof entries === "object" &&
-    entries !== null &&
-    (Symbol.iterator in entries || Symbol.asyncIterator in entries)
-  ) {
-    return;
-  }
-  throw new InvalidArgumentError(
-    `load() takes an iterable or async iterable of { key, value } or [key, value], not ${describeType(entries)}.`,
-  );
-}
-
-function checkpointName(name: unknown): string {
-  if (name === undefined) return "";
-  if (typeof name !== "string" || name.length < 1 || name.length > 256) {
-    throw new InvalidArgumentError('"name" must be a string of 1 to 256 characters.');
-  }
-  return name;
 }

@@ -15,6 +15,8 @@ export interface L0LimitOptions {
   clock: Clock;
   /** Entries of L0; `Infinity` for no limit. */
   max: number;
+  /** Nothing will make room, or somebody is about to: the limit holds nobody back. */
+  isLifted: () => boolean;
   /** Looks for a newer manifest. */
   refresh: () => Promise<Manifest>;
   /** There may be room: `mayDispatch` answers anew. */
@@ -42,7 +44,8 @@ export class L0Limit {
 
   /** Whether one more table may be on its way to L0, beside the `pending` entries that are. If not, news will be told. */
   mayDispatch(pending: number): boolean {
-    const may = this.#options.state.view.manifest.l0.length + pending < this.#max;
+    const { state, isLifted } = this.#options;
+    const may = state.view.manifest.l0.length + pending < this.#max || isLifted();
     this.#isHolding = !may;
     if (!may) this.#poll();
     return may;

@@ -4,6 +4,7 @@ import { claimDatabase } from "./claim.js";
 import { type Location, type OpenLocation, openLocation, withoutCredentials } from "./location.js";
 import { type CheckedOpenOptions, checkOpenOptions, type OpenOptions } from "./open-options.js";
 import { openWalPlace, type WalPlace } from "./wal-place.js";
+import { withFunctions } from "./with-functions.js";
 import { wrapStore } from "./wrap-store.js";
 import type { Writer } from "./writer.js";
 
@@ -13,7 +14,8 @@ export async function openWriter(
   location: Location,
   options: OpenOptions | undefined,
 ): Promise<Writer> {
-  const checked = checkOpenOptions(options);
+  const checked = await withFunctions(checkOpenOptions(options));
+  await checkStrategy(checked);
   const place = await openLocation(location);
   let walPlace: WalPlace | undefined;
   try {
@@ -26,6 +28,14 @@ export async function openWriter(
     walPlace?.open?.close();
     throw error;
   }
+}
+
+/** What strategies take is known where they are: loaded only for options of theirs, before anything is opened. */
+async function checkStrategy({ compaction, settings }: CheckedOpenOptions): Promise<void> {
+  const { strategy } = compaction;
+  if (strategy === undefined || Object.keys(strategy.options).length === 0) return;
+  const { newStrategy } = await import("./new-strategy.js");
+  newStrategy(strategy, settings);
 }
 
 async function claim(
@@ -50,7 +60,7 @@ async function claim(
     place.close();
     walPlace?.open?.close();
   };
-  return startWriter({ claim, wrapped, walStore, options, closeStore });
+  return startWriter({ claim, wrapped, walStore, options, closeStore, place: description });
 }
 
 function describe(location: Location): string {

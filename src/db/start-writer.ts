@@ -1,5 +1,6 @@
 /** Starting a writer: puts the parts of a `Writer` together around a database that has been claimed. */
 import { withSignal } from "../common/abort.js";
+import { lazy } from "../common/lazy.js";
 import { seqMax } from "../common/row.js";
 import { Flusher } from "../flush/flusher.js";
 import { WalLocation } from "../format/manifest.js";
@@ -15,12 +16,15 @@ import type { Claim } from "./claim.js";
 import { DbState } from "./db-state.js";
 import { HintWriter } from "./hint-writer.js";
 import { L0Limit } from "./l0-limit.js";
+import { Maintenance } from "./maintenance.js";
 import type { CheckedOpenOptions } from "./open-options.js";
 import { Snapshots } from "./snapshots.js";
 import { Transactions } from "./transactions.js";
 import type { WrappedStore } from "./wrap-store.js";
 import { WritePipeline } from "./write-pipeline.js";
 import { Writer } from "./writer.js";
+
+const maintenanceStarter = lazy(() => import("./start-maintenance.js"));
 
 export interface StartOptions {
   readonly claim: Claim;
@@ -29,10 +33,12 @@ export interface StartOptions {
   readonly walStore: ObjectStore;
   readonly options: CheckedOpenOptions;
   readonly closeStore: () => void;
+  /** What the location is called in messages. */
+  readonly place: string;
 }
 
 export async function startWriter(start: StartOptions): Promise<Writer> {
-  const { claim, wrapped, walStore, options, closeStore } = start;
+  const { claim, wrapped, walStore, options, closeStore, place } = start;
   const { settings, clock, random, signal, filter, prefixExtractor } = options;
   const abort = new AbortController();
   const { store } = wrapped;
@@ -91,21 +97,25 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
     // Without a WAL, L0 is where rows become durable: there is nothing to wait for.
     durableSeq: () => (hasWal ? wal.durableSeq : seqMax),
     lastSeq: () => pipeline.lastSeq,
-    snapshotSeq: () => snapshots.oldestSeq ?? 0,
+    snapshotSeq: () => snapshots.neededSeq ?? 0,
     walPositionAfter: (seq) => wal.positionAfter(seq),
     mayDispatch: (pending) => l0Limit.mayDispatch(pending),
     onUploaded: () => pipeline.wake(),
     onRetired: (retired, manifest) => {
       transactions.retire(retired, manifest.lastL0Seq);
       state.retire(retired, manifest);
+      // The compactor of this process may have committed since, on top of it.
+      state.adopt(stored.current);
       index.forget(manifest.lastL0Seq);
       hint.committed();
       pipeline.wake();
+      maintenance.consider();
     },
     onFailed: (error) => writer.fail(error),
   });
   const l0Limit = new L0Limit({
     ...{ state, clock, max: settings.l0HardMax, signal: abort.signal },
+    isLifted: () => maintenance.mayExceedL0,
     refresh: () => stored.refresh({ epoch, signal: abort.signal }),
     onNews: () => flusher.poke(),
     onFailed: (error) => writer.fail(error),
@@ -114,6 +124,39 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
     ...{ state, wal, flusher, clock, settings, lastSeq },
     defaultTtlMs: options.defaultTtlMs,
     walObjectCount: () => index.addedCount,
+  });
+  const hasRoom = (): void => {
+    flusher.poke();
+    pipeline.wake();
+  };
+  const caches = new Caches(store, databaseId, options);
+  const maintenance = new Maintenance({
+    ...{ clock, settings, compaction: options.compaction },
+    manifest: () => state.view.manifest,
+    onRoom: hasRoom,
+    load: async () => {
+      const { startMaintenance } = await maintenanceStarter();
+      const { strategy, functions, filter: compactionFilter } = options.compaction;
+      const { gcGraceMs, manifestRetentionMs: retentionMs } = settings;
+      return startMaintenance({
+        ...{ clock, random, store, walStore, gcGraceMs, retentionMs, place },
+        compaction: strategy && {
+          ...{ store, clock, random, settings, storedManifest: stored, strategy, functions },
+          ...{ filter, prefixExtractor, compactionFilter, mergeOperators: options.mergeOperators },
+          ...{ compression: options.compression.runs, lists: caches.tables.runLists },
+          ...{ claims: "lazily", remoteJobsMax: 0, name: `writer of epoch ${epoch}` },
+          onCommitted: (manifest) => {
+            state.adopt(manifest);
+            hint.committed();
+            hasRoom();
+            maintenance.consider();
+          },
+        },
+        onCollected: async () => {
+          state.adopt(await stored.refresh({ epoch, signal: abort.signal }));
+        },
+      });
+    },
   });
   const snapshots = new Snapshots();
   const transactions: Transactions = new Transactions({
@@ -148,11 +191,11 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
       feeds,
       hint,
       l0Limit,
+      maintenance,
       abort,
     },
     mergeOperators: options.mergeOperators,
-    caches: new Caches(store, databaseId, options),
-    ...{ snapshots, transactions },
+    ...{ caches, snapshots, transactions },
     closeStore,
   });
   flusher.enqueueReplayed(queue);

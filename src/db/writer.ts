@@ -4,7 +4,8 @@
 import { whenAborted } from "../common/abort.js";
 import type { Clock } from "../common/clock.js";
 import { deferred } from "../common/deferred.js";
-import { ClosedError, MoraineError } from "../common/errors.js";
+import { ClosedError, MoraineError, StoreError } from "../common/errors.js";
+import type { KeyBounds } from "../common/key-range.js";
 import type { Flusher } from "../flush/flusher.js";
 import type { SstBuilderOptions } from "../format/sst-builder.js";
 import { closeWriter } from "../manifest/transitions.js";
@@ -12,6 +13,7 @@ import type { GivenOperators } from "../merge/given-operators.js";
 import { MergeOperators } from "../merge/merge-operators.js";
 import { engine } from "../read/engine.js";
 import type { WriteLog } from "../wal/write-log.js";
+import { adoptNewest } from "./adopt-newest.js";
 import type { Caches } from "./caches.js";
 import type { ChangeFeeds } from "./change-feeds.js";
 import type { Claim } from "./claim.js";
@@ -21,10 +23,13 @@ import { foldBatch } from "./fold-batch.js";
 import type { HintWriter } from "./hint-writer.js";
 import type { L0Limit } from "./l0-limit.js";
 import { Load, type LoadEntries, type LoadProgress, type LoadResult } from "./load.js";
+import type { MaintainOptions, MaintenanceReport } from "./maintain-options.js";
+import type { Maintenance } from "./maintenance.js";
+import { NewerViews } from "./newer-views.js";
 import type { ReadView } from "./reads.js";
 import type { Settings } from "./settings.js";
 import type { Snapshots } from "./snapshots.js";
-import type { DbStats } from "./stats.js";
+import { type DbStats, spaceOf } from "./stats.js";
 import type { Transactions } from "./transactions.js";
 import type { WrappedStore } from "./wrap-store.js";
 import type { WriteBatch } from "./write-batch.js";
@@ -66,6 +71,7 @@ export interface WriterParts {
   mergeOperators: GivenOperators;
   hint: HintWriter;
   l0Limit: L0Limit;
+  maintenance: Maintenance;
   /** Aborts the requests that are still on their way. */
   abort: AbortController;
   closeStore: () => void;
@@ -89,6 +95,10 @@ export class Writer {
   readonly #cut = deferred<void>();
   /** Nothing is read or written any more. */
   #ended = false;
+  readonly #newer = new NewerViews({
+    current: () => this.readView(),
+    refresh: () => this.#lookForNews(),
+  });
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
@@ -123,7 +133,24 @@ export class Writer {
       now: () => clock.now(),
       operators: mergeOperators,
       requireOpen: this.requireOpen,
+      newer: this.#newer,
+      ownTableCount: 0,
+      keep: this.#keep,
     };
+  }
+
+  readonly #keep = (seq: number): (() => void) => this.snapshots.keep(seq);
+
+  /** What compactors of other processes have committed. */
+  async #lookForNews(): Promise<void> {
+    const { claim, state, clock, abort } = this.#parts;
+    try {
+      await adoptNewest({ claim, state, clock, signal: abort.signal });
+    } catch (error) {
+      // A store that is away comes back.
+      if (error instanceof MoraineError && !(error instanceof StoreError)) this.fail(error);
+      throw error;
+    }
   }
 
   async flush(to: "wal" | "l0"): Promise<{ durableSeq: number }> {
@@ -183,6 +210,15 @@ export class Writer {
     };
   }
 
+  /** What was written before is merged too: it is brought to L0 first. */
+  compact(bounds: KeyBounds | undefined, signal: AbortSignal | undefined): Promise<void> {
+    return this.#parts.maintenance.compact(bounds, signal, () => this.flush("l0"));
+  }
+
+  maintain(options: MaintainOptions): Promise<MaintenanceReport> {
+    return this.#parts.maintenance.round(options);
+  }
+
   /** A batch with merges, one operation for each key. `lifetime` is that of the write. */
   foldBatch(batch: WriteBatch, lifetime: number): WriteBatch {
     const now = this.#parts.clock.now();
@@ -200,11 +236,9 @@ export class Writer {
   }
 
   stats(): DbStats {
-    const { state, wrapped, caches, claim } = this.#parts;
+    const { state, wrapped, caches, claim, maintenance } = this.#parts;
     const { manifest, tables } = state.view;
-    let sstBytes = 0;
-    for (const entry of manifest.l0) for (const sst of entry.ssts) sstBytes += sst.size;
-    for (const run of manifest.runs) sstBytes += run.size;
+    const space = spaceOf(manifest);
     return {
       epoch: claim.epoch,
       manifestNumber: manifest.number,
@@ -219,8 +253,11 @@ export class Writer {
       transactionCount: this.transactions.count,
       conflictWindowBytes: this.transactions.windowBytes,
       l0Count: manifest.l0.length,
-      sstBytes,
+      sstBytes: space.l0Bytes + space.runBytes,
       runCount: manifest.runs.length,
+      compaction: maintenance.compactionStats,
+      gc: maintenance.collectionStats,
+      space,
       ...caches.stats(),
       requests: wrapped.counts.snapshot(),
     };
@@ -256,6 +293,8 @@ export class Writer {
       return;
     }
     this.pipeline.close(closedError(undefined));
+    // Jobs are given back while the rest is flushed; whoever opens the database next goes on with them.
+    const stopped = flush === false ? Promise.resolve() : this.#parts.maintenance.close();
     try {
       if (flush !== false) {
         await Promise.race([this.#cancelLoads(closedError(undefined)), this.#cut.promise]);
@@ -265,8 +304,9 @@ export class Writer {
         this.pipeline.freeze();
         this.#parts.l0Limit.lift();
         await this.#parts.flusher.whenFlushed(this.pipeline.lastSeq);
-        await this.#commitClose();
       }
+      await Promise.race([stopped, this.#cut.promise]);
+      if (flush === true) await this.#commitClose();
       if (flush !== false) await this.#parts.hint.finish();
     } catch (error) {
       const reason = error instanceof MoraineError ? error : undefined;
@@ -308,11 +348,12 @@ export class Writer {
     if (this.#ended) return;
     this.#ended = true;
     this.snapshots.close();
-    const { wal, flusher, pipeline, hint, abort, caches, closeStore } = this.#parts;
+    const { wal, flusher, pipeline, hint, maintenance, abort, caches, closeStore } = this.#parts;
     pipeline.close(error);
     wal.fail(error);
     flusher.fail(error);
     hint.end(error);
+    maintenance.end(error);
     abort.abort(error);
     void caches.close(error instanceof ClosedError ? error : closedError(error));
     if (this.#loads.size === 0) closeStore();

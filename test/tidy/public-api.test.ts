@@ -12,6 +12,7 @@ test("moraine", () => {
     [
       "BlockCache",
       "ClosedError",
+      "CompactionFilterError",
       "CorruptionError",
       "Db",
       "DbReader",

@@ -19,7 +19,7 @@ function toRun({ l0 }: Manifest): SortedRun {
   const sum = (of: (sst: (typeof ssts)[number]) => number): number =>
     ssts.reduce((total, sst) => total + of(sst), 0);
   return {
-    ...{ id: ssts[0]!.id, ssts, listBytes: 0, level: 0, sstCount: ssts.length },
+    ...{ id: `1${ssts[0]!.id.slice(1)}`, ssts, listBytes: 0, level: 0, sstCount: ssts.length },
     ...{ indexOffset: 0, rangeDeletes: [] },
     ...{ firstKey: ssts[0]!.firstKey, lastKey: ssts.at(-1)!.lastKey },
     ...{ rowCount: sum((sst) => sst.rowCount), size: sum((sst) => sst.size) },
@@ -37,7 +37,12 @@ async function compactElsewhere(place: Place, number: number): Promise<void> {
 
 const KiB = 1024;
 /** A MemTable of one row takes some 30 KiB: each write fills one, and two are more than all memory. */
-const small = { memTableBytes: 4 * KiB, unflushedBytesMax: 40 * KiB, l0HardMax: 2 };
+const small = {
+  memTableBytes: 4 * KiB,
+  unflushedBytesMax: 40 * KiB,
+  l0HardMax: 2,
+  background: false,
+};
 
 /** L0 has two entries, of which the limit is two. */
 async function full(place: Place): Promise<Db> {
@@ -129,7 +134,7 @@ test("an outage while it waits is no end, and neither an abort nor a close waits
 
 test("a load is not held back by L0, and counts for what follows it", async () => {
   const place = newPlace();
-  const db = await openAt(place, { l0HardMax: 2 });
+  const db = await openAt(place, { l0HardMax: 2, background: false });
   for (const key of ["b", "c", "d"]) await place.clock.advanceUntil(db.load([[key, key]]));
   await turns();
   expect(db.stats().l0Count).toBe(3);

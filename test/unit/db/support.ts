@@ -1,5 +1,6 @@
 /** What the tests of `Db` share. */
 import { decodeUtf8 } from "../../../src/common/bytes.js";
+import { lazy } from "../../../src/common/lazy.js";
 import { Db, type OpenOptions, type ScanOptions } from "../../../src/index.js";
 import {
   CountingObjectStore,
@@ -7,6 +8,10 @@ import {
   ManualClock,
   MemoryObjectStore,
 } from "../../../src/testing/index.js";
+import { loadEngine } from "../../support/load-engine.js";
+
+/** What takes real time is loaded before a manual clock is waited for. */
+const loaded = lazy(loadEngine);
 
 /** Everything that is ready runs; what needs time does not. */
 export async function turns(count = 20): Promise<void> {
@@ -36,6 +41,7 @@ export function newPlace(inner?: MemoryObjectStore, clock: ManualClock = new Man
 /** Opens on a manual clock, which is moved as far as it takes, and counts from zero afterwards. */
 export async function openAt(place: Place, options: OpenOptions = {}): Promise<Db> {
   const { clock, counting, at } = place;
+  await loaded();
   const db = await clock.advanceUntil(Db.open(at, { clock, ...options }));
   await turns();
   counting.reset();

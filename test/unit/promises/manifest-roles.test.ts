@@ -23,7 +23,8 @@ import { beside, commitBeside, logOf, newestOf } from "./support.js";
 
 /** A run of one SST: what a compactor makes of an L0 entry that it moves without a rewrite. */
 function runOf({ ssts }: L0Entry): SortedRun {
-  const { id, firstKey, lastKey, rowCount, size } = ssts[0]!;
+  const { firstKey, lastKey, rowCount, size } = ssts[0]!;
+  const id = `1${ssts[0]!.id.slice(1)}`;
   const list = { listBytes: 0, indexOffset: 0, rangeDeletes: [] };
   return { ...list, id, ssts, firstKey, lastKey, sstCount: 1, rowCount, size, level: 0 };
 }

@@ -1,6 +1,6 @@
 /** `Change`: what a change feed gives, and how it is made of what the log holds. */
 import { type Bytes, copyBytes } from "../common/bytes.js";
-import { CorruptionError } from "../common/errors.js";
+import { CorruptionError, MissingObjectError, SnapshotGoneError } from "../common/errors.js";
 import { allKeys } from "../common/key-range.js";
 import { OperationKind } from "../common/row.js";
 import { showKey } from "../common/show-key.js";
@@ -56,7 +56,7 @@ export interface LoadChange {
   readonly lastKey: Bytes;
   /**
    * The rows in key order, read from the SSTs that the load has stored as they are asked for: memory holds a few windows of them. May be
-   * called again, while the handle is open. Rejects with `CorruptionError` once the SSTs have been collected.
+   * called again, while the handle is open. Rejects with `SnapshotGoneError` once the load has been compacted and its SSTs collected.
    */
   rows(): AsyncGenerator<PutChange, undefined, undefined>;
 }
@@ -130,7 +130,8 @@ async function* loadedRows(
   entry: L0Entry,
   readView: () => ReadView,
 ): AsyncGenerator<PutChange, undefined, undefined> {
-  const { engine, view, tables, readAheadBytes, requireOpen } = readView();
+  const read = readView();
+  const { engine, view, tables, readAheadBytes, requireOpen } = read;
   const alone = { tables: [], loads: [entry], manifest: { ...view.manifest, l0: [], runs: [] } };
   const rows = engine.scanRows(alone, tables, {
     ...{ bounds: allKeys, reverse: false, seqMax: entry.seq, readAheadBytes },
@@ -143,7 +144,7 @@ async function* loadedRows(
       const step = rows.step();
       if (step === Step.end) return undefined;
       if (step === Step.pending) {
-        await rows.fill();
+        await rows.fill().catch((error: unknown) => failedLoad(read, error));
         continue;
       }
       const { keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, expiresAt } = rows.row;
@@ -153,4 +154,15 @@ async function* loadedRows(
   } finally {
     rows.close();
   }
+}
+
+/** What has become of the rows of a load cannot be told from rows that others wrote: nothing goes on in their place. */
+async function failedLoad({ newer }: ReadView, error: unknown): Promise<never> {
+  if (!(error instanceof MissingObjectError)) throw error;
+  // Damage, if it is still named.
+  await newer?.after(0, error);
+  throw new SnapshotGoneError(
+    "The SSTs of this load have been compacted and collected, so that its rows cannot be read apart from others. Read the database as it is, then its changes from this one on.",
+    { cause: error },
+  );
 }

@@ -13,14 +13,19 @@ import { lazy } from "../common/lazy.js";
 import { asOfNow, checkOptions, requireInteger, requireSignal } from "../common/options.js";
 import type { Manifest, WalPosition } from "../format/manifest.js";
 import type { WalObject } from "../format/wal-object.js";
+import type { MemTable } from "../memtable/mem-table.js";
+import type { DbView } from "../read/db-view.js";
 import type { WarmResult } from "../read/warm.js";
 import type { ChangeFeed } from "./change-feed.js";
 import type { ChangeFeeds, ChangesOptions } from "./change-feeds.js";
 import { closedError } from "./closed-error.js";
+import type { MemTableView } from "./db-state.js";
 import type { Location } from "./location.js";
+import { NewerViews } from "./newer-views.js";
 import type { ReaderOptions } from "./open-options.js";
 import { Polls } from "./polls.js";
 import { Reads, type ReadView } from "./reads.js";
+import { RowsAfter } from "./rows-after.js";
 import type { Snapshot } from "./snapshot.js";
 import type { ReaderParts } from "./start-reader.js";
 import type { ReaderStats } from "./stats.js";
@@ -40,6 +45,10 @@ export class DbReader extends Reads {
   /** Everything before this in the logs has been seen; the follower may have read more. */
   #walPosition: WalPosition;
   readonly #feeds: ChangeFeeds | undefined;
+  /** Undefined at a checkpoint, which names all that is read for as long as it is there. */
+  readonly #newer: NewerViews | undefined;
+  /** What reads are shown of a view of the state. */
+  #shown: { readonly of: DbView; readonly view: DbView } | undefined;
   #seqWaiters: { seq: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
 
   /**
@@ -74,6 +83,9 @@ export class DbReader extends Reads {
       closed: () => this.closed,
       onWaiting: () => this.#polls?.renew(),
     });
+    this.#newer =
+      parts.follower &&
+      new NewerViews({ current: () => this.readView(), refresh: () => this.#lookAgain() });
     this.#polls =
       parts.follower &&
       new Polls({
@@ -94,15 +106,7 @@ export class DbReader extends Reads {
     checkOptions(options, ["signal"], "refresh");
     requireSignal(options?.signal);
     this.#requireOpen();
-    // One that is under way may have looked already: only one that starts now sees everything.
-    if (this.#refreshing !== undefined) {
-      await withSignal(
-        this.#refreshing.catch(() => undefined),
-        options?.signal,
-      );
-    }
-    this.#requireOpen();
-    await withSignal(this.#refresh(), options?.signal);
+    await withSignal(this.#lookAgain(), options?.signal);
   }
 
   /** Resolves once the reader sees `seq`: read-your-writes across processes, given the seq of a durable write. */
@@ -195,10 +199,10 @@ export class DbReader extends Reads {
   }
 
   protected override readView(): ReadView {
-    const { engine, state, caches, clock, settings, mergeOperators } = this.#parts;
+    const { engine, caches, clock, settings, mergeOperators } = this.#parts;
     return {
       engine,
-      view: state.view,
+      view: this.#view(),
       tables: caches.tables,
       seq: this.#seq,
       durableSeq: this.#seq,
@@ -206,11 +210,20 @@ export class DbReader extends Reads {
       now: () => clock.now(),
       operators: mergeOperators,
       requireOpen: this.#requireOpen,
+      newer: this.#newer,
+      ownTableCount: 0,
     };
   }
 
   protected override snapshotView(snapshot: unknown): ReadView {
     return this.#parts.snapshots.viewOf(snapshot);
+  }
+
+  #view(): DbView {
+    const { view } = this.#parts.state;
+    if (view.manifest.pinned.mergeOperators.length === 0) return view;
+    if (this.#shown?.of !== view) this.#shown = { of: view, view: withoutStoredRows(view) };
+    return this.#shown.view;
   }
 
   readonly #requireOpen = (): void => {
@@ -220,6 +233,13 @@ export class DbReader extends Reads {
   /** What reads of the closed handle reject with, those under way too. */
   #closedError(): MoraineError {
     return closedError(this.#end instanceof ClosedError ? undefined : this.#end);
+  }
+
+  /** One that is under way may have looked already: only one that starts now sees everything. */
+  async #lookAgain(): Promise<void> {
+    await this.#refreshing?.catch(() => undefined);
+    this.#requireOpen();
+    await this.#refresh();
   }
 
   /** True when there was news. A store that is away comes back, and what is here can still be read. Anything else ends the reader. */
@@ -315,4 +335,16 @@ export class DbReader extends Reads {
     this.#parts.closeStore();
     this.#closed.resolve(error);
   }
+}
+
+/** Of the tables, oldest last, at most one has both rows that are in SSTs and others. */
+function withoutStoredRows(view: MemTableView): DbView {
+  const { lastL0Seq } = view.manifest;
+  const isMixed = ({ firstSeq, lastSeq }: MemTable): boolean =>
+    firstSeq <= lastL0Seq && lastSeq > lastL0Seq;
+  if (!view.tables.some(isMixed)) return view;
+  const tables = view.tables.map((table) =>
+    isMixed(table) ? new RowsAfter(table, lastL0Seq) : table,
+  );
+  return { ...view, tables };
 }

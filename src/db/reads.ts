@@ -26,6 +26,7 @@ import {
 } from "../read/scan-shape.js";
 import { Lookup } from "../sst/lookup.js";
 import type { TableStore } from "../sst/table-store.js";
+import { type NewerViews, newestView, viewAtSeq } from "./newer-views.js";
 import {
   checkReadOptions,
   checkScanOptions,
@@ -50,6 +51,16 @@ export interface ReadView {
   readonly requireOpen: () => void;
   /** It is the view of a transaction, of which the state is one with what was written to it. */
   readonly isTransaction?: boolean;
+  /** What a read goes on with where an object is gone; undefined: none ever is, because a checkpoint names them all. */
+  readonly newer: NewerViews | undefined;
+  /** True: its reads stay at its seq, whatever is written. */
+  readonly isFixed?: boolean;
+  /** How many of the tables, the first ones, are those of a transaction. */
+  readonly ownTableCount: number;
+  /** A read goes on with this view, and whatever is read later had better do so too. */
+  readonly moveTo?: ((view: DbView) => void) | undefined;
+  /** Keeps what reads at a seq see until the result is called, or forgotten; undefined: somebody does already, or nobody can. */
+  readonly keep?: ((seq: number) => () => void) | undefined;
 }
 
 export abstract class Reads {
@@ -91,13 +102,14 @@ export abstract class Reads {
     checkReadOptions(options, "getMany");
     requireKeys(keys);
     const own = Array.from(keys, (key) => copyBytes(toKeyBytes(key)));
-    const read = this.#view(options);
-    return read.engine.getMany(read.view, read.tables, own, {
-      seqMax: seqOf(read, options),
-      now: read.now,
-      operators: read.operators,
-      signal: options?.signal,
-    });
+    return withNewer(this.#view(options), options, (read, seqMax) =>
+      read.engine.getMany(read.view, read.tables, own, {
+        seqMax,
+        now: read.now,
+        operators: read.operators,
+        signal: options?.signal,
+      }),
+    );
   }
 
   /** Rows in key order, as of the call. */
@@ -157,10 +169,10 @@ export abstract class Reads {
       const lookup = read.engine.tryGetRow(read.view, read.tables, bytes, seqMax, scratch);
       if (lookup === Lookup.pending) {
         // The caller may change its array from now on.
-        return fetchOne(read, copyBytes(bytes), seqMax, take, none, options?.signal);
+        return fetchOne(read, copyBytes(bytes), options, take, none);
       }
       if (lookup === Lookup.hit && scratch.kind === RowKind.merge) {
-        return readMerged(read, bytes, seqMax, take, none, options?.signal);
+        return readMerged(read, bytes, options, take, none);
       }
       return Promise.resolve(takeScratch(lookup, read.now, take, none));
     } catch (error) {
@@ -171,7 +183,7 @@ export abstract class Reads {
   #scan<T>(options: ScanOptions | undefined, what: string, shape: ScanShape<T>): Scan<T> {
     checkScanOptions(options, what);
     const bounds = toKeyBounds(options ?? {});
-    const read = this.#view(options, true);
+    let read = this.#view(options, true);
     const seqMax = seqOf(read, options);
     return new read.engine.Scan({
       open: (rowsLeft) =>
@@ -184,10 +196,14 @@ export abstract class Reads {
           reverse: options?.reverse ?? false,
           readAheadBytes: options?.readAheadBytes ?? read.readAheadBytes,
         }),
+      renew: async (error, attempt) => {
+        read = await viewAtSeq(read, seqMax, error, attempt, options?.signal);
+      },
       shape,
       limit: options?.limit,
       signal: options?.signal,
       guard: read.requireOpen,
+      onClose: read.keep?.(seqMax),
     });
   }
 }
@@ -210,10 +226,10 @@ function requireKept(read: ReadView, seq: number): number {
   if (seq > read.seq) {
     throw new InvalidArgumentError(`"seq" is ${seq}, and the newest here is ${read.seq}.`);
   }
-  const { snapshotSeq } = read.view.manifest;
-  if (seq < snapshotSeq) {
+  const { compactedSeq } = read.view.manifest;
+  if (seq < compactedSeq) {
     throw new SnapshotGoneError(
-      `What was seen at seq ${seq} is no longer kept: the oldest that is left is ${snapshotSeq}.`,
+      `What was seen at seq ${seq} is no longer kept: the oldest that is left is ${compactedSeq}.`,
     );
   }
   return seq;
@@ -249,33 +265,57 @@ function tryMerged<T>(
 function readMerged<T, N>(
   read: ReadView,
   key: Uint8Array,
-  seqMax: number,
+  options: ReadOptions | undefined,
   take: (row: RowRef) => T,
   none: N,
-  signal: AbortSignal | undefined,
 ): Promise<T | N> {
-  const merged = tryMerged(read, key, seqMax, take);
+  const merged = tryMerged(read, key, seqOf(read, options), take);
   if (merged !== undefined) return Promise.resolve(merged.taken ?? none);
   // The caller may change its array from now on.
-  return fetchOne(read, copyBytes(key), seqMax, take, none, signal);
+  return fetchOne(read, copyBytes(key), options, take, none);
 }
 
-async function fetchOne<T, N>(
-  read: ReadView,
+function fetchOne<T, N>(
+  first: ReadView,
   key: Uint8Array,
-  seqMax: number,
+  options: ReadOptions | undefined,
   take: (row: RowRef) => T,
   none: N,
-  signal: AbortSignal | undefined,
 ): Promise<T | N> {
-  const row = new RowRef();
-  const { view, tables, now, operators } = read;
-  const found = await read.engine.fetchRow(view, tables, key, seqMax, row, signal);
-  if (found && row.kind === RowKind.merge) {
-    const options = { seqMax, now, operators, take };
-    return (await read.engine.fetchMerged(view, tables, key, options, signal)) ?? none;
+  const signal = options?.signal;
+  return withNewer(first, options, async (read, seqMax) => {
+    const row = new RowRef();
+    const { view, tables, now, operators } = read;
+    const found = await read.engine.fetchRow(view, tables, key, seqMax, row, signal);
+    if (found && row.kind === RowKind.merge) {
+      const merging = { seqMax, now, operators, take };
+      return (await read.engine.fetchMerged(view, tables, key, merging, signal)) ?? none;
+    }
+    return found && isVisible(row, now) ? take(row) : none;
+  });
+}
+
+/** What `attempt` answers for the view, or for a newer one where an object is gone. */
+async function withNewer<T>(
+  first: ReadView,
+  options: ReadOptions | undefined,
+  attempt: (read: ReadView, seqMax: number) => Promise<T>,
+): Promise<T> {
+  const isFixed = first.isFixed === true || options?.seq !== undefined;
+  let read = first;
+  let seqMax = seqOf(read, options);
+  for (let count = 0; ; count++) {
+    try {
+      return await attempt(read, seqMax);
+    } catch (error) {
+      if (isFixed) {
+        read = await viewAtSeq(read, seqMax, error, count, options?.signal);
+      } else {
+        read = await newestView(read, error, count, options?.signal);
+        seqMax = seqOf(read, options);
+      }
+    }
   }
-  return found && isVisible(row, read.now) ? take(row) : none;
 }
 
 const isThere = (): boolean => true;

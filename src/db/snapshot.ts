@@ -1,11 +1,12 @@
 /** `Snapshot`: a handle that reads the database as it was at one moment. */
 import { ClosedError, InvalidArgumentError } from "../common/errors.js";
+import type { DbView } from "../read/db-view.js";
 import { Reads, type ReadView } from "./reads.js";
 import type { SnapshotOption } from "./snapshot-option.js";
 
 /**
- * The database as it was when `snapshot()` was called: no write, flush or load changes what it reads, for as long as it is open; only
- * rows that expire go, by the clock at each read. It has all the methods of reading, and may be given to those of its handle as `{ snapshot }`.
+ * The database as it was when `snapshot()` was called: no write, flush, load or compaction changes what it reads, for as long as it is open;
+ * only rows that expire go, by the clock at each read. It has all the methods of reading, and may be given to those of its handle as `{ snapshot }`.
  *
  * It holds the MemTables of that moment, at most about `unflushedBytesMax` bytes, also when they have been flushed: close it when it is no
  * longer needed. It is closed with its handle; then, and after `close()`, reads of it and its scans reject with `ClosedError`.
@@ -26,8 +27,15 @@ export class Snapshot extends Reads implements SnapshotOption, Disposable, Async
     this.#owner = owner;
     this.#requireOwnerOpen = read.requireOpen;
     this.#onClose = onClose;
-    // Scans ask it too, after the snapshot has been closed.
-    this.#read = { ...read, requireOpen: () => void this.readView() };
+    this.#read = {
+      ...read,
+      isFixed: true,
+      // It is kept itself, for as long as it is open.
+      keep: undefined,
+      // Scans ask it too, after the snapshot has been closed.
+      requireOpen: () => void this.readView(),
+      moveTo: (view) => this.#moveTo(view),
+    };
   }
 
   /** Frees what it holds. Closing twice is harmless. */
@@ -53,6 +61,12 @@ export class Snapshot extends Reads implements SnapshotOption, Disposable, Async
       );
     }
     return this.readView();
+  }
+
+  #moveTo(view: DbView): void {
+    const read = this.#read;
+    if (read === undefined || view.manifest.number <= read.view.manifest.number) return;
+    this.#read = { ...read, view };
   }
 
   protected override readView(): ReadView {

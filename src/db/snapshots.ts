@@ -11,9 +11,18 @@ export interface Pin {
   close(): void;
 }
 
+const sweepAtLeast = 64;
+
 export class Snapshots {
   /** By seq, because a handle's seqs only grow: the first is the oldest. */
   readonly #pins = new Set<Pin>();
+  /**
+   * The seqs of scans, by what ends them. Whoever drops a scan without closing it must not make the database keep old versions for ever: so
+   * nothing here holds it.
+   */
+  readonly #kept = new Map<WeakRef<() => void>, number>();
+  /** With so many, those that nobody has any more are looked for. */
+  #sweepAt = sweepAtLeast;
 
   take(read: ReadView): Snapshot {
     const snapshot: Snapshot = new Snapshot(this, read, () => this.remove(snapshot));
@@ -44,10 +53,36 @@ export class Snapshots {
     return this.#pins.size;
   }
 
-  /** Versions that a read at this seq or a later one sees are needed; undefined when only the newest are. */
+  /** The seq of the oldest pin; undefined when there is none. */
   get oldestSeq(): number | undefined {
     for (const { seq } of this.#pins) return seq;
     return undefined;
+  }
+
+  /** Versions that a read at this seq or a later one sees are needed, by pins or scans; undefined when only the newest are. */
+  get neededSeq(): number | undefined {
+    let needed = this.oldestSeq;
+    for (const [reference, seq] of this.#kept) {
+      if (reference.deref() === undefined) this.#kept.delete(reference);
+      else if (needed === undefined || seq < needed) needed = seq;
+    }
+    return needed;
+  }
+
+  /** What reads at this seq see is needed until the result is called, or nobody has it any more. */
+  keep(seq: number): () => void {
+    const release = (): void => void this.#kept.delete(reference);
+    const reference = new WeakRef(release);
+    this.#kept.set(reference, seq);
+    if (this.#kept.size >= this.#sweepAt) this.#sweep();
+    return release;
+  }
+
+  #sweep(): void {
+    for (const reference of this.#kept.keys()) {
+      if (reference.deref() === undefined) this.#kept.delete(reference);
+    }
+    this.#sweepAt = Math.max(sweepAtLeast, 2 * this.#kept.size);
   }
 
   /** The handle has ended. */

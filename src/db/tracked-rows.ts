@@ -6,11 +6,11 @@
 import { copyBytes } from "../common/bytes.js";
 import { intersect, type KeyBounds } from "../common/key-range.js";
 import type { RowRef } from "../common/row.js";
-import { type RowIterator, Step } from "../iterator/row-iterator.js";
+import { type KeyedRows, type KeyPlace, Step } from "../iterator/row-iterator.js";
 
-export class TrackedRows implements RowIterator {
+export class TrackedRows implements KeyedRows {
   readonly row: RowRef;
-  readonly #rows: RowIterator;
+  readonly #rows: KeyedRows;
   readonly #bounds: KeyBounds;
   readonly #reverse: boolean;
   /** Parts that were left by a seek. */
@@ -22,7 +22,7 @@ export class TrackedRows implements RowIterator {
   #keyLength = -1;
   #isAtEnd = false;
 
-  constructor(rows: RowIterator, bounds: KeyBounds, reverse: boolean) {
+  constructor(rows: KeyedRows, bounds: KeyBounds, reverse: boolean) {
     this.row = rows.row;
     this.#rows = rows;
     this.#bounds = bounds;
@@ -59,6 +59,12 @@ export class TrackedRows implements RowIterator {
     this.#keyLength = -1;
     this.#isAtEnd = false;
     this.#rows.seek(key);
+  }
+
+  /** That of the last row that was given, so that whoever goes on looks at all keys behind it, and notes that. */
+  place(): KeyPlace | undefined {
+    if (this.#keyLength < 0) return undefined;
+    return { key: copyBytes(this.#key, 0, this.#keyLength), isDecided: true };
   }
 
   close(): void {

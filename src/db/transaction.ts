@@ -20,6 +20,7 @@ import type { HalfOpenRange } from "../common/range-tombstone.js";
 import { type Entry, RowKind } from "../common/row.js";
 import { showKey } from "../common/show-key.js";
 import { MergeOperators } from "../merge/merge-operators.js";
+import type { DbView } from "../read/db-view.js";
 import { Footprint } from "./footprint.js";
 import { type LifetimeOptions, lifetimeNames, toLifetime } from "./lifetime.js";
 import { toBatch } from "./own-batch.js";
@@ -87,6 +88,11 @@ export class Transaction extends Reads implements Disposable, AsyncDisposable {
       view: { ...read.view, tables: [own, ...read.view.tables] },
       engine: isolation === "serializable" ? this.#reads.tracking(engine, own) : engine,
       isTransaction: true,
+      isFixed: true,
+      ownTableCount: 1,
+      // It is kept itself, until it ends.
+      keep: undefined,
+      moveTo: (newer) => this.#moveTo(newer),
       requireOpen: () => this.#requireActive(),
     };
   }
@@ -222,8 +228,15 @@ export class Transaction extends Reads implements Disposable, AsyncDisposable {
   protected override scanView(): ReadView {
     const read = this.readView();
     const [, ...tables] = read.view.tables;
-    if (!this.#own.isEmpty) tables.unshift(this.#own.asOfNow());
-    return { ...read, view: { ...read.view, tables } };
+    const ownTableCount = this.#own.isEmpty ? 0 : 1;
+    if (ownTableCount > 0) tables.unshift(this.#own.asOfNow());
+    return { ...read, view: { ...read.view, tables }, ownTableCount };
+  }
+
+  #moveTo(newer: DbView): void {
+    const read = this.#read;
+    if (read === undefined || newer.manifest.number <= read.view.manifest.number) return;
+    this.#read = { ...read, view: { ...newer, tables: [this.#own, ...newer.tables] } };
   }
 
   #writeOf(

@@ -17,6 +17,7 @@ import { ConflictWindow } from "./conflict-window.js";
 import type { DbState } from "./db-state.js";
 import type { Footprint } from "./footprint.js";
 import { expiryOf } from "./lifetime.js";
+import { onNewest } from "./newer-views.js";
 import type { ReadView } from "./reads.js";
 import {
   type BeginOptions,
@@ -171,12 +172,15 @@ export class Transactions implements TransactionHost {
     afterSeq: number,
     signal: AbortSignal | undefined,
   ): Promise<number> {
-    const { view, tables, requireOpen } = this.#options.readView();
     const { keys, ranges } = footprint;
     const meets = (range: RangeTombstone): boolean => footprint.meets(range);
-    const later = await findLaterWrite(view, tables, { afterSeq, keys, ranges, meets, signal });
-    requireOpen();
-    if (later === undefined) return view.manifest.lastL0Seq;
+    const asked = { afterSeq, keys, ranges, meets, signal };
+    // What was written after an open transaction began is in every newer view too.
+    const { read, result: later } = await onNewest(this.#options.readView(), signal, (newest) =>
+      findLaterWrite(newest.view, newest.tables, asked),
+    );
+    read.requireOpen();
+    if (later === undefined) return read.view.manifest.lastL0Seq;
     const conflict =
       "key" in later ? footprint.conflictAt(later.key, later.seq) : footprint.conflictWith(later);
     throw conflictError(conflict!, seq);

@@ -8,6 +8,7 @@ import {
 } from "../common/key-range.js";
 import { checkOptions, requireSignal } from "../common/options.js";
 import type { WarmResult } from "../read/warm.js";
+import { onNewest } from "./newer-views.js";
 import type { ReadView } from "./reads.js";
 
 export interface WarmOptions {
@@ -25,10 +26,13 @@ export async function warm(
   checkOptions(options, ["signal"], "warm");
   requireSignal(options?.signal);
   const bounds = toKeyBounds(range ?? {});
-  const { engine, view, tables, seq, requireOpen } = readView();
-  requireOpen();
-  throwIfAborted(options?.signal);
-  return engine.warmTables(view, tables, {
-    ...{ bounds, seqMax: seq, guard: requireOpen, signal: options?.signal },
-  });
+  const first = readView();
+  first.requireOpen();
+  const signal = options?.signal;
+  throwIfAborted(signal);
+  // What has been brought is found in the cache.
+  const { result } = await onNewest(first, signal, ({ engine, view, tables, seq, requireOpen }) =>
+    engine.warmTables(view, tables, { bounds, seqMax: seq, guard: requireOpen, signal }),
+  );
+  return result;
 }

@@ -6,7 +6,13 @@
  * the versions are collected until the source stands at another key. What stands beyond the last row needed is held for the next step.
  * Keys outside the bounds and rows that have expired are not folded: nobody sees them, and a failing operator there is nobody's failure.
  */
-import { allocateBytes, type Bytes, compareRanges, emptyBytes } from "../common/bytes.js";
+import {
+  allocateBytes,
+  type Bytes,
+  compareRanges,
+  copyBytes,
+  emptyBytes,
+} from "../common/bytes.js";
 import { clampSeek, isAboveLower, isBelowUpper, isEmpty } from "../common/key-range.js";
 import { RowKind, RowRef } from "../common/row.js";
 import {
@@ -15,7 +21,7 @@ import {
   hidesOlder,
   type Version,
 } from "../merge/fold-versions.js";
-import { type RowIterator, Step } from "./row-iterator.js";
+import { type KeyedRows, type KeyPlace, type RowIterator, Step } from "./row-iterator.js";
 import type { VisibleOptions } from "./visible-iterator.js";
 import { isVisible } from "./visible-row.js";
 
@@ -30,7 +36,7 @@ interface CollectedVersion extends Version {
 }
 
 /** Takes `rows` over: it seeks, steps and closes it. `step` throws what `apply` throws, and `CorruptionError`, and again until a `seek`. */
-export class ResolvingIterator implements RowIterator {
+export class ResolvingIterator implements KeyedRows {
   readonly row: RowRef = new RowRef();
   readonly #rows: RowIterator;
   readonly #options: ResolvingOptions;
@@ -87,6 +93,12 @@ export class ResolvingIterator implements RowIterator {
     this.#versions = [];
     this.#hasKey = false;
     this.#held = false;
+  }
+
+  place(): KeyPlace | undefined {
+    if (!this.#hasKey) return undefined;
+    const key = copyBytes(this.#key, 0, this.#keyLength);
+    return { key, isDecided: this.#versions.length === 0 };
   }
 
   close(): void {

@@ -11,6 +11,7 @@
  *     use(rows.row);
  *   }
  */
+import type { Bytes } from "../common/bytes.js";
 import type { RowRef } from "../common/row.js";
 
 export const Step = { end: 0, row: 1, pending: 2 } as const;
@@ -47,4 +48,20 @@ export interface RowIterator {
 
   /** Frees what the iterator holds. Harmless twice. */
   close(): void;
+}
+
+/** One row per key, as a read sees them. */
+export interface KeyedRows extends RowIterator {
+  /**
+   * After `Step.pending`: how far it has come, so that another iterator can go on. Undefined: it stands where it began, or where the last seek
+   * sent it.
+   */
+  place(): KeyPlace | undefined;
+}
+
+export interface KeyPlace {
+  /** A copy. */
+  readonly key: Bytes;
+  /** True: all has been said of the key. False: it comes next, if there is a row for it; nothing before it is left to say. */
+  readonly isDecided: boolean;
 }

@@ -6,7 +6,7 @@
  * passed over. In reverse the newest comes last: a candidate is kept until the source stands at another key, which is
  * then held for the next step.
  */
-import { allocateBytes, type Bytes } from "../common/bytes.js";
+import { allocateBytes, type Bytes, copyBytes } from "../common/bytes.js";
 import {
   clampSeek,
   isAboveLower,
@@ -15,7 +15,7 @@ import {
   type KeyBounds,
 } from "../common/key-range.js";
 import { RowRef } from "../common/row.js";
-import { type RowIterator, Step } from "./row-iterator.js";
+import { type KeyedRows, type KeyPlace, type RowIterator, Step } from "./row-iterator.js";
 import { isVisible } from "./visible-row.js";
 
 export interface VisibleOptions {
@@ -29,7 +29,7 @@ export interface VisibleOptions {
 }
 
 /** Takes `rows` over: it seeks, steps and closes it. `step` throws `UnsupportedError` at a merge row, and again until a `seek`. */
-export class VisibleIterator implements RowIterator {
+export class VisibleIterator implements KeyedRows {
   readonly row: RowRef;
   readonly #rows: RowIterator;
   readonly #bounds: KeyBounds;
@@ -41,9 +41,10 @@ export class VisibleIterator implements RowIterator {
   #failure: unknown;
   /** No row before the bounds can come any more. */
   #inside = false;
-  /** The key that was decided last (forward) or that the candidate has (reverse), when `#hasKey`. */
+  /** The key that was decided last (forward) or that the candidate has (reverse), when `#hasKey`; otherwise, in reverse, what it had. */
   #key: Bytes = allocateBytes(64);
-  #keyLength = 0;
+  /** Below 0: there has been none since the last seek. */
+  #keyLength = -1;
   #hasKey = false;
   /** Reverse: the source stands at a row that has not been looked at. */
   #held = false;
@@ -83,7 +84,14 @@ export class VisibleIterator implements RowIterator {
     this.#failure = undefined;
     this.#inside = false;
     this.#hasKey = false;
+    this.#keyLength = -1;
     this.#held = false;
+  }
+
+  place(): KeyPlace | undefined {
+    if (this.#keyLength < 0) return undefined;
+    const key = copyBytes(this.#key, 0, this.#keyLength);
+    return { key, isDecided: !this.#reverse || !this.#hasKey };
   }
 
   close(): void {

@@ -5,9 +5,16 @@
  * `#tail`, and while there is one, later calls line up behind it. So reads and seeks happen in the order of the calls.
  */
 import { throwIfAborted } from "../common/abort.js";
-import { copyBytes, describeType, emptyBytes, type KeyLike, toKeyBytes } from "../common/bytes.js";
+import {
+  compareRanges,
+  copyBytes,
+  describeType,
+  emptyBytes,
+  type KeyLike,
+  toKeyBytes,
+} from "../common/bytes.js";
 import { ClosedError, InvalidArgumentError } from "../common/errors.js";
-import { type RowIterator, Step } from "../iterator/row-iterator.js";
+import { type KeyedRows, Step } from "../iterator/row-iterator.js";
 import { RowBatch } from "./row-batch.js";
 import { ScanIterator } from "./scan-iterator.js";
 import type { ScanShape } from "./scan-shape.js";
@@ -17,7 +24,12 @@ export interface ScanSource<T> {
    * Called once, at the first read or seek. The view and the seq are those of the moment the scan was asked for. `rowsLeft` says how
    * many rows will still be taken at most; undefined: there is no limit.
    */
-  open(rowsLeft: (() => number) | undefined): RowIterator;
+  open(rowsLeft: (() => number) | undefined): KeyedRows;
+  /**
+   * A fill has failed, for the `attempt`th time on end, counted from 0: resolves when `open` gives the same rows from elsewhere; otherwise rejects
+   * with what the scan rejects with. Undefined: they are nowhere else.
+   */
+  renew?: ((error: unknown, attempt: number) => Promise<void>) | undefined;
   readonly shape: ScanShape<T>;
   /** Throws when the owner of the scan is closed. */
   guard(): void;
@@ -25,7 +37,7 @@ export interface ScanSource<T> {
   readonly limit?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called once, when the scan is closed. */
-  onClose?(): void;
+  onClose?: (() => void) | undefined;
 }
 
 /**
@@ -36,7 +48,13 @@ export interface ScanSource<T> {
  */
 export class Scan<T> implements AsyncIterable<T>, AsyncDisposable {
   readonly #source: ScanSource<T>;
-  #rows: RowIterator | undefined;
+  #rows: KeyedRows | undefined;
+  /** Where the rows were last sent: by a seek, or because they go on from there. */
+  #sought: Uint8Array | undefined;
+  /** The next row is left out if it has this key: it has been given by rows in whose place others have come. */
+  #given: Uint8Array | undefined;
+  /** How often in turn there were others. */
+  #renewals = 0;
   /** How many more rows the limit lets through. */
   #left: number;
   #isClosed = false;
@@ -80,10 +98,10 @@ export class Scan<T> implements AsyncIterable<T>, AsyncDisposable {
   seek(key: KeyLike): void {
     const target = copyBytes(toKeyBytes(key));
     this.#requireOpen();
-    if (this.#tail === undefined) this.#opened().seek(target);
+    if (this.#tail === undefined) this.#seek(target);
     else {
       void this.#enqueue(async () => {
-        if (!this.#isClosed) this.#opened().seek(target);
+        if (!this.#isClosed) this.#seek(target);
       }).catch(() => undefined);
     }
   }
@@ -133,7 +151,21 @@ export class Scan<T> implements AsyncIterable<T>, AsyncDisposable {
   #step(): Step {
     this.#requireOpen();
     throwIfAborted(this.#source.signal);
-    return this.#left > 0 ? this.#opened().step() : Step.end;
+    if (this.#left <= 0) return Step.end;
+    const rows = this.#opened();
+    const step = rows.step();
+    if (this.#given === undefined || step !== Step.row) return step;
+    const { keyBytes, keyStart, keyEnd } = rows.row;
+    const given = this.#given;
+    this.#given = undefined;
+    const isGiven = compareRanges(keyBytes, keyStart, keyEnd, given, 0, given.length) === 0;
+    return isGiven ? rows.step() : step;
+  }
+
+  #seek(target: Uint8Array): void {
+    this.#sought = target;
+    this.#given = undefined;
+    this.#opened().seek(target);
   }
 
   #take(): T {
@@ -180,10 +212,28 @@ export class Scan<T> implements AsyncIterable<T>, AsyncDisposable {
     const { signal } = this.#source;
     try {
       await this.#rows!.fill(signal);
+      this.#renewals = 0;
     } catch (error) {
       throwIfAborted(signal);
-      throw error;
+      await this.#renew(error);
     }
+  }
+
+  /** Goes on from where it stands with other rows. */
+  async #renew(error: unknown): Promise<void> {
+    const { renew } = this.#source;
+    if (renew === undefined) throw error;
+    await renew(error, this.#renewals++);
+    const before = this.#rows!;
+    const place = before.place();
+    if (place !== undefined) {
+      this.#sought = place.key;
+      this.#given = place.isDecided ? place.key : undefined;
+    }
+    const rows = this.#openRows();
+    if (this.#sought !== undefined) rows.seek(this.#sought);
+    this.#rows = rows;
+    before.close();
   }
 
   /** Runs the operation when all before it have ended, or at once when there are none. */
@@ -197,10 +247,14 @@ export class Scan<T> implements AsyncIterable<T>, AsyncDisposable {
     return run;
   }
 
-  #opened(): RowIterator {
-    const { limit } = this.#source;
-    this.#rows ??= this.#source.open(limit === undefined ? undefined : () => this.#left);
+  #opened(): KeyedRows {
+    this.#rows ??= this.#openRows();
     return this.#rows;
+  }
+
+  #openRows(): KeyedRows {
+    const { limit } = this.#source;
+    return this.#source.open(limit === undefined ? undefined : () => this.#left);
   }
 
   #requireOpen(): void {

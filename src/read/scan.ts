@@ -5,7 +5,7 @@ import { Feature, type SortedRun } from "../format/manifest.js";
 import { probeOfBounds } from "../format/prefix-extractor.js";
 import { emptyIterator } from "../iterator/empty-iterator.js";
 import { type MergeIterator, mergeRows } from "../iterator/merge-iterator.js";
-import type { RowIterator } from "../iterator/row-iterator.js";
+import type { KeyedRows, RowIterator } from "../iterator/row-iterator.js";
 import type { PartOfRun } from "../sst/run-lists.js";
 import type { TableStore } from "../sst/table-store.js";
 import { cutToBounds, highestSeq, type Sequence, sequencesWithin } from "./candidates.js";
@@ -29,7 +29,7 @@ export interface ScanRowsOptions extends VisibleRowsOptions {
  * One row per key that a read at `seqMax` sees, in the given direction. Nothing is fetched before the first `fill`, which asks all
  * sources at the same time. The caller closes the result.
  */
-export function scanRows(view: DbView, tables: TableStore, options: ScanRowsOptions): RowIterator {
+export function scanRows(view: DbView, tables: TableStore, options: ScanRowsOptions): KeyedRows {
   const { bounds, reverse, seqMax, rowsLeft } = options;
   if (isEmpty(bounds)) return emptyIterator();
   const cover = mayHoldRangeDeletes(view) ? new ScanCover(view, tables, options) : undefined;

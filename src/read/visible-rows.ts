@@ -1,7 +1,7 @@
 /** What a read sees of the rows of a view: visibility, and the folding of merges where the database may have any. */
 import type { KeyBounds } from "../common/key-range.js";
 import { ResolvingIterator } from "../iterator/resolving-iterator.js";
-import type { RowIterator } from "../iterator/row-iterator.js";
+import type { KeyedRows, RowIterator } from "../iterator/row-iterator.js";
 import { VisibleIterator } from "../iterator/visible-iterator.js";
 import type { GivenOperators } from "../merge/given-operators.js";
 import { MergeOperators } from "../merge/merge-operators.js";
@@ -24,7 +24,7 @@ export function visibleRows(
   rows: RowIterator,
   view: Pick<DbView, "manifest">,
   options: VisibleRowsOptions,
-): RowIterator {
+): KeyedRows {
   const { bounds, reverse, seqMax, now } = options;
   const visible = { bounds, reverse, seqMax, now };
   const names = view.manifest.pinned.mergeOperators;

@@ -107,7 +107,13 @@ class Warming {
     await this.#inParallel(this.#windows(infos, opened), (fetching) => fetching());
     const [tables, blocks, bytes] = [this.#tableCount, this.#blocks, this.#bytes];
     const disk = this.#tables.disk && this.#onDisk;
-    return { tables, blocks, bytes, complete: !this.#isFull && !this.#isCut, ...(disk && { disk }) };
+    return {
+      tables,
+      blocks,
+      bytes,
+      complete: !this.#isFull && !this.#isCut,
+      ...(disk && { disk }),
+    };
   }
 
   /** Adds what the lists of long runs name in the range, as long as there is room for the lists: what they name needs more. */

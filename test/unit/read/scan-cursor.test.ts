@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { decodeUtf8 } from "../../../src/common/bytes.js";
 import { ClosedError } from "../../../src/common/errors.js";
+import type { KeyedRows, RowIterator } from "../../../src/iterator/row-iterator.js";
 import { Scan, type ScanSource } from "../../../src/read/scan-cursor.js";
 import { entryShape, type KeyValue, keyShape, valueShape } from "../../../src/read/scan-shape.js";
 import {
@@ -19,12 +20,16 @@ interface Opened {
   closed: () => number;
 }
 
+/** Of scans that nobody carries on. */
+const keyed = <R extends RowIterator>(of: R): R & KeyedRows =>
+  Object.assign(of, { place: () => undefined });
+
 /** A scan over the keys "a" to "h" that gives them as strings. */
 function openScan(
   options: ArrayIteratorOptions = {},
   source: Partial<ScanSource<string>> = {},
 ): Opened {
-  const iterator = new ArrayIterator(rows, options);
+  const iterator = keyed(new ArrayIterator(rows, options));
   let opened = 0;
   let closed = 0;
   const scan = new Scan<string>({
@@ -233,7 +238,7 @@ test("results are copies: changing them changes neither the source nor other row
       value: key.repeat([0, 1, 40, 100, 50_000, 7, 300, 2][i]!),
     })),
   );
-  const open = (): ArrayIterator => new ArrayIterator(large, { pendingEvery: 3 });
+  const open = (): KeyedRows => keyed(new ArrayIterator(large, { pendingEvery: 3 }));
   const read = async (count: number): Promise<KeyValue[]> => {
     const scan = new Scan({ open, shape: entryShape, guard: () => undefined });
     const first = (await scan.next())!;
@@ -255,7 +260,7 @@ test("results are copies: changing them changes neither the source nor other row
 });
 
 test("the shapes give keys or values alone", async () => {
-  const source = { open: () => new ArrayIterator(rows), guard: () => undefined };
+  const source = { open: () => keyed(new ArrayIterator(rows)), guard: () => undefined };
   const keys = new Scan({ ...source, shape: keyShape });
   expect((await keys.nextMany(2)).map(decodeUtf8)).toEqual(["a", "b"]);
   const values = new Scan({ ...source, shape: valueShape });

@@ -17,11 +17,16 @@ import type {
   StoredObject,
 } from "./object-store.js";
 
+interface MemoryObject extends ObjectMeta {
+  /** In order. What came in parts stays so: to join those of a large object would hold up the event loop. */
+  readonly parts: readonly Bytes[];
+}
+
 let storeCount = 0;
 
 export class MemoryObjectStore implements ObjectStore {
   readonly id: string;
-  readonly #objects = new Map<string, { bytes: Bytes; lastModified: number }>();
+  readonly #objects = new Map<string, MemoryObject>();
   readonly #clock: Clock;
 
   constructor(options: { clock?: Clock | undefined; id?: string | undefined } = {}) {
@@ -33,18 +38,15 @@ export class MemoryObjectStore implements ObjectStore {
     throwIfAborted(options?.signal);
     const object = this.#objects.get(key);
     if (object === undefined) return undefined;
-    const { start, end } = resolveRange(options?.range, object.bytes.length);
-    return {
-      bytes: copyBytes(object.bytes, start, end),
-      size: object.bytes.length,
-      lastModified: object.lastModified,
-    };
+    const { parts, size, lastModified } = object;
+    const { start, end } = resolveRange(options?.range, size);
+    return { bytes: copyRange(parts, start, end), size, lastModified };
   }
 
   async head(key: string, options?: RequestOptions): Promise<ObjectMeta | undefined> {
     throwIfAborted(options?.signal);
     const object = this.#objects.get(key);
-    return object && { size: object.bytes.length, lastModified: object.lastModified };
+    return object && { size: object.size, lastModified: object.lastModified };
   }
 
   async create(
@@ -54,22 +56,22 @@ export class MemoryObjectStore implements ObjectStore {
   ): Promise<"created" | "exists"> {
     throwIfAborted(options?.signal);
     if (this.#objects.has(key)) return "exists";
-    this.#store(key, copyBytes(bytes));
+    this.#store(key, [copyBytes(bytes)]);
     return "created";
   }
 
   async put(key: string, source: PutSource, options?: RequestOptions): Promise<void> {
     throwIfAborted(options?.signal);
     if (typeof source !== "function") {
-      this.#store(key, copyBytes(source));
+      this.#store(key, [copyBytes(source)]);
       return;
     }
-    const parts: Uint8Array[] = [];
+    const parts: Bytes[] = [];
     for await (const part of source()) {
       throwIfAborted(options?.signal);
       parts.push(copyBytes(part));
     }
-    this.#store(key, concatBytes(parts));
+    this.#store(key, parts);
   }
 
   async *list(options: ListOptions): AsyncIterable<ListedObject> {
@@ -82,7 +84,7 @@ export class MemoryObjectStore implements ObjectStore {
       throwIfAborted(options.signal);
       const object = this.#objects.get(key);
       if (object !== undefined) {
-        yield { key, size: object.bytes.length, lastModified: object.lastModified };
+        yield { key, size: object.size, lastModified: object.lastModified };
       }
     }
   }
@@ -99,12 +101,24 @@ export class MemoryObjectStore implements ObjectStore {
     if (object === undefined) {
       throw new StoreError("invalid", `There is no object "${from}" to copy.`, { object: from });
     }
-    this.#store(to, object.bytes);
+    this.#store(to, [object.bytes]);
   }
 
-  #store(key: string, bytes: Bytes): void {
-    this.#objects.set(key, { bytes, lastModified: this.#clock.now() });
+  #store(key: string, parts: readonly Bytes[]): void {
+    const size = parts.reduce((sum, { length }) => sum + length, 0);
+    this.#objects.set(key, { parts, size, lastModified: this.#clock.now() });
   }
+}
+
+function copyRange(parts: readonly Bytes[], start: number, end: number): Bytes {
+  const within: Bytes[] = [];
+  let offset = 0;
+  for (const part of parts) {
+    const [from, to] = [Math.max(start - offset, 0), Math.min(end - offset, part.length)];
+    if (from < to) within.push(part.subarray(from, to));
+    offset += part.length;
+  }
+  return within.length === 1 ? copyBytes(within[0]!) : concatBytes(within);
 }
 
 /** The offsets that a range means in an object of `size` bytes. */

@@ -50,6 +50,11 @@ export class UlidFactory {
   }
 }
 
+/** When it was minted, ms since 1970 by the clock of whoever did; later where that was behind other ids. */
+export function ulidTime(id: Ulid): number {
+  return decodeTime(id);
+}
+
 /** The greatest id below `id`; `id` itself where it is the least there is. */
 export function ulidBefore(id: Ulid): Ulid {
   const at = id.length - 1 - [...id].reverse().findIndex((character) => character !== "0");

@@ -1,0 +1,184 @@
+/**
+ * The FIFO strategy, for what is of use for a while: the oldest goes as it is when there is too much of it, or when it has been there too long. Rows go whatever they
+ * are, and reads at every seq see it; so nothing goes while a snapshot or transaction is open. Else only L0 and runs are kept few, by merging
+ * neighbours, which costs nothing where their keys lie apart, as those of a time series do.
+ *
+ * How old an SST is says its id: its rows were written no later than it was minted. A merge makes them look younger, by no more than what it takes: an eighth of the bytes
+ * or of the time at most.
+ */
+import { InvalidArgumentError } from "../common/errors.js";
+import { ulidTime } from "../common/ids.js";
+import type { CompactionInputs, RunInput } from "../format/compactions.js";
+import type { L0Entry, Manifest, SortedRun, SstInfo } from "../format/manifest.js";
+import { BusyInputs } from "./busy-inputs.js";
+import { bytesOf, entriesBytes, isL0Due, oldestEntries } from "./l0-entries.js";
+import { mayRewrite } from "./plan-job.js";
+import type { CompactionPick, CompactionStrategy } from "./strategy.js";
+import {
+  type StrategyOptions,
+  type StrategyOptionTable,
+  toStrategyOptions,
+} from "./strategy-options.js";
+
+export type FifoOptionName = "l0Trigger" | "fanInMin" | "fanInMax" | "bytesMax" | "ttlMs";
+
+export type FifoOptions = StrategyOptions<FifoOptionName>;
+
+export const fifoTable: StrategyOptionTable<FifoOptionName> = {
+  l0Trigger: {
+    default: 4,
+    min: 1,
+    max: 1000,
+    reason: "So many entries of L0 become a run.",
+  },
+  fanInMin: {
+    default: 4,
+    min: 2,
+    max: 64,
+    reason: "So many runs of about one size become one, up to an eighth of what is kept.",
+  },
+  fanInMax: {
+    default: 16,
+    min: 2,
+    max: 64,
+    reason: "Entries of L0, or runs, that one job takes at most: each is read ahead of.",
+  },
+  bytesMax: {
+    default: Number.POSITIVE_INFINITY,
+    min: 4 * 1024,
+    max: Number.POSITIVE_INFINITY,
+    real: true,
+    reason: "The oldest SSTs go while L0 and the runs have more. Infinity: only by time.",
+  },
+  ttlMs: {
+    default: Number.POSITIVE_INFINITY,
+    min: 1000,
+    max: Number.POSITIVE_INFINITY,
+    real: true,
+    reason:
+      "The oldest SSTs go when all of their rows were written longer ago. Infinity: only by size.",
+  },
+};
+
+/** What is merged stays below this part of what is kept, so that it ages, and goes, in so many parts at least. */
+const mergedShareMax = 1 / 8;
+/** Runs of about one size are so up to this ratio. */
+const sizeRatio = 2;
+
+/** Throws `InvalidArgumentError`. */
+export function fifo(given: FifoOptions): CompactionStrategy {
+  const what = 'the strategy "fifo"';
+  const options = toStrategyOptions(fifoTable, given, what);
+  if (options.bytesMax === Number.POSITIVE_INFINITY && options.ttlMs === options.bytesMax) {
+    throw new InvalidArgumentError(
+      `${what} needs "bytesMax" or "ttlMs": without them it would keep everything and merge hardly anything.`,
+    );
+  }
+  return {
+    name: "fifo",
+    pick(manifest, running, now) {
+      const drop = dropOf(options, manifest, running, now);
+      const jobs = drop === undefined ? running : [...running, drop.inputs];
+      return [...(drop === undefined ? [] : [drop]), ...mergesOf(options, manifest, jobs)];
+    },
+  };
+}
+
+type Options = Readonly<Record<FifoOptionName, number>>;
+
+/** What goes: from the oldest run on whole ones, then some SSTs of the next, or, where no run is left, the oldest entries of L0. */
+function dropOf(
+  { bytesMax, ttlMs }: Options,
+  manifest: Manifest,
+  running: readonly CompactionInputs[],
+  now: number,
+): CompactionPick | undefined {
+  const { l0, runs } = manifest;
+  let excess = bytesOf(runs) + entriesBytes(l0) - bytesMax;
+  if (!mayRewrite(manifest)) return undefined;
+  const busy = new BusyInputs(running);
+  let bytes = 0;
+  /** Counts it, if it goes. */
+  const goes = ({ id, size }: SstInfo): boolean => {
+    if (excess <= 0 && ulidTime(id) + ttlMs >= now) return false;
+    excess -= size;
+    bytes += size;
+    return true;
+  };
+  const inputs: RunInput[] = [];
+  let isAll = true;
+  for (const run of [...runs].reverse()) {
+    if (busy.hasSomeOf(run.id)) return pickOf(inputs, [], bytes);
+    const gone = new Set(byAge(run.ssts).filter(goes));
+    isAll = gone.size === run.ssts.length;
+    const ssts = isAll ? [] : run.ssts.filter((sst) => gone.has(sst)).map(({ id }) => id);
+    if (gone.size > 0) inputs.unshift({ id: run.id, ssts });
+    if (!isAll) break;
+  }
+  if (!isAll || busy.hasL0) return pickOf(inputs, [], bytes);
+  const kept = l0.findIndex(({ ssts }) => {
+    const isOld = excess > 0 || ssts.every(({ id }) => ulidTime(id) + ttlMs < now);
+    if (isOld) for (const sst of ssts) goes(sst);
+    return !isOld;
+  });
+  return pickOf(inputs, kept < 0 ? l0 : l0.slice(0, kept), bytes);
+}
+
+function byAge(ssts: readonly SstInfo[]): SstInfo[] {
+  return [...ssts].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function pickOf(
+  runs: readonly RunInput[],
+  l0: readonly L0Entry[],
+  bytes: number,
+): CompactionPick | undefined {
+  if (runs.length + l0.length === 0) return undefined;
+  const inputs = { l0: l0.map(({ ssts }) => ssts[0]!.id), runs };
+  return { inputs, level: 0, drops: true, reason: `fifo: the oldest ${bytes} bytes go` };
+}
+
+function mergesOf(
+  options: Options,
+  { l0, runs }: Manifest,
+  running: readonly CompactionInputs[],
+): readonly CompactionPick[] {
+  const { l0Trigger, fanInMin, fanInMax } = options;
+  const busy = new BusyInputs(running);
+  const picks: CompactionPick[] = [];
+  const add = (reason: string, ofL0: readonly L0Entry[], ofRuns: readonly SortedRun[]): void => {
+    const inputs = {
+      l0: ofL0.map(({ ssts }) => ssts[0]!.id),
+      runs: ofRuns.map(({ id }) => ({ id, ssts: [] })),
+    };
+    picks.push({ inputs, level: 0, drops: false, reason: `fifo: ${reason}` });
+  };
+  if (!busy.hasL0 && isL0Due(l0, l0Trigger)) {
+    const entries = oldestEntries(l0, fanInMax);
+    add(`${entries.length} L0 entries`, entries, []);
+  }
+  for (let start = 0; start < runs.length; ) {
+    let end = start;
+    let bytes = 0;
+    for (; end < runs.length && end - start < fanInMax; end++) {
+      const run = runs[end]!;
+      const isAlike = end === start || run.size <= (sizeRatio * bytes) / (end - start);
+      if (!isAlike || busy.hasSomeOf(run.id)) break;
+      if (!mayBeOne(options, runs.slice(start, end + 1))) break;
+      bytes += run.size;
+    }
+    const isDue = end - start >= fanInMin;
+    if (isDue) add(`${end - start} runs of about one size`, [], runs.slice(start, end));
+    start = isDue ? end : start + 1;
+  }
+  return picks;
+}
+
+/** Whether runs are a small part of what is kept, by bytes and by the time in which they were written. */
+function mayBeOne({ bytesMax, ttlMs }: Options, runs: readonly SortedRun[]): boolean {
+  if (bytesOf(runs) > mergedShareMax * bytesMax) return false;
+  if (ttlMs === Number.POSITIVE_INFINITY) return true;
+  const times = runs.flatMap(({ ssts }) => ssts.map(({ id }) => ulidTime(id)));
+  const latest = times.reduce((a, b) => Math.max(a, b));
+  return latest - times.reduce((a, b) => Math.min(a, b)) <= mergedShareMax * ttlMs;
+}

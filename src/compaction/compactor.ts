@@ -1,18 +1,37 @@
 /**
- * `CompactorRole`: what a process does for compaction: a coordinator, workers, or both, and when they look for something to do. It sets no
- * timer while there is nothing to wait for, unless it polls.
+ * `CompactorRole`: what a process does for compaction: a coordinator with workers of its own, or only workers; and when they look for
+ * something to do. It sets no timer while there is nothing to wait for, unless it polls.
  */
-import type { Clock } from "../common/clock.js";
-import type { MoraineError } from "../common/errors.js";
+import { throwIfAborted, withSignal } from "../common/abort.js";
+import type { Clock, Timer } from "../common/clock.js";
+import {
+  ClosedError,
+  InternalError,
+  InvalidArgumentError,
+  MoraineError,
+  StoreError,
+} from "../common/errors.js";
 import type { KeyBounds } from "../common/key-range.js";
 import type { Random } from "../common/random.js";
+import type { CompactionJob } from "../format/compactions.js";
 import type { Manifest } from "../format/manifest.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 import type { ObjectStore } from "../object-store/object-store.js";
+import type { CompactionTotals } from "./commit-runs.js";
+import { CompactionsStore } from "./compactions-store.js";
+import { Coordinator, type Round, type RoundOptions } from "./coordinator.js";
 import type { BuildSettings, JobRunner } from "./job.js";
-import type { RunListReads } from "./run-list-reads.js";
+import type { JobOutcome, JobRunOptions } from "./job-run.js";
+import { LocalWorkers } from "./local-workers.js";
+import { KeptRunLists, type RunListReads } from "./run-list-reads.js";
+import { StoreTime } from "./store-time.js";
+import { StoredCompactions } from "./stored-compactions.js";
 import type { CompactionStrategy } from "./strategy.js";
 import type { WorkSource } from "./work-source.js";
+import { Worker } from "./worker.js";
+
+/** As long as the longest wait between the attempts of one request: what the store refuses is asked for no more often. */
+const retryDelayMs = 5000;
 
 export interface CompactorRoleOptions {
   readonly clock: Clock;
@@ -21,25 +40,30 @@ export interface CompactorRoleOptions {
   readonly store: ObjectStore;
   /** May be shared with the writer of this process. */
   readonly storedManifest: StoredManifest;
-  readonly lists: RunListReads;
+  /** Default: read from `store`, and kept. */
+  readonly lists?: RunListReads | undefined;
   /** Carries out jobs; closed with the role. */
   readonly runner: JobRunner;
   readonly build: BuildSettings;
+  /** The runner has a compaction filter. Default: none. */
+  readonly filters?: boolean | undefined;
   /** Of this process, for people. */
   readonly name: string;
   /** Undefined: no coordinator, only workers, which take jobs that others plan. */
   readonly coordinator?: CoordinatorSettings | undefined;
-  /** Jobs that this process carries out at once. Default 1. */
+  /** Jobs that this process carries out at once; 0: it only plans and commits. Default 1. */
   readonly localJobsMax?: number | undefined;
   /** As in `StoredManifestOptions`. */
   readonly retentionMs: number;
   /**
-   * Looks for work by itself, also when nobody pokes it, as in a process of its own: when this says. Default: only when it is poked, and
-   * while jobs of other processes are under way.
+   * From `start` on it looks for work at once and when this says, as in a process of its own. Default: only when it is poked, and while jobs of
+   * other processes are under way; workers then only in `runOnce`.
    */
   readonly source?: WorkSource | undefined;
   /** The manifest of each of its commits, in the tick in which it is known: so that a writer adopts it. */
   readonly onCommitted?: ((manifest: Manifest) => void) | undefined;
+  /** A job of this process has failed for good, such as for damaged input. Others go on. */
+  readonly onJobFailed?: ((job: CompactionJob, error: Error) => void) | undefined;
   /** It has stopped for good, other than by `close`. A fence does not stop it: it stands by. */
   readonly onFailed?: ((error: MoraineError) => void) | undefined;
 }
@@ -54,38 +78,303 @@ export interface CoordinatorSettings {
   readonly claims: "at-once" | "lazily";
   /** Jobs planned at once for workers of other processes. Default 0. */
   readonly remoteJobsMax?: number | undefined;
+  /** Whether jobs may be planned that change what reads see, as far as this process knows: nothing is open. Default: they may. */
+  readonly mayRewrite?: (() => boolean) | undefined;
 }
 
 export interface CompactionStats {
   readonly jobsRunning: number;
   readonly jobsDone: number;
   readonly jobsFailed: number;
-  /** Bytes of the SSTs that jobs of this process took, and of those that they made; what was moved is in neither. */
+  /** Bytes of the SSTs that were merged, and of those that were made; what was moved is in neither. */
   readonly inputBytes: number;
   readonly outputBytes: number;
   /** SSTs that changed their place without being written. */
   readonly movedSsts: number;
 }
 
-/** The calls; `CompactorRole` implements it. */
-export interface CompactorHandle {
-  readonly stats: CompactionStats;
+export interface RunOnceOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Takes the epoch when there is something to do, whoever has it. Default false. */
+  readonly claims?: boolean | undefined;
+}
+
+/** What the holder of a role calls. */
+export type CompactorHandle = Pick<
+  CompactorRole,
+  "stats" | "poke" | "runOnce" | "compact" | "close"
+>;
+
+export class CompactorRole {
+  readonly #options: CompactorRoleOptions;
+  readonly #coordinator: Coordinator | undefined;
+  readonly #local: LocalWorkers | undefined;
+  readonly #workers: readonly Worker[];
+  readonly #workerTotals: CompactionTotals = {
+    ...{ committedJobs: 0, failedJobs: 0, inputBytes: 0, outputBytes: 0, movedSsts: 0 },
+  };
+  readonly #close = new AbortController();
+  /** Rounds are one at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #isPoked = false;
+  #isLooking = false;
+  #looking: Promise<void> = Promise.resolve();
+  #polling: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #closing: Promise<void> | undefined;
+  /** Why a job of this process was given back last. */
+  #jobError: StoreError | undefined;
+
+  constructor(options: CompactorRoleOptions) {
+    this.#options = options;
+    const { clock, random, store, storedManifest, coordinator: settings, source, name } = options;
+    const { localJobsMax = 1, filters, retentionMs } = options;
+    const { databaseId } = storedManifest.current;
+    const storeTime = new StoreTime(clock);
+    const states = new CompactionsStore(store, databaseId, storeTime);
+    const compactions = new StoredCompactions(states, { clock, random, retentionMs });
+    const lists = options.lists ?? new KeptRunLists(store, databaseId);
+    const { runner, build } = options;
+    const run: JobRunOptions = { clock, storedManifest, compactions, lists, runner, build };
+    if (settings === undefined) {
+      const { onFailed } = options;
+      const onOutcome = this.#countOutcome;
+      const worker = { ...run, random, name, source, filters, onOutcome, onFailed };
+      this.#workers = Array.from({ length: localJobsMax }, () => new Worker(worker));
+      return;
+    }
+    this.#workers = [];
+    const onOutcome = this.#localJobEnded;
+    this.#local = new LocalWorkers({ ...run, random, name, jobsMax: localJobsMax, onOutcome });
+    const { remoteJobsMax = 0, ...others } = settings;
+    this.#coordinator = new Coordinator({
+      ...{
+        ...others,
+        clock,
+        random,
+        store,
+        storedManifest,
+        compactions,
+        storeTime,
+        lists,
+        filters,
+      },
+      ...{ jobsMax: localJobsMax + remoteJobsMax, local: this.#local },
+      onCommitted: options.onCommitted,
+    });
+  }
+
+  get stats(): CompactionStats {
+    const totals = this.#coordinator?.totals ?? this.#workerTotals;
+    return {
+      jobsRunning: this.#local?.runningCount ?? 0,
+      ...{ jobsDone: totals.committedJobs, jobsFailed: totals.failedJobs },
+      ...{ inputBytes: totals.inputBytes, outputBytes: totals.outputBytes },
+      movedSsts: totals.movedSsts,
+    };
+  }
+
+  /** Begins to look for work by itself, if it has a source. May be called twice. */
+  start(): void {
+    const { source } = this.#options;
+    for (const worker of this.#workers) worker.start();
+    if (this.#coordinator === undefined || source === undefined) return;
+    if (!this.#close.signal.aborted) this.#polling ??= this.#poll(source);
+  }
+
   /** L0 or the runs have changed: looks, soon, whether there is something to do. Costs no request when there is not. */
-  poke(): void;
+  poke(): void {
+    if (this.#coordinator === undefined || this.#close.signal.aborted) return;
+    this.#isPoked = true;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#looking = this.#look();
+  }
+
   /**
-   * Looks and does what is due, until nothing is: jobs that it plans or finds are carried out and committed. `claims`: takes the epoch when
-   * there is something to do, whoever has it. Gives how many jobs were finished. Rejects with a `StoreError`, or with `signal.reason`; then
-   * jobs are given back with what was reached.
+   * Looks and does what is due, until nothing is: jobs that it plans or finds are carried out and committed. Gives how many were. Rejects with
+   * a `StoreError`, a `ClosedError`, or with `signal.reason`; jobs of this process are then given back with what was reached.
    */
-  runOnce(options?: {
-    signal?: AbortSignal | undefined;
-    claims?: boolean | undefined;
-  }): Promise<number>;
+  async runOnce({ signal, claims }: RunOnceOptions = {}): Promise<number> {
+    throwIfAborted(this.#close.signal);
+    throwIfAborted(signal);
+    if (this.#coordinator === undefined) return this.#workOnce(signal ?? this.#close.signal);
+    const { totals } = this.#coordinator;
+    const before = totals.committedJobs;
+    this.#jobError = undefined;
+    try {
+      for (let refresh = true; ; refresh = false) {
+        const round = await this.#round({ signal, refresh, claims });
+        if (this.#jobError !== undefined) throw this.#jobError;
+        if (round.lookAgainMs === 0 && round.leads) continue;
+        if (this.#local!.runningCount === 0) return totals.committedJobs - before;
+        await withSignal(this.#local!.oneEnded(), signal);
+      }
+    } catch (error) {
+      if (signal?.aborted) await this.#giveBack(signal.reason);
+      throw error;
+    }
+  }
+
   /**
-   * Merges all that L0 and the runs hold of the range, or of every key. Resolves when it is committed. Rejects with the failure of its job,
-   * a `StoreError`, a `ClosedError`, or `signal.reason`; then it goes on by itself or is given up, and the database is as sound as before.
+   * Merges all that L0 and the runs hold of the range, or of every key, by jobs that are planned from now on. Resolves when it is committed.
+   * Rejects with the failure of its job, a `StoreError`, a `FencedError` when another compactor has taken over, a `ClosedError`, or
+   * `signal.reason`; it may go on all the same, and the database is as sound as before.
    */
-  compact(bounds?: KeyBounds | undefined, signal?: AbortSignal | undefined): Promise<void>;
-  /** Jobs stop and are given back. May be called twice. */
-  close(): Promise<void>;
+  async compact(bounds?: KeyBounds, signal?: AbortSignal): Promise<void> {
+    throwIfAborted(this.#close.signal);
+    throwIfAborted(signal);
+    if (this.#coordinator === undefined) {
+      throw new InvalidArgumentError("This compactor only works: a coordinator plans its jobs.");
+    }
+    const { requests } = this.#coordinator;
+    const request = requests.add(bounds);
+    this.poke();
+    try {
+      await withSignal(request.done.promise, signal);
+    } finally {
+      requests.forget(request);
+    }
+  }
+
+  /** Jobs stop and are given back; the runner is closed. May be called twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+
+  async #shutDown(): Promise<void> {
+    const closed = new ClosedError("This compactor was closed.");
+    this.#close.abort(closed);
+    this.#timer?.cancel();
+    this.#coordinator?.requests.rejectAll(closed);
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+    await this.#giveBack(closed);
+    await Promise.all([this.#looking, this.#polling]);
+    await this.#options.runner.close();
+  }
+
+  /** What was reached is written down, once: if the store fails, others take the jobs from what they find. */
+  async #giveBack(reason: unknown): Promise<void> {
+    const local = this.#local;
+    if (local === undefined) return;
+    await local.stop(reason);
+    try {
+      if (local.outcomes().length > 0) await this.#inTurn({ refresh: false });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+    } finally {
+      if (!this.#close.signal.aborted) local.resume();
+    }
+  }
+
+  async #workOnce(signal: AbortSignal): Promise<number> {
+    let count = 0;
+    while (await this.#workers[0]!.runOnce(signal)) count++;
+    return count;
+  }
+
+  async #look(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#close;
+    while (this.#isPoked && !signal.aborted) {
+      this.#isPoked = false;
+      try {
+        await this.#round({ signal, refresh: false });
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof StoreError)) return this.#failed(error);
+        this.#coordinator!.requests.rejectAll(error);
+        await clock.sleep(retryDelayMs, signal).catch(() => undefined);
+        this.#isPoked = true;
+      }
+    }
+    // In the same tick as the look at it, or a poke in between would be lost. After a failure for good nothing is looked at any more.
+    this.#isLooking = false;
+  }
+
+  async #poll(source: WorkSource): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#close;
+    while (!signal.aborted) {
+      try {
+        const { hasNews } = await this.#round({ signal, refresh: true });
+        await source.next(hasNews, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof StoreError)) return this.#failed(error);
+        this.#coordinator!.requests.rejectAll(error);
+        await clock.sleep(retryDelayMs, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** One round, and a look later on where that may bring something. */
+  async #round(options: RoundOptions): Promise<Round> {
+    const round = await this.#inTurn(options);
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const { lookAgainMs } = round;
+    if (lookAgainMs === 0) this.poke();
+    else if (lookAgainMs !== undefined && !this.#close.signal.aborted) {
+      this.#timer = this.#options.clock.after(lookAgainMs, () => this.poke(), { idle: true });
+    }
+    return round;
+  }
+
+  #inTurn(options: RoundOptions): Promise<Round> {
+    const run = this.#turn.then(() => this.#coordinator!.runOnce(options));
+    this.#turn = run.catch(() => undefined);
+    return run;
+  }
+
+  #failed(cause: unknown): void {
+    const error =
+      cause instanceof MoraineError
+        ? cause
+        : new InternalError("A compaction could not go on.", { cause });
+    this.#coordinator?.requests.rejectAll(error);
+    this.#local?.pause();
+    this.#options.onFailed?.(error);
+  }
+
+  readonly #localJobEnded = (job: CompactionJob, outcome: JobOutcome): void => {
+    if (outcome.kind === "failed") this.#options.onJobFailed?.(job, outcome.error);
+    if (outcome.kind === "released" && outcome.error instanceof StoreError) {
+      this.#jobError = outcome.error;
+      this.#coordinator!.requests.rejectAll(outcome.error);
+      this.#rest();
+    }
+    this.poke();
+  };
+
+  /** What has just failed is not tried again at once. */
+  #rest(): void {
+    const local = this.#local!;
+    local.pause();
+    this.#options.clock.after(
+      retryDelayMs,
+      () => {
+        if (this.#close.signal.aborted) return;
+        local.resume();
+        this.poke();
+      },
+      { idle: true },
+    );
+  }
+
+  readonly #countOutcome = (job: CompactionJob, outcome: JobOutcome): void => {
+    const totals = this.#workerTotals;
+    if (outcome.kind === "failed") {
+      totals.failedJobs++;
+      this.#options.onJobFailed?.(job, outcome.error);
+    }
+    if (outcome.kind !== "done") return;
+    totals.committedJobs++;
+    for (const { id, size } of outcome.ranges.flatMap(({ outputs }) => outputs)) {
+      // Inputs are older than their job.
+      if (id > job.id) totals.outputBytes += size;
+      else totals.movedSsts++;
+    }
+  };
 }

@@ -1,18 +1,29 @@
 /**
  * `Coordinator`: holds the compactor's epoch and decides. A round looks at the manifest and at the state of jobs, commits what is done,
- * takes jobs back from workers that are gone, gives up those whose inputs are, and plans new ones.
+ * takes jobs back from workers that are gone, gives up those whose inputs are, and plans new ones. First the manifest, then the state: a
+ * round that ends between the two is taken up by the next one, whoever does it.
+ *
+ * What must hold: before its first other commit of the manifest the state has its epoch, so that no job of an older coordinator appears
+ * later; and the floor stays below every job in the state.
  */
 import type { Clock } from "../common/clock.js";
-import type { KeyBounds } from "../common/key-range.js";
+import { FencedError } from "../common/errors.js";
 import type { Random } from "../common/random.js";
-import type { CompactionJob, JobRange } from "../format/compactions.js";
 import type { Manifest } from "../format/manifest.js";
+import { claimCompactor } from "../manifest/compaction-transitions.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 import type { ObjectStore } from "../object-store/object-store.js";
-import type { RunListReads } from "./run-list-reads.js";
+import { ObjectPaths } from "../object-store/paths.js";
+import type { CompactionTotals, RoundContext } from "./commit-runs.js";
+import { CoordinatorRound, type RoundResult } from "./coordinator-round.js";
+import type { LocalWorkers } from "./local-workers.js";
+import { outcomeTransition } from "./outcome-transition.js";
+import { RequestedCompactions } from "./requested-compactions.js";
+import { type RunListReads, withLists } from "./run-list-reads.js";
+import { StandBy } from "./stand-by.js";
 import type { StoreTime } from "./store-time.js";
 import type { StoredCompactions } from "./stored-compactions.js";
-import type { CompactionPick, CompactionStrategy } from "./strategy.js";
+import type { CompactionStrategy } from "./strategy.js";
 
 export interface CoordinatorOptions {
   readonly clock: Clock;
@@ -26,8 +37,6 @@ export interface CoordinatorOptions {
   readonly storeTime: StoreTime;
   readonly lists: RunListReads;
   readonly strategy: CompactionStrategy;
-  /** What a full compaction, or one of a range, merges: `pickAll`. */
-  readonly pickAll: PickAll;
   /** Data bytes after which an output is cut. */
   readonly sstBytesMax: number;
   /** L0 entries from which on a coordinator that stands by takes over. */
@@ -37,37 +46,125 @@ export interface CoordinatorOptions {
   /** Jobs that are open at once; those of `local` are among them. */
   readonly jobsMax: number;
   /** Workers of this process: a job for them is added and claimed in one commit, and what they finish needs none. Default: none. */
-  readonly local?: LocalJobs | undefined;
+  readonly local?: LocalWorkers | undefined;
+  /** The workers of this process have a compaction filter: jobs are planned for it where nothing is open. Default: none. */
+  readonly filters?: boolean | undefined;
+  /** Whether jobs may be planned that change what reads see, as far as this process knows. Default: they may. */
+  readonly mayRewrite?: (() => boolean) | undefined;
   /** The manifest of each of its commits, in the tick in which it is known. */
   readonly onCommitted?: ((manifest: Manifest) => void) | undefined;
 }
 
-export type PickAll = (
-  manifest: Manifest,
-  bounds: KeyBounds | undefined,
-) => readonly CompactionPick[];
-
-/** What a coordinator needs to know of the workers in its own process. */
-export interface LocalJobs {
-  /** For people. */
-  readonly name: string;
-  /** How many more jobs it would take. */
-  readonly free: number;
-  /** Begins a job whose claim is stored. */
-  start(job: CompactionJob): void;
-  /** What has become of its jobs since the last round that stored it, by job id. */
-  readonly finished: ReadonlyMap<string, LocalOutcome>;
-  /** The state has it. */
-  settled(jobId: string): void;
+export interface RoundOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Looks for what other processes have committed: two GETs. Default true. */
+  readonly refresh?: boolean | undefined;
+  /** Takes the epoch when there is something to do, whoever has it. Default false. */
+  readonly claims?: boolean | undefined;
 }
 
-/** Done with all ranges, failed for good, or given back with what was reached. */
-export type LocalOutcome =
-  | { readonly kind: "done"; readonly claim: string; readonly ranges: readonly JobRange[] }
-  | {
-      readonly kind: "failed";
-      readonly claim: string;
-      readonly ranges: readonly JobRange[];
-      readonly error: Error;
+/** `lookAgainMs`: when another round may find something though nothing is committed by then; undefined: never. */
+export type Round = RoundResult & { readonly leads: boolean };
+
+/** Rounds are one at a time. */
+export class Coordinator {
+  readonly requests: RequestedCompactions = new RequestedCompactions();
+  readonly totals: CompactionTotals = {
+    ...{ committedJobs: 0, failedJobs: 0, inputBytes: 0, outputBytes: 0, movedSsts: 0 },
+  };
+  readonly #options: RoundContext;
+  readonly #standBy: StandBy;
+  #round: CoordinatorRound | undefined;
+  #wasFenced = false;
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = { ...options, totals: this.totals };
+    this.#standBy = new StandBy(options.clock, options.l0SoftMax);
+  }
+
+  /** Rejects with a `StoreError`, or with `signal.reason`; the next round goes on where this one was. */
+  async runOnce(options: RoundOptions = {}): Promise<Round> {
+    const { signal, refresh = true, claims = false } = options;
+    const { storedManifest } = this.#options;
+    if (refresh) await storedManifest.refresh({ signal });
+    try {
+      const waitMs = await this.#lead(claims, signal);
+      if (waitMs !== 0) return await this.#standsBy(waitMs, signal);
+      return { ...(await this.#round!.run(refresh, signal)), leads: true };
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error;
+      this.#fenced(error);
+      return await this.#standsBy(undefined, signal);
     }
-  | { readonly kind: "released"; readonly claim: string; readonly ranges: readonly JobRange[] };
+  }
+
+  /** 0: the epoch is its own. Otherwise how long it waits; undefined: until something happens. */
+  async #lead(claims: boolean, signal: AbortSignal | undefined): Promise<number | undefined> {
+    const { storedManifest, compactions } = this.#options;
+    const manifest = storedManifest.current;
+    if (this.#round !== undefined) {
+      if (this.#round.epoch === manifest.compactorEpoch) return 0;
+      throw new FencedError("Another compactor took over. It goes on with the work.", {
+        ownEpoch: this.#round.epoch,
+        seenEpoch: manifest.compactorEpoch,
+      });
+    }
+    if (!(await this.#wantsEpoch(claims, signal))) {
+      if (!this.#standBy.isDue(manifest)) return undefined;
+      const waitMs = this.#standBy.waitMs(manifest, await compactions.refresh({ signal }));
+      if (waitMs > 0) return waitMs;
+    }
+    return (await this.#claim(manifest.compactorEpoch, signal)) ? 0 : undefined;
+  }
+
+  async #wantsEpoch(claims: boolean, signal: AbortSignal | undefined): Promise<boolean> {
+    const { claims: manner, storedManifest } = this.#options;
+    if (this.requests.count > 0) return true;
+    if (manner === "at-once" && !this.#wasFenced) return true;
+    const isFree = storedManifest.current.compactorEpoch === 0;
+    return (claims || (isFree && !this.#wasFenced)) && this.#hasWork(signal);
+  }
+
+  async #hasWork(signal: AbortSignal | undefined): Promise<boolean> {
+    const { storedManifest, lists, strategy, storeTime } = this.#options;
+    const manifest = await withLists(storedManifest.current, lists, signal);
+    return strategy.pick(manifest, [], storeTime.now()).length > 0;
+  }
+
+  /** False when another one has been faster. */
+  async #claim(seen: number, signal: AbortSignal | undefined): Promise<boolean> {
+    const { storedManifest, store, storeTime } = this.#options;
+    let isOwn = false;
+    const manifest = await storedManifest.commit(
+      (newest) => {
+        isOwn = newest.compactorEpoch === seen;
+        return isOwn ? claimCompactor()(newest) : newest;
+      },
+      { signal },
+    );
+    if (!isOwn) return false;
+    this.#round = new CoordinatorRound(this.#options, this.requests, manifest.compactorEpoch);
+    this.#options.onCommitted?.(manifest);
+    if (storeTime.isKnown) return true;
+    const meta = await store.head(ObjectPaths.manifest(manifest.number), { signal });
+    if (meta !== undefined) storeTime.saw(meta.lastModified);
+    return true;
+  }
+
+  #fenced(error: FencedError): void {
+    this.#round = undefined;
+    this.#wasFenced = true;
+    this.requests.rejectAll(error);
+  }
+
+  /** What its workers still finish goes into the state, as of any other worker. */
+  async #standsBy(waitMs: number | undefined, signal: AbortSignal | undefined): Promise<Round> {
+    const { local, compactions } = this.#options;
+    for (const { job, outcome } of local?.outcomes() ?? []) {
+      const transition = outcomeTransition(job.id, job.claim, outcome);
+      if (transition !== undefined) await compactions.commit(transition, { signal });
+      local!.settle(job.id);
+    }
+    return { leads: false, hasNews: false, lookAgainMs: waitMs };
+  }
+}

@@ -12,6 +12,7 @@ import {
   JobStatus,
 } from "../format/compactions.js";
 import { noUlid } from "../format/manifest.js";
+import { areAtOdds } from "./plan-job.js";
 
 /** A change of the state; number, time and token are filled in by the commit. */
 export type StateTransition = (state: Compactions) => Compactions;
@@ -38,9 +39,12 @@ export function claimState(epoch: number): StateTransition {
   };
 }
 
+/** Those that could not be committed beside a job that is there are left out. */
 export function addJobs(added: readonly CompactionJob[]): StateTransition {
   return (state) => {
-    const fresh = added.filter(({ id }) => findJob(state, id) === undefined);
+    const fresh = added.filter(
+      ({ inputs }) => !state.jobs.some((job) => areAtOdds(job.inputs, inputs)),
+    );
     if (fresh.length === 0) return state;
     const stamped = fresh.map((job) =>
       job.claim === noUlid ? job : { ...job, signNumber: state.number + 1 },
@@ -63,7 +67,11 @@ export function recordProgress(
   claim: Ulid,
   ranges: readonly JobRange[],
 ): StateTransition {
-  return changeClaimed(id, claim, (job, number) => ({ ...job, ranges, signNumber: number }));
+  return changeClaimed(id, claim, (job, number) =>
+    job.ranges === ranges && job.signNumber === number - 1
+      ? job
+      : { ...job, ranges, signNumber: number },
+  );
 }
 
 /** All ranges are done. */

@@ -11,13 +11,19 @@ import type { Ulid, UlidFactory } from "../common/ids.js";
 import type { CompactionInputs } from "../format/compactions.js";
 import type { Manifest, SortedRun, SstInfo } from "../format/manifest.js";
 import type { RunChange } from "../manifest/compaction-transitions.js";
-import { areInOrder, endsBefore, type Slot, slotOf, slotsOverlap } from "../manifest/slots.js";
+import { areInOrder } from "../manifest/run-order.js";
 import { buildSortedRun } from "../manifest/sorted-run.js";
+import { type KeySlot, slotOf, slotsMeet } from "./key-slot.js";
+import { hasInputs } from "./plan-job.js";
 
 export interface BuiltChange {
   readonly change: Omit<RunChange, "floor">;
   /** Runs' own objects, which have to be stored first. */
   readonly lists: readonly { readonly id: Ulid; readonly bytes: Bytes }[];
+  /** Bytes of the SSTs that were merged, and of those that were made; what was moved is in neither. */
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+  readonly movedSsts: number;
 }
 
 export interface ChangeOptions {
@@ -36,14 +42,14 @@ export interface ChangeOptions {
   readonly busyRuns?: ReadonlySet<Ulid> | undefined;
 }
 
-/** Undefined when an input is not in the manifest. */
+/** Undefined when an input is not in the manifest, or when what lies between the inputs leaves no place for what was made of them. */
 export function buildRunChange(options: ChangeOptions): BuiltChange | undefined {
   const { manifest, inputs, outputs, level } = options;
   const taken = takenFrom(manifest, inputs);
   if (taken === undefined) return undefined;
   const { entries, runs } = taken;
   const place = placeOf(taken, outputs, level);
-  assert(place !== undefined, "a job takes all that lies between its inputs");
+  if (place === undefined) return undefined;
   const build = (id: Ulid, ofLevel: number, ssts: readonly SstInfo[]): void => {
     checkOrder(ssts);
     built.push(buildSortedRun(manifest.databaseId, { id, level: ofLevel }, ssts));
@@ -53,10 +59,12 @@ export function buildRunChange(options: ChangeOptions): BuiltChange | undefined 
   const buildOutputs = (others: readonly SstInfo[]): void => {
     if (outputs.length > 0) build(options.id, level, inKeyOrder([...outputs, ...others]));
   };
-  runs.forEach(({ run, rest }, i) => {
+  runs.forEach(({ run, ssts, rest }, i) => {
     const joins = i === place.index && place.joins;
     if (i === place.index) buildOutputs(joins ? rest : []);
-    if (rest.length > 0 && !joins) build(options.ids.next(), run.level, rest);
+    if (joins || rest.length === 0) return;
+    if (ssts.length === 0) built.push({ run, list: undefined });
+    else build(options.ids.next(), run.level, rest);
   });
   let beneath: SortedRun | undefined;
   if (place.index === runs.length) {
@@ -67,11 +75,19 @@ export function buildRunChange(options: ChangeOptions): BuiltChange | undefined 
   const stays = new Set(outputs.map(({ id }) => id));
   const sources = [...entries, ...runs.map((run) => run.ssts)].flat();
   const were = new Set(sources.map(({ id }) => id));
-  const gone = [...runs.map(({ run }) => run), ...(beneath === undefined ? [] : [beneath])];
+  const named = new Set(built.map(({ run }) => run.id));
+  const gone = [...runs.map(({ run }) => run), ...(beneath === undefined ? [] : [beneath])].filter(
+    ({ id }) => !named.has(id),
+  );
   const lists = built.flatMap(({ run, list }) =>
     list === undefined ? [] : [{ id: run.id, bytes: list }],
   );
+  const bytesOf = (ssts: readonly SstInfo[], but: ReadonlySet<Ulid>): number =>
+    ssts.reduce((sum, { id, size }) => sum + (but.has(id) ? 0 : size), 0);
   return {
+    inputBytes: bytesOf(sources, stays),
+    outputBytes: bytesOf(outputs, were),
+    movedSsts: outputs.filter(({ id }) => were.has(id)).length,
     change: {
       ...{ l0: inputs.l0, runsFrom, runsTo: built.map(({ run }) => run) },
       named: [...stays].filter((id) => !were.has(id)).concat(lists.map(({ id }) => id)),
@@ -101,27 +117,24 @@ interface TakenRun {
   readonly rest: readonly SstInfo[];
 }
 
+/** Runs between the inputs are among them, with nothing taken. */
 function takenFrom(manifest: Manifest, inputs: CompactionInputs): Taken | undefined {
-  const entries: (readonly SstInfo[])[] = [];
-  for (const [i, id] of inputs.l0.entries()) {
-    const entry = manifest.l0[i];
-    if (entry === undefined || entry.ssts[0]!.id !== id) return undefined;
-    entries.unshift(entry.ssts);
-  }
+  if (!hasInputs(manifest, inputs)) return undefined;
+  const entries = manifest.l0.slice(0, inputs.l0.length).map(({ ssts }) => ssts);
+  const indexes = inputs.runs.map(({ id }) => manifest.runs.findIndex((run) => run.id === id));
+  const first = inputs.l0.length > 0 ? 0 : (indexes[0] ?? 0);
   const runs: TakenRun[] = [];
-  const first = manifest.runs.findIndex(({ id }) => id === inputs.runs[0]?.id);
-  if (inputs.l0.length > 0 && first > 0) return undefined;
-  for (const [i, input] of inputs.runs.entries()) {
-    const run = manifest.runs[first + i];
-    if (run?.id !== input.id) return undefined;
+  for (const run of manifest.runs.slice(first, (indexes.at(-1) ?? -1) + 1)) {
     assert(run.ssts.length === run.sstCount, "the lists of inputs are loaded");
-    const wanted = new Set(input.ssts);
-    const isTaken = ({ id }: SstInfo): boolean => wanted.size === 0 || wanted.has(id);
+    const input = inputs.runs.find(({ id }) => id === run.id);
+    const wanted = new Set(input?.ssts);
+    const isTaken = ({ id }: SstInfo): boolean =>
+      input !== undefined && (wanted.size === 0 || wanted.has(id));
     const ssts = run.ssts.filter(isTaken);
     if (wanted.size > 0 && ssts.length !== wanted.size) return undefined;
     runs.push({ run, ssts, rest: run.ssts.filter((sst) => !isTaken(sst)) });
   }
-  return { entries, runs };
+  return { entries: entries.reverse(), runs };
 }
 
 interface Place {
@@ -171,13 +184,14 @@ function joinedBeneath(options: ChangeOptions, taken: Taken): SortedRun | undefi
   return beneath;
 }
 
-function anyOverlap(some: readonly Slot[], others: readonly Slot[]): boolean {
+function anyOverlap(some: readonly KeySlot[], others: readonly KeySlot[]): boolean {
   const [a, b] = [some, others].map((slots) =>
-    slots.toSorted((one, other) => compareBytes(one.first, other.first)),
-  ) as [Slot[], Slot[]];
+    slots.toSorted((one, other) => compareBytes(one.start, other.start)),
+  ) as [KeySlot[], KeySlot[]];
   for (let i = 0, j = 0; i < a.length && j < b.length; ) {
-    if (slotsOverlap(a[i]!, b[j]!)) return true;
-    if (endsBefore(a[i]!, b[j]!)) i++;
+    if (slotsMeet(a[i]!, b[j]!)) return true;
+    // They do not meet, so what begins first ends before all that is left of the others.
+    if (compareBytes(a[i]!.start, b[j]!.start) < 0) i++;
     else j++;
   }
   return false;

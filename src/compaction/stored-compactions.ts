@@ -37,6 +37,11 @@ export class StoredCompactions {
     return this.#series?.current ?? emptyCompactions(this.store.databaseId);
   }
 
+  /** Whether the newest state has been looked for. */
+  get isOpen(): boolean {
+    return this.#series !== undefined;
+  }
+
   /** Commits the transition on top of the newest state, as `StoredManifest.commit` does. */
   async commit(transition: StateTransition, options: StateOptions = {}): Promise<Compactions> {
     const series = await this.#open(options.signal);

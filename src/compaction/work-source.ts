@@ -1,4 +1,5 @@
 /** `WorkSource`: says when a worker should look for a job. The store itself says which there are, whoever gave the hint. */
+import { whenAborted } from "../common/abort.js";
 import type { Clock } from "../common/clock.js";
 import { type Deferred, deferred } from "../common/deferred.js";
 
@@ -38,19 +39,18 @@ export class PollingWorkSource implements WorkSource {
   async next(hadWork: boolean, signal: AbortSignal): Promise<void> {
     const { clock, pollMs = defaultPollMs, pollMaxMs = defaultPollMaxMs } = this.#options;
     if (hadWork) this.#waitMs = pollMs;
+    signal.throwIfAborted();
     const stop = new AbortController();
+    const stopListening = whenAborted(signal, (reason) => stop.abort(reason));
     const waitMs = this.#waitMs;
     this.#waitMs = Math.min(2 * waitMs, Math.max(pollMs, pollMaxMs));
     try {
-      await Promise.race([
-        this.#woken.promise,
-        clock.sleep(waitMs, AbortSignal.any([signal, stop.signal])),
-      ]);
+      await Promise.race([this.#woken.promise, clock.sleep(waitMs, stop.signal)]);
     } finally {
+      stopListening();
       stop.abort();
       this.#woken = deferred();
     }
-    signal.throwIfAborted();
   }
 }
 

@@ -15,7 +15,7 @@ export interface RunChange {
   readonly l0: readonly Ulid[];
   /** Runs one after another, newest first; may be empty. */
   readonly runsFrom: readonly Ulid[];
-  /** What stands in their place, under new ids; in place of none, the newest of all runs. */
+  /** What stands in their place; in place of none, the newest of all runs. Under new ids, but for what is in `runsFrom` and stays as it is. */
   readonly runsTo: readonly SortedRun[];
   /** SSTs and runs' own objects that were named nowhere before. */
   readonly named: readonly Ulid[];
@@ -46,7 +46,7 @@ export function applyCompaction(change: RunChange): Transition {
     l0.forEach((id, i) => {
       require(firstIdOf(manifest.l0[i]) === id, `L0 entry ${id} is not among the oldest`);
     });
-    // L0 entries become the newest run, so what they are merged with begins there.
+    // Nothing may come between L0 entries and what they are merged with.
     const from =
       l0.length > 0 || runsFrom.length === 0
         ? 0
@@ -61,7 +61,7 @@ export function applyCompaction(change: RunChange): Transition {
     return {
       ...manifest,
       l0: manifest.l0.slice(l0.length),
-      runs: manifest.runs.toSpliced(from, runsFrom.length, ...runsTo),
+      runs: manifest.runs.toSpliced(from, runsFrom.length, ...runsTo.map(asNamed(manifest))),
       retired: [
         ...manifest.retired,
         ...retiredOf(RetiredKind.sst, number, change.retiredSsts),
@@ -78,11 +78,17 @@ export function applyCompaction(change: RunChange): Transition {
 function wasApplied(manifest: Manifest, { l0, runsFrom, runsTo }: RunChange): boolean {
   const runs = new Set(manifest.runs.map(({ id }) => id));
   const entries = new Set(manifest.l0.map(firstIdOf));
+  const stay = new Set(runsTo.map(({ id }) => id).filter((id) => runsFrom.includes(id)));
   return (
     !l0.some((id) => entries.has(id)) &&
-    !runsFrom.some((id) => runs.has(id)) &&
-    runsTo.every(({ id }) => runs.has(id))
+    !runsFrom.some((id) => runs.has(id) && !stay.has(id)) &&
+    runsTo.every(({ id }) => runs.has(id) || stay.has(id))
   );
+}
+
+/** A run that stays is taken from the manifest. */
+function asNamed(manifest: Manifest): (run: SortedRun) => SortedRun {
+  return (run) => manifest.runs.find(({ id }) => id === run.id) ?? run;
 }
 
 function firstIdOf(entry: L0Entry | undefined): Ulid | undefined {

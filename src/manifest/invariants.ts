@@ -7,7 +7,7 @@ import {
   type SortedRun,
   type SstInfo,
 } from "../format/manifest.js";
-import { areInOrder } from "./slots.js";
+import { areInOrder } from "./run-order.js";
 import { comparePositions } from "./transitions.js";
 
 /** Throws `InternalError` when `next` may not follow `previous`. */

@@ -7,6 +7,7 @@ import type { ObjectStore } from "../object-store/object-store.js";
 import type { TableStore } from "../sst/table-store.js";
 import type { CompactionFilter } from "./compaction-filter.js";
 import type { JobTask } from "./job.js";
+import type { LoneStretch } from "./lone-stretches.js";
 import type { RetainedRangeDeletes } from "./retained-range-deletes.js";
 
 /** Bounds how many bytes compactions write in a time. */
@@ -22,6 +23,8 @@ export interface JobContext {
   readonly ids: UlidFactory;
   readonly tables: TableStore;
   readonly rangeDeletes: RetainedRangeDeletes;
+  /** Where there is nothing to merge; empty where every row has to be looked at. */
+  readonly stretches: readonly LoneStretch[];
   readonly operators: MergeOperators | undefined;
   readonly filter: CompactionFilter | undefined;
   readonly prefixExtractor: PrefixExtractor | undefined;

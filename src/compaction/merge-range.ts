@@ -19,10 +19,7 @@ export class MergedRows {
   constructor(context: JobContext, start: Uint8Array, end: Uint8Array | undefined) {
     const { task, tables, rangeDeletes, operators, filter } = context;
     const { retainSeq, expiredAt, isBottom } = task.job;
-    const bounds: KeyBounds = {
-      ...{ lower: copyBytes(start), lowerInclusive: true },
-      ...{ upper: end && copyBytes(end), upperInclusive: false },
-    };
+    const bounds = halfOpen(start, end);
     const sources = task.sources
       .map((source) => new SourceRows(source, tables, bounds))
       .filter(({ hasSsts }) => hasSsts);
@@ -56,4 +53,10 @@ export class MergedRows {
   close(): void {
     this.#rows.close();
   }
+}
+
+/** The keys from `start` up to, but without, `end`; undefined: there is no end. */
+export function halfOpen(start: Uint8Array, end: Uint8Array | undefined): KeyBounds {
+  const lower = copyBytes(start);
+  return { lower, lowerInclusive: true, upper: end && copyBytes(end), upperInclusive: false };
 }

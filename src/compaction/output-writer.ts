@@ -4,9 +4,7 @@
  */
 import { bodyPool } from "../common/byte-pool.js";
 import { concatBytes } from "../common/bytes.js";
-import type { Ulid } from "../common/ids.js";
 import { ObjectPaths } from "../object-store/paths.js";
-import type { JobContext } from "./job-context.js";
 import type { MergedRows } from "./merge-range.js";
 import { buildOutput, type FinishedOutput, type OutputPlace, pieceBytes } from "./output-build.js";
 
@@ -14,12 +12,10 @@ type Build = AsyncGenerator<Uint8Array, FinishedOutput, undefined>;
 
 /** Resolves when the object is stored; nothing is where nothing is kept. Rejects with what building or the store fails with. */
 export async function storeOutput(
-  context: JobContext,
-  id: Ulid,
   place: OutputPlace,
   rows: MergedRows | undefined,
 ): Promise<FinishedOutput> {
-  const build: Build = buildOutput(context, id, place, rows);
+  const build = buildOutput(place, rows);
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   try {
@@ -30,14 +26,12 @@ export async function storeOutput(
         bytes += piece.value.length;
         continue;
       }
-      if (bytes > 0) await putWhole(context, id, pieces);
+      if (bytes > 0) await putWhole(place, pieces);
       return piece.value;
     }
-    const { finished, isSentOnce } = await putStreamed(context, id, pieces, build, () =>
-      buildOutput(context, id, place),
-    );
+    const { finished, isSentOnce } = await putStreamed(place, pieces, build);
     // Of an attempt that failed, something may still be sending.
-    for (const piece of pieces) if (isSentOnce) bodyPool.giveBack(piece);
+    if (isSentOnce) for (const piece of pieces) bodyPool.giveBack(piece);
     return finished;
   } finally {
     for (const piece of pieces) bodyPool.forget(piece);
@@ -45,27 +39,25 @@ export async function storeOutput(
 }
 
 async function putWhole(
-  { store, signal }: JobContext,
-  id: Ulid,
+  { context: { store, signal }, id }: OutputPlace,
   pieces: readonly Uint8Array[],
 ): Promise<void> {
   const body = pieces.length === 1 ? pieces[0]! : concatBytes(pieces);
-  await store.put(ObjectPaths.sst(id), body, { signal, background: true });
+  await store.put(ObjectPaths.sst(id()), body, { signal, background: true });
   for (const piece of pieces) bodyPool.giveBack(piece);
 }
 
 async function putStreamed(
-  { store, signal }: JobContext,
-  id: Ulid,
+  place: OutputPlace,
   pieces: readonly Uint8Array[],
   first: Build,
-  again: () => Build,
 ): Promise<{ finished: FinishedOutput; isSentOnce: boolean }> {
+  const { store, signal } = place.context;
   const stop = new AbortController();
   let finished: FinishedOutput | undefined;
   let attempts = 0;
   const source = async function* (): AsyncGenerator<Uint8Array> {
-    const build = attempts++ === 0 ? first : again();
+    const build = attempts++ === 0 ? first : buildOutput(place, undefined);
     try {
       if (build === first) yield* pieces;
       finished = yield* build;
@@ -77,7 +69,7 @@ async function putStreamed(
   };
   const options = { signal: AbortSignal.any([signal, stop.signal]), background: true };
   try {
-    await store.put(ObjectPaths.sst(id), source, options);
+    await store.put(ObjectPaths.sst(place.id()), source, options);
   } finally {
     // Of a request that never came to it.
     if (attempts === 0) await first.return(undefined as never).catch(() => undefined);

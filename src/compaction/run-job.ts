@@ -18,6 +18,7 @@ import { TableStore } from "../sst/table-store.js";
 import type { CompactionFilter } from "./compaction-filter.js";
 import type { JobEvents, JobTask } from "./job.js";
 import type { JobContext, Throttle } from "./job-context.js";
+import { loneStretches } from "./lone-stretches.js";
 import { planRanges } from "./plan-ranges.js";
 import { RetainedRangeDeletes } from "./retained-range-deletes.js";
 import { runRange } from "./run-range.js";
@@ -56,12 +57,14 @@ export async function runJob(
     cache: new BlockCache(openTablesBytes),
   });
   try {
+    const rangeDeletes = await readRangeDeletes(task, tables, clock, signal);
+    const filter = task.job.rewrites ? options.filter : undefined;
     const context: JobContext = {
-      ...{ task, store, clock, ids, tables },
+      ...{ task, store, clock, ids, tables, rangeDeletes, filter },
+      // A filter is asked about every row.
+      stretches: filter === undefined ? loneStretches(task, rangeDeletes.all) : [],
       signal: AbortSignal.any([signal, stop.signal]),
-      rangeDeletes: await readRangeDeletes(task, tables, clock, signal),
       operators: options.operators,
-      filter: task.job.rewrites ? options.filter : undefined,
       prefixExtractor: options.prefixExtractor,
       throttle: options.throttle,
     };

@@ -55,6 +55,16 @@ export class BlockAppender {
     return true;
   }
 
+  /** Copies a block that was sealed for another place, and seals it for its own. */
+  appendStored(stored: Uint8Array): void {
+    const { length } = stored;
+    const start = this.#room(length);
+    this.#chunk.set(stored, start);
+    const payloadEnd = start + length - blockTrailerBytes;
+    this.#trailer.seal(this.#chunk, start, payloadEnd, this.#offset, this.#chunk[payloadEnd]);
+    this.#offset += length;
+  }
+
   /** Takes the memory of a writer, which holds a payload and has room for the trailer, as a chunk of its own. */
   adoptBlock(writer: ByteWriter): void {
     this.#closeChunk(64 * 1024);

@@ -52,6 +52,13 @@ export class BlockTrailer {
     blockOffset: number,
     object: string,
   ): Uint8Array {
+    this.check(bytes, start, end, blockOffset, object);
+    const payloadEnd = end - blockTrailerBytes;
+    return decompressPayload(bytes[payloadEnd]!, bytes, start, payloadEnd, blockOffset, object);
+  }
+
+  /** Checks a block as `open` does, but does not decompress it. Throws `CorruptionError`. */
+  check(bytes: Uint8Array, start: number, end: number, blockOffset: number, object: string): void {
     if (!(start >= 0 && start + blockTrailerBytes <= end && end <= bytes.length)) {
       throw new CorruptionError(object, "a block does not fit into the bytes that are there", {
         offset: blockOffset,
@@ -66,8 +73,6 @@ export class BlockTrailer {
         { offset: blockOffset },
       );
     }
-    const payloadEnd = end - blockTrailerBytes;
-    return decompressPayload(bytes[payloadEnd]!, bytes, start, payloadEnd, blockOffset, object);
   }
 
   #crc(bytes: Uint8Array, start: number, end: number, blockOffset: number): number {

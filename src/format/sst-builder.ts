@@ -6,13 +6,7 @@
  * never share its block. A partition of index and filter is closed with the block whose entry takes it over its size.
  */
 import { assert } from "../common/assert.js";
-import {
-  allocateBytes,
-  type Bytes,
-  compareRanges,
-  copyBytes,
-  emptyBytes,
-} from "../common/bytes.js";
+import { type Bytes, copyBytes, emptyBytes } from "../common/bytes.js";
 import { InternalError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import type { RangeTombstone } from "../common/range-tombstone.js";
@@ -28,10 +22,10 @@ import { createFilterBuilder, noFilter } from "./filter-builder.js";
 import type { FilterName } from "./filter-name.js";
 import { IndexBlockBuilder } from "./index-block-builder.js";
 import { hashKey } from "./key-hash.js";
+import { LastKey } from "./last-key.js";
 import type { SstInfo, TombstoneSpan } from "./manifest.js";
 import { PrefixCursor } from "./prefix-cursor.js";
 import { hashPrefix, type PrefixExtractor } from "./prefix-extractor.js";
-import { shortestSeparator } from "./separator.js";
 import {
   FilterKind,
   requiredSectionFlag,
@@ -42,7 +36,7 @@ import {
 } from "./sst.js";
 import { appendPartitions, type BuiltPartition } from "./sst-partitions-builder.js";
 import { encodeFooter, encodeHeader, encodeProperties } from "./sst-tail-builder.js";
-import { SstTotals } from "./sst-totals.js";
+import { type CopiedRows, SstTotals } from "./sst-totals.js";
 import { TombstoneBuilder } from "./tombstone-builder.js";
 
 export interface SstBuilderOptions {
@@ -95,13 +89,14 @@ export class SstBuilder {
   readonly #blocks: BlockAppender;
   #finished = false;
 
-  /** The last key is the beginning of this buffer. */
-  #lastKey: Bytes = allocateBytes(64);
-  #lastKeyLength = 0;
+  readonly #lastKey = new LastKey();
   #lastSeq = 0;
   #firstKey: Bytes = emptyBytes;
   #blockCount = 0;
   #partitionRowCount = 0;
+  #copiedBlockCount = 0;
+  /** What the prefix of the last key is, the cursor has not been told. */
+  #isAfterCopy = false;
   readonly #totals = new SstTotals();
 
   constructor(options: SstBuilderOptions) {
@@ -137,58 +132,92 @@ export class SstBuilder {
 
   /** True when a row of this key may come next, whatever its seq. */
   isBelow(key: Uint8Array): boolean {
-    const length = this.#lastKeyLength;
-    return (
-      this.#totals.rowCount === 0 || compareRanges(this.#lastKey, 0, length, key, 0, key.length) < 0
-    );
+    return this.#totals.rowCount === 0 || this.#lastKey.compare(key) < 0;
   }
 
   /** Copies the row. Throws `InternalError` when it is not above the row before it, in storage order. */
   add(row: RowRef): void {
-    const shared = this.#sharedWithLast(row);
+    const shared = this.#lastKey.shared(row.keyBytes, row.keyStart, row.keyEnd);
     if (this.#totals.rowCount > 0) this.#checkOrder(row, shared);
     this.#append(row, shared);
   }
 
   /** Copies a row whose key is above the one before it. False, and nothing done, when it is not, whatever its seq. */
   addIfAbove(row: RowRef): boolean {
-    const shared = this.#sharedWithLast(row);
-    if (this.#totals.rowCount > 0 && !this.#isKeyAbove(row, shared)) return false;
+    const shared = this.#lastKey.shared(row.keyBytes, row.keyStart, row.keyEnd);
+    if (this.#totals.rowCount > 0 && !this.#isKeyAbove(row, shared)) {
+      return false;
+    }
     this.#append(row, shared);
     return true;
   }
 
   #append(row: RowRef, shared: number): void {
     const keyLength = row.keyEnd - row.keyStart;
-    const isNewKey = shared !== keyLength || keyLength !== this.#lastKeyLength;
+    const isNewKey = shared !== keyLength || keyLength !== this.#lastKey.length;
     if (this.#totals.rowCount === 0) {
       assert(!this.#finished, "an SST that is finished takes no rows");
       this.#firstKey = copyBytes(row.keyBytes, row.keyStart, row.keyEnd);
     } else {
       const rowBytes = keyLength - shared + row.valueEnd - row.valueStart + 8;
-      if (this.#block.byteLength + rowBytes > this.#blockBytes) {
-        this.#closeBlock(
-          shortestSeparator(
-            this.#lastKey,
-            this.#lastKeyLength,
-            row.keyBytes,
-            row.keyStart,
-            row.keyEnd,
-            shared,
-          ),
-        );
+      if (this.#block.rowCount > 0 && this.#block.byteLength + rowBytes > this.#blockBytes) {
+        this.#closeBlock(this.#lastKey.separatorTo(row.keyBytes, row.keyStart, row.keyEnd, shared));
       }
     }
     this.#block.add(row, shared);
     // A key whose versions span two partitions is in the filters of both.
     if (this.#filter !== undefined && (isNewKey || this.#partitionRowCount === 0)) {
       this.#filter.add(hashKey(row.keyBytes, row.keyStart, row.keyEnd));
-      if (this.#prefixes !== undefined) this.#addPrefix(this.#filter, this.#prefixes, row, shared);
+      if (this.#prefixes !== undefined) {
+        this.#addPrefix(this.#filter, this.#prefixes, row, this.#isAfterCopy ? 0 : shared);
+        this.#isAfterCopy = false;
+      }
     }
     const isShadowed = !isNewKey && this.#totals.rowCount > 0;
     this.#partitionRowCount++;
     this.#totals.add(row, isShadowed);
-    this.#remember(row, shared, keyLength);
+    this.#lastKey.set(row.keyBytes, row.keyStart, row.keyEnd, shared);
+    this.#lastSeq = row.seq;
+  }
+
+  /**
+   * Copied partitions come next: what was added before ends a partition. `firstKey` is that of their first row, above the last one. Then
+   * come their blocks, each partition is closed after its last one, and `closeCopy` is called.
+   */
+  openCopy(firstKey: Uint8Array): void {
+    assert(!this.#finished, "an SST that is finished takes no rows");
+    if (this.#totals.rowCount === 0) this.#firstKey = copyBytes(firstKey);
+    assert(this.isBelow(firstKey), "copied partitions are above the rows before them");
+    if (this.#block.rowCount === 0) return;
+    const { length } = firstKey;
+    const shared = this.#lastKey.shared(firstKey, 0, length);
+    const separator = this.#lastKey.separatorTo(firstKey, 0, length, shared);
+    this.#closeBlock(separator);
+    if (this.#index.count > 0) this.#closePartition(separator);
+  }
+
+  /** A block with its trailer, which has been checked, and its separator: it is sealed for its new place, and not decoded. */
+  addCopiedBlock(stored: Uint8Array, separator: Uint8Array): void {
+    const { offset } = this.#blocks;
+    this.#blocks.appendStored(stored);
+    this.#blockCount++;
+    this.#copiedBlockCount++;
+    this.#index.add(separator, [offset, this.#blocks.offset - offset]);
+  }
+
+  /** The blocks since the last partition were all of one, which has this filter and so many rows. */
+  closeCopiedPartition(filter: Uint8Array, rowCount: number): void {
+    const blockCount = this.#index.count;
+    const separator = this.#index.lastKey;
+    const index = this.#index.finish();
+    this.#partitions.push({ separator, index, filter, blockCount, rowCount });
+  }
+
+  /** `lastKey` is that of the last row that was copied. */
+  closeCopy(lastKey: Uint8Array, rows: CopiedRows): void {
+    this.#totals.addCopied(rows);
+    this.#lastKey.set(lastKey, 0, lastKey.length, 0);
+    this.#isAfterCopy = true;
   }
 
   /** The chunks that are complete so far; they belong to the caller, and `finish` gives those after them. */
@@ -224,8 +253,8 @@ export class SstBuilder {
       sections.push({ id, offset: sectionStart, length: blocks.offset - sectionStart });
       sectionStart = blocks.offset;
     };
-    let lastKey: Bytes = copyBytes(this.#lastKey, 0, this.#lastKeyLength);
-    if (hasRows) this.#closeBlock(lastKey);
+    let lastKey: Bytes = this.#lastKey.copy();
+    if (this.#block.rowCount > 0) this.#closeBlock(lastKey);
     endSection(SectionId.data);
     const rangeDeletesOffset = hasRangeDeletes ? blocks.offset : 0;
     let rangeDeletes: readonly TombstoneSpan[] = [];
@@ -276,28 +305,17 @@ export class SstBuilder {
     };
   }
 
-  #sharedWithLast(row: RowRef): number {
-    const { keyBytes, keyStart } = row;
-    const last = this.#lastKey;
-    const sharedMax = Math.min(this.#lastKeyLength, row.keyEnd - keyStart);
-    let shared = 0;
-    while (shared < sharedMax && last[shared] === keyBytes[keyStart + shared]) shared++;
-    return shared;
-  }
-
-  #isKeyAbove(row: RowRef, shared: number): boolean {
-    const keyLength = row.keyEnd - row.keyStart;
-    if (shared === this.#lastKeyLength) return keyLength > shared;
-    return shared < keyLength && row.keyBytes[row.keyStart + shared]! > this.#lastKey[shared]!;
+  #isKeyAbove({ keyBytes, keyStart, keyEnd }: RowRef, shared: number): boolean {
+    return this.#lastKey.isBelow(keyBytes, keyStart, keyEnd, shared);
   }
 
   #checkOrder(row: RowRef, shared: number): void {
     if (this.#isKeyAbove(row, shared)) return;
     const keyLength = row.keyEnd - row.keyStart;
-    const isSameKey = shared === this.#lastKeyLength && shared === keyLength;
+    const isSameKey = shared === this.#lastKey.length && shared === keyLength;
     if (isSameKey && row.seq < this.#lastSeq) return;
     throw new InternalError(
-      `Rows of an SST are out of order: a key of ${keyLength} bytes at seq ${row.seq} after a key of ${this.#lastKeyLength} bytes at seq ${this.#lastSeq}`,
+      `Rows of an SST are out of order: a key of ${keyLength} bytes at seq ${row.seq} after a key of ${this.#lastKey.length} bytes at seq ${this.#lastSeq}`,
     );
   }
 
@@ -312,19 +330,6 @@ export class SstBuilder {
     }
     if (prefixes.length < 0 || !(prefixes.isNew || this.#partitionRowCount === 0)) return;
     filter.add(hashPrefix(keyBytes, keyStart, keyStart + prefixes.length));
-  }
-
-  #remember(row: RowRef, shared: number, keyLength: number): void {
-    if (keyLength > this.#lastKey.length) {
-      const grown = allocateBytes(keyLength * 2);
-      grown.set(this.#lastKey.subarray(0, shared));
-      this.#lastKey = grown;
-    }
-    const last = this.#lastKey;
-    const { keyBytes, keyStart } = row;
-    for (let i = shared; i < keyLength; i++) last[i] = keyBytes[keyStart + i]!;
-    this.#lastKeyLength = keyLength;
-    this.#lastSeq = row.seq;
   }
 
   #properties(lastKey: Bytes, dataBytes: number): SstProperties {
@@ -349,7 +354,7 @@ export class SstBuilder {
       rangeDeleteCount: rangeDeletes.count,
       shadowedCount: totals.shadowedCount,
       expiringCount: totals.expiringCount,
-      copiedBlockCount: 0,
+      copiedBlockCount: this.#copiedBlockCount,
     };
   }
 

@@ -7,7 +7,7 @@ import { IndexBlockBuilder } from "./index-block-builder.js";
 export interface BuiltPartition {
   readonly separator: Bytes;
   readonly index: Bytes;
-  readonly filter: Bytes;
+  readonly filter: Uint8Array;
   readonly blockCount: number;
   readonly rowCount: number;
 }

@@ -2,6 +2,18 @@
 import { assert } from "../common/assert.js";
 import { RowKind, type RowRef } from "../common/row.js";
 
+/** What is known of rows that were copied without being looked at. */
+export interface CopiedRows {
+  readonly rowCount: number;
+  readonly deleteCount: number;
+  readonly mergeCount: number;
+  /** Bounds, which rows need not reach, as those below. */
+  readonly minSeq: number;
+  readonly maxSeq: number;
+  readonly minCreatedAt: number;
+  readonly maxCreatedAt: number;
+}
+
 export class SstTotals {
   rowCount = 0;
   deleteCount = 0;
@@ -37,5 +49,17 @@ export class SstTotals {
     assert(Number.isSafeInteger(expiresAt) && expiresAt > 0, "an expiry is a safe integer");
     if (kind !== RowKind.delete) this.expiringCount++;
     if (expiresAt > this.maxExpiresAt) this.maxExpiresAt = expiresAt;
+  }
+
+  /** Rows that do not expire, as far as is known. */
+  addCopied(rows: CopiedRows): void {
+    this.rowCount += rows.rowCount;
+    this.deleteCount += rows.deleteCount;
+    this.mergeCount += rows.mergeCount;
+    this.minSeq = Math.min(this.minSeq, rows.minSeq);
+    this.maxSeq = Math.max(this.maxSeq, rows.maxSeq);
+    this.minCreatedAt = Math.min(this.minCreatedAt, rows.minCreatedAt);
+    this.maxCreatedAt = Math.max(this.maxCreatedAt, rows.maxCreatedAt);
+    this.everyValueExpires = false;
   }
 }

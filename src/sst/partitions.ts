@@ -16,6 +16,8 @@ import { indexColumnCount, TopColumn } from "../format/sst.js";
 export interface Partition {
   readonly index: IndexBlock;
   readonly filter: KeyFilter;
+  /** The filter as it is stored: a view. */
+  readonly filterPayload: Uint8Array;
 }
 
 /** Bytes of the object from `offset` on. */
@@ -78,6 +80,15 @@ export class SstPartitions {
   /** The number of the first block of a partition; `blockCount` for `count`. */
   firstBlock(p: number): number {
     return this.#firstBlocks[p]!;
+  }
+
+  /** A view of the key that ends a partition: its keys are not above it, and those of the next one not below. */
+  separator(p: number): Uint8Array {
+    return this.#top.key(p);
+  }
+
+  rowCount(p: number): number {
+    return this.#top.column(p, TopColumn.rowCount);
   }
 
   /** The partition of a block. */
@@ -166,12 +177,9 @@ export class SstPartitions {
       object,
       indexOffset,
     );
-    const filter = readFilter(
-      open(filterOffset, top.column(p, TopColumn.filterLength)),
-      object,
-      filterOffset,
-    );
-    const partition = { index, filter };
+    const filterPayload = open(filterOffset, top.column(p, TopColumn.filterLength));
+    const filter = readFilter(filterPayload, object, filterOffset);
+    const partition = { index, filter, filterPayload };
     this.#known[p] = partition;
     return partition;
   }

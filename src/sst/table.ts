@@ -313,6 +313,20 @@ export class Table implements BlockSource {
     return this.#reader.read(this.info, offset, length, background, signal);
   }
 
+  /** The indexes and filters as they are stored, for whoever copies them. */
+  get partitions(): SstPartitions {
+    return this.#partitions;
+  }
+
+  /** A view of a block with its trailer, of bytes of the object that hold it, checked but not decompressed. Throws `CorruptionError`. */
+  storedBlock(source: ObjectBytes, number: number): Uint8Array {
+    const offset = this.blockOffset(number);
+    const start = offset - source.offset;
+    const end = start + this.blockBytes(number);
+    this.#trailer.check(source.bytes, start, end, offset, this.#object);
+    return source.bytes.subarray(start, end);
+  }
+
   /** Checks and decodes a block of a window that holds it. With `keep` it is put into the cache, as a copy of its own. */
   decode(window: ObjectBytes, number: number, keep: boolean): Block {
     const { payload, offset } = this.#openBlock(window, number);

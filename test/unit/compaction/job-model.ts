@@ -1,5 +1,6 @@
 /** Histories of all kinds of rows as inputs of a job, what a read of them gives by looking at each, and jobs run on a store in memory. */
 import fc from "fast-check";
+import { expect } from "vitest";
 import { compareBytes, concatBytes, copyBytes } from "../../../src/common/bytes.js";
 import { systemClock } from "../../../src/common/clock.js";
 import { seededRandom } from "../../../src/common/random.js";
@@ -11,7 +12,9 @@ import { SliceRunner, type SliceRunnerOptions } from "../../../src/compaction/sl
 import type { CompactionJob, JobRange } from "../../../src/format/compactions.js";
 import { JobStatus } from "../../../src/format/compactions.js";
 import type { SstInfo } from "../../../src/format/manifest.js";
+import { SectionId } from "../../../src/format/sst.js";
 import { SstBuilder } from "../../../src/format/sst-builder.js";
+import { readFooter, readProperties, sectionOf } from "../../../src/format/sst-tail.js";
 import { verifySst } from "../../../src/format/verify-sst.js";
 import type { MergeOperator } from "../../../src/merge/merge-operator.js";
 import { packOperands, unpackOperands } from "../../../src/merge/packed-operands.js";
@@ -268,6 +271,65 @@ export const histories: fc.Arbitrary<History> = fc
   })
   .filter(({ sources }) => sources.length > 0);
 
+/** Puts, and some deletes, of sources that have few keys in common, so that much of them can be copied. */
+export const historiesApart: fc.Arbitrary<History> = fc
+  .record({
+    sources: fc.array(
+      fc.record({
+        from: fc.nat(200),
+        count: fc.integer({ min: 1, max: 60 }),
+        step: fc.integer({ min: 1, max: 4 }),
+        valueBytes: fc.integer({ min: 1, max: 60 }),
+        kind: fc.constantFrom(
+          "puts",
+          "puts",
+          "puts",
+          "deletes",
+          "load",
+          "load",
+          "ranges",
+          "versions",
+        ),
+        cuts: fc.array(fc.nat(250), { maxLength: 2 }),
+      }),
+      { minLength: 1, maxLength: 5 },
+    ),
+    isBottom: fc.boolean(),
+    retained: fc.constantFrom(0, 50, 100, 100, 100),
+  })
+  .map(({ sources, isBottom, retained }) => {
+    let seq = 0;
+    const keyOf = (n: number): Uint8Array => Uint8Array.of(98, Math.min(n, 255), 7);
+    const contents = sources.map(({ from, count, step, valueBytes, kind, cuts }): ModelSource => {
+      const loadSeq = kind === "load" ? ++seq : 0;
+      const rows: PlainRow[] = [];
+      for (let i = 0; i < count && from + i * step < 256; i++) {
+        const key = keyOf(from + i * step);
+        const isDelete = kind === "deletes" && i % 3 === 0;
+        const versions = kind === "versions" && i % 5 === 0 ? 3 : 1;
+        for (let v = 0; v < versions; v++) {
+          const at = kind === "load" ? 0 : ++seq;
+          const value = new Uint8Array(isDelete ? 0 : valueBytes).fill(i);
+          const over = {
+            value,
+            createdAt: 1 + at + loadSeq,
+            ...(isDelete ? { kind: RowKind.delete } : {}),
+          };
+          rows.push(plainRow(key, at, over));
+        }
+      }
+      const middle = keyOf(from + Math.floor(count / 2) * step);
+      const end = keyOf(from + Math.floor(count / 2) * step + 9);
+      const hasRange = kind === "ranges" && compareBytes(middle, end) < 0;
+      const rangeDeletes = hasRange ? [{ start: middle, end, seq: ++seq }] : [];
+      return { rows: sortRows(rows), rangeDeletes, seq: loadSeq, cuts: cuts.map(keyOf) };
+    });
+    return {
+      ...{ sources: contents.reverse(), beneath: { rows: [], rangeDeletes: [] }, isBottom },
+      ...{ retainSeq: Math.round((seq * retained) / 100), lastSeq: seq },
+    };
+  });
+
 /** Rows with the seqs that reads see. */
 export function withSeqs({ rows, rangeDeletes, seq }: ModelSource): Content {
   return { rows: seq === 0 ? rows : rows.map((row) => ({ ...row, seq })), rangeDeletes };
@@ -388,6 +450,7 @@ export async function runTask(
 export interface DecodedOutput extends Content {
   readonly info: SstInfo;
   readonly bytes: Uint8Array;
+  readonly copiedBlockCount: number;
 }
 
 /** Every output, checked byte by byte, in key order. Moved SSTs have what their info says of seqs. */
@@ -409,13 +472,33 @@ export async function decodeOutputs(
     if (JSON.stringify({ ...found, seq: info.seq }) !== JSON.stringify(info)) {
       throw new Error(`${object} is not what the job says: ${JSON.stringify([found, info])}`);
     }
-    outputs.push({ ...withSeqs({ rows, rangeDeletes, seq: info.seq, cuts: [] }), info, bytes });
+    const copiedBlockCount = copiedBlocksOf(bytes, object);
+    const content = withSeqs({ rows, rangeDeletes, seq: info.seq, cuts: [] });
+    outputs.push({ ...content, info, bytes, copiedBlockCount });
   }
   return outputs;
 }
 
+function copiedBlocksOf(bytes: Uint8Array, object: string): number {
+  const footer = readFooter(bytes, bytes.length, object);
+  const { offset, length } = sectionOf(footer, SectionId.properties);
+  return readProperties(bytes.subarray(offset, offset + length - 5), object, offset)
+    .copiedBlockCount;
+}
+
+/** Each lies behind the one before, and no key is in two of them. */
+export function expectApart(outputs: readonly Content[]): void {
+  for (let i = 1; i < outputs.length; i++) {
+    const before = extentOf(outputs[i - 1]!);
+    const { first } = extentOf(outputs[i]!);
+    expect(before.isEndless).toBe(false);
+    if (before.last !== undefined) expect(compareBytes(before.last, first)).toBeLessThan(0);
+    if (before.end !== undefined) expect(compareBytes(before.end, first)).toBeLessThanOrEqual(0);
+  }
+}
+
 /** Of an output, where its rows and range deletes begin, and the last key or the end that they reach to. */
-export function extentOf({ rows, rangeDeletes }: Content): {
+function extentOf({ rows, rangeDeletes }: Content): {
   first: Uint8Array;
   last: Uint8Array | undefined;
   end: Uint8Array | undefined;

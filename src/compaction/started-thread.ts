@@ -71,7 +71,7 @@ export class StartedThread {
       ...{ functions, rangesInFlight },
     };
     const settings = { name: "moraine-compaction", workerData, transferList: [port2] };
-    this.#bridge = new StoreBridge(port1, store);
+    this.#bridge = new StoreBridge(port1, store, clock);
     try {
       this.#worker =
         threadUrl === undefined

@@ -4,12 +4,16 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { Bytes } from "../common/bytes.js";
+import type { Clock } from "../common/clock.js";
 import { StoreError } from "../common/errors.js";
 import type { ListedObject, ObjectStore } from "../object-store/object-store.js";
 import { ownBytes, postWithBytes } from "./crossing-bytes.js";
 import { packError, unpackError } from "./crossing-errors.js";
 import { PulledBody } from "./pulled-body.js";
 import type { FromThread, StoreRequest } from "./store-messages.js";
+
+/** Bytes that are handed to the store, or asked of it, in one turn of the event loop: one in memory copies them in that turn. */
+const bytesPerTurn = 1024 * 1024;
 
 interface Running {
   readonly controller: AbortController;
@@ -27,14 +31,22 @@ interface Answer {
 export class StoreBridge {
   readonly #port: MessagePort;
   readonly #store: ObjectStore;
+  readonly #clock: Clock;
+  /** Messages that wait for their turn. */
+  readonly #queue: FromThread[] = [];
+  #isDraining = false;
   readonly #running = new Map<number, Running>();
   #isClosed = false;
 
   /** `port` does not keep the process alive; it is closed with the bridge. */
-  constructor(port: MessagePort, store: ObjectStore) {
+  constructor(port: MessagePort, store: ObjectStore, clock: Clock) {
     this.#port = port;
     this.#store = store;
-    port.on("message", (message: FromThread) => this.#take(message));
+    this.#clock = clock;
+    port.on("message", (message: FromThread) => {
+      this.#queue.push(message);
+      if (!this.#isDraining) void this.#drain();
+    });
     port.unref();
   }
 
@@ -50,6 +62,20 @@ export class StoreBridge {
     const running = [...this.#running.values()];
     for (const request of running) abort(request);
     await Promise.all(running.map(({ settled }) => settled));
+  }
+
+  /** Never rejects. What has arrived together would otherwise be one long turn. */
+  async #drain(): Promise<void> {
+    this.#isDraining = true;
+    let bytes = 0;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      this.#take(next);
+      bytes += bytesOf(next);
+      if (bytes < bytesPerTurn) continue;
+      await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
+      bytes = 0;
+    }
+    this.#isDraining = false;
   }
 
   #take(message: FromThread): void {
@@ -123,6 +149,19 @@ export class StoreBridge {
       }
     }
   }
+}
+
+function bytesOf(message: FromThread): number {
+  if (message.type === "piece") return message.bytes.length;
+  if (message.type !== "request") return 0;
+  const { request } = message;
+  if (request.operation === "put" || request.operation === "create") {
+    return request.bytes?.length ?? 0;
+  }
+  if (request.operation !== "get") return 0;
+  const { range } = request;
+  if (range === undefined) return bytesPerTurn;
+  return "suffix" in range ? range.suffix : range.length;
 }
 
 function abort({ controller, body }: Running): void {

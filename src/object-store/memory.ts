@@ -118,7 +118,7 @@ function copyRange(parts: readonly Bytes[], start: number, end: number): Bytes {
     if (from < to) within.push(part.subarray(from, to));
     offset += part.length;
   }
-  return within.length === 1 ? copyBytes(within[0]!) : concatBytes(within);
+  return concatBytes(within);
 }
 
 /** The offsets that a range means in an object of `size` bytes. */

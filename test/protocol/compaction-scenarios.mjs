@@ -69,6 +69,17 @@ export const compactionScenarios = [
     planted: ["job-states-not-claimed", "floor-past-a-job"],
     refusesBelowFloors: true,
   }),
+  clean("jobs-over-one-input", "two jobs over one input are waste, and no more", {
+    ...coordinating,
+    planted: ["jobs-over-one-input"],
+    plans: {},
+    claims: { E0: 2 },
+  }),
+  clean("jobs-built-at-home", "a coordinator publishes what no state has recorded", {
+    ...coordinating,
+    claimsItself: ["D0"],
+    faults: { reclaim: 1 },
+  }),
   clean("jobs-lost-and-late", "two coordinators and a worker, a lost reply, a late request", {
     ...coordinating,
     processes: ["D0", "D1", "E0"],
@@ -164,7 +175,11 @@ export const compactionScenarios = [
   }),
 
   // Compaction jobs.
-  planted("job-states-not-claimed", "the epoch is claimed in the manifest alone", coordinating),
+  planted(
+    "job-states-not-claimed",
+    "the epoch is claimed in the manifest alone",
+    worlds.pausedWhilePlanning,
+  ),
   planted("floor-past-a-job", "a floor is raised past a job under way", workingBeside),
   planted(
     "old-coordinator-publishes",
@@ -201,6 +216,12 @@ export const compactionScenarios = [
     ...collecting,
     keeperScripts: { K0: [] },
     prepare: worlds.withCheckpoint(false),
+  }),
+  planted("output-id-by-own-clock", "a worker mints by its clock alone, which is behind", {
+    ...working,
+    sweep: "floors",
+    processes: ["D0", "E0", "G0"],
+    faults: {},
   }),
   planted("record-without-the-claim", "a worker records for a job that was taken away", working),
   planted("output-recorded-before-it-is-stored", "an output is recorded first", working),

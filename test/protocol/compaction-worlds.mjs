@@ -129,12 +129,31 @@ export const listing = {
   prepare: withCheckpoint(),
 };
 
+/** The clock of the second coordinator is ahead, so that its ids pass all of the first. */
 export const coordinating = {
   processes: ["D0", "D1", "E0", "G0"],
   plans: { D1: 0 },
+  clocks: { D1: 7 },
   sweep: "floors",
   mintsRunIds: true,
   prepare: withDoneJob,
+};
+
+/** The same when the first was paused before it sent a job that it had planned, and the second has claimed the epoch. */
+export const pausedWhilePlanning = {
+  ...coordinating,
+  prepare: (state) => {
+    withDoneJob(state);
+    const { D0, D1 } = state.processes;
+    const job = { id: 6, l0: [], runs: [[20], [10]], claim: null, outputs: [], isDone: false };
+    Object.assign(D0, { step: "plan", planCount: 1, lastMinted: 6, job: { ...job, expiredAt: 0 } });
+    const known = freezeContent({ ...state.manifests[1], token: "D10", compactorEpoch: 2 });
+    state.manifests[2] = known;
+    state.truth.newest = 2;
+    state.truth.history[2] = "D10";
+    Object.assign(D1, { step: "find-jobs", compactorEpoch: 2, knownNumber: 2, known });
+    D1.commitCount = 1;
+  },
 };
 
 /** A done job that a successor may give up, and a floor that may be raised. */

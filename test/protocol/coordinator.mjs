@@ -4,7 +4,7 @@
 import { addCommit, isSuperseded } from "./commit.mjs";
 import { sweptUpTo } from "./retired.mjs";
 import { jobStates, manifests, takeNewest } from "./series.mjs";
-import { mintedNumber, plants, sstsOf } from "./state.mjs";
+import { indexOf, mintedNumber, plants, sstsOf } from "./state.mjs";
 
 const sstNames = (ids) => ids.map((id) => `sst/${id}`);
 
@@ -51,7 +51,7 @@ export function addCoordinator(role) {
       return;
     case "plan":
       addJobsCommit(role, (known, { job }) =>
-        known.jobs.some((other) => overlaps(other, job))
+        known.jobs.some((other) => overlaps(other, job)) && !plants(config, "jobs-over-one-input")
           ? null
           : { ...known, jobs: [...known.jobs, job] },
       );
@@ -139,8 +139,11 @@ function addChoices(role) {
     } else if (job.isDone) {
       add(`finds job ${job.id} done`, (next, process) => {
         turnTo("publish", job)(next, process);
-        if (config.mintsRunIds) process.lastMinted = mintAbove(config, name, process, job);
+        if (config.mintsRunIds) process.lastMinted = mintAbove(config, name, process);
       });
+    }
+    if (job.claim === name) {
+      add(`builds job ${job.id} itself`, (next, process) => build(config, next, process, job));
     }
     if (state.faults.giveUp) {
       add(`gives job ${job.id} up`, (next, process) => {
@@ -164,19 +167,37 @@ function addChoices(role) {
       process.planCount++;
       process.step = "plan";
       const skew = plants(config, "expiry-by-own-clock") ? 3 : 0;
+      const claim = config.claimsItself?.includes(name) ? name : null;
       process.job = {
-        ...{ id: process.lastMinted, ...pick, claim: null, outputs: [], isDone: false },
+        ...{ ...pick, claim, outputs: [], isDone: false },
+        // Ids of two coordinators never meet.
+        id: process.lastMinted + indexOf(name) / 10,
         expiredAt: next.now + skew,
       };
     });
   }
 }
 
+/** A worker of its own process has claimed the job as it was planned; what it builds is published without a record of it. */
+function build(config, next, process, job) {
+  if (sstsOf(job).some((id) => next.ssts[id] === undefined)) {
+    process.job = job;
+    process.step = "remove";
+    return;
+  }
+  process.lastMinted = Math.floor(Math.max(process.lastMinted, job.id)) + 1;
+  const output = process.lastMinted * 10 + 5;
+  next.ssts[output] = sstsOf(job).reduce((value, id) => value | next.ssts[id], 0);
+  process.job = { ...job, outputs: [output], isDone: true };
+  process.step = "publish";
+}
+
 /** Above everything that the manifest and the jobs know, by the slowest clock allowed, or one that is ahead. */
-function mintAbove({ clocks }, name, { known, lastMinted }, job) {
+function mintAbove({ clocks }, name, { known, jobs, lastMinted }) {
   const { lastId, compactorFloor } = known;
-  const outputs = job?.outputs.map(mintedNumber) ?? [];
-  return Math.max(lastMinted, lastId, compactorFloor, clocks?.[name] ?? 0, ...outputs) + 1;
+  const ids = jobs.known.jobs.flatMap(({ id, outputs }) => [id, ...outputs.map(mintedNumber)]);
+  const bounds = [lastMinted, lastId, compactorFloor, clocks?.[name] ?? 0, ...ids];
+  return Math.floor(Math.max(...bounds)) + 1;
 }
 
 /** Exactly its inputs: the front of L0, and runs one after another. */

@@ -84,7 +84,8 @@ function addWork({ config, name, self, state, add }) {
   }
   const mint = (process) => {
     const { clocks } = config;
-    process.lastMinted = Math.max(process.lastMinted, job.id, clocks?.[name] ?? 0) + 1;
+    const jobId = plants(config, "output-id-by-own-clock") ? 0 : Math.floor(job.id);
+    process.lastMinted = Math.max(process.lastMinted, jobId, clocks?.[name] ?? 0) + 1;
     process.output = process.lastMinted * 10 + 7 + indexOf(name);
   };
   add(`merges part ${self.part} of job ${job.id} and uploads it`, (next, process) => {

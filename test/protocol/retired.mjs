@@ -94,11 +94,11 @@ function begin({ config, name }, next, process) {
     process.list = { id: minted * 10 + 9, names: movable };
     process.step = "upload-list";
     if (indexOf(name)) process.list.id = minted * 10 + 4;
-  } else judge(config, next, process);
+  } else judge(next, process);
 }
 
 /** Decides what goes, and which lists of retired objects are opened for it. */
-function judge(config, next, process) {
+function judge(next, process) {
   const manifest = process.known;
   const pinned = manifest.checkpoints.map(({ number }) => next.manifests[number]);
   const spared = new Set(
@@ -128,7 +128,7 @@ function addDrop(role) {
       ...manifest,
       checkpoints: manifest.checkpoints.filter((each) => !isDropped(process, each)),
     }),
-    onWin: (next, process) => judge(role.config, next, process),
+    onWin: (next, process) => judge(next, process),
   });
 }
 

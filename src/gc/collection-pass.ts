@@ -1,5 +1,4 @@
 /** `CollectionPass`: one pass of the collector over one manifest, step by step. */
-import type { Clock } from "../common/clock.js";
 import type { Ulid, UlidFactory } from "../common/ids.js";
 import type { Random } from "../common/random.js";
 import {
@@ -21,10 +20,15 @@ import { isWal } from "../manifest/retired-wal.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
-import type { RequestCount } from "./background-store.js";
 import { type Collectible, collectible } from "./collectible.js";
-import { type CollectBudget, type CollectionResult, FreedCount } from "./collection-result.js";
-import { BudgetLeft, type Deletable, deletablesOf, deleteAll, GoneEntries } from "./deletions.js";
+import { type CollectionResult, FreedCount } from "./collection-result.js";
+import {
+  type BudgetLeft,
+  type Deletable,
+  deletablesOf,
+  deleteAll,
+  GoneEntries,
+} from "./deletions.js";
 import { newestOld } from "./newest-old.js";
 import type { PinnedStates } from "./pinned-states.js";
 import { readRetiredLists } from "./retired-lists.js";
@@ -35,17 +39,15 @@ export interface PassOptions {
   readonly store: ObjectStore;
   readonly walStores: readonly ObjectStore[];
   readonly states: PinnedStates;
-  readonly clock: Clock;
   readonly random: Random;
   readonly ids: UlidFactory;
-  readonly count: RequestCount;
   /** When manifests were stored, by number, as far as it is known. */
   readonly storedAt: Map<number, number>;
   /** Bytes of an SST; 0 where that is not known. */
   readonly sizeOf: (id: Ulid) => number;
   readonly retentionMs: number;
   readonly graceMs: number;
-  readonly budget: CollectBudget;
+  readonly budget: BudgetLeft;
   readonly signal: AbortSignal | undefined;
   /** False while no manifest can have grown old since the last look. */
   readonly isHistoryDue: boolean;
@@ -58,7 +60,6 @@ const dayMs = 24 * 3_600_000;
 export class CollectionPass {
   readonly #options: PassOptions;
   readonly #ages: StoreAges;
-  readonly #budget: BudgetLeft;
   /** What the store has confirmed, or would be asked to delete in a dry run. */
   readonly freed = new FreedCount();
   /** What is gone of the manifest's own list, and of each list object. */
@@ -67,10 +68,9 @@ export class CollectionPass {
   #firstNumber = 0;
 
   constructor(options: PassOptions) {
-    const { store, random, storedAt, signal, budget, clock, count } = options;
+    const { store, random, storedAt, signal } = options;
     this.#options = options;
     this.#ages = new StoreAges(store, { random, storedAt, signal });
-    this.#budget = new BudgetLeft(budget, clock, count);
   }
 
   /** Throws `GoneObject` when something is missing that the manifest needs, before anything is deleted. */
@@ -98,7 +98,8 @@ export class CollectionPass {
     }
     let isDone = false;
     try {
-      isDone = await deleteAll(all, { ...this.#options, budget: this.#budget });
+      isDone = await deleteAll(all, this.#options);
+      if (isDone) this.#firstNumber = Math.max(this.#firstNumber, lastOld + 1);
     } catch (error) {
       // What is gone is gone: the next pass need not delete it again.
       await this.#takeOff(found).catch(() => undefined);
@@ -215,8 +216,8 @@ export class CollectionPass {
 
   /** What came out of a list, or was never moved into one, may be long. */
   async #moveLong(manifest: Manifest): Promise<void> {
-    const { stored, store, ids, signal } = this.#options;
-    if (longRetired(manifest).length === 0 || !this.#budget.allows(3)) return;
+    const { stored, store, ids, signal, budget } = this.#options;
+    if (longRetired(manifest).length === 0 || !budget.allows(3)) return;
     const commit: Parameters<typeof moveLongRetired>[0]["commit"] = (transition) =>
       stored.commit(transition, signal && { signal });
     await moveLongRetired({ manifest, store, ids, commit, signal });

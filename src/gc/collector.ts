@@ -23,6 +23,7 @@ import {
   FreedCount,
   type FreedObjects,
 } from "./collection-result.js";
+import { BudgetLeft } from "./deletions.js";
 import { GoneObject, PinnedStates } from "./pinned-states.js";
 
 export interface CollectorOptions {
@@ -90,12 +91,13 @@ export class Collector {
     checkCollectOptions(options, this.#options.retentionMs);
     const { signal } = options;
     const before = this.#count.requests;
+    const budget = new BudgetLeft(options.budget ?? {}, this.#options.clock, this.#count);
     signal?.throwIfAborted();
     const stored = await this.#newest(signal);
     for (let attempt = 1; ; attempt++) {
       const { number } = stored.current;
       requireThere(stored.current, this.#place);
-      const pass = this.#newPass(stored, options);
+      const pass = this.#newPass(stored, budget, options);
       try {
         const result = await pass.run(options.dryRun ?? false);
         if (!result.dryRun) this.#forget(stored.current);
@@ -133,13 +135,16 @@ export class Collector {
     return this.#stored;
   }
 
-  #newPass(stored: StoredManifest, options: CollectOptions): CollectionPass {
+  #newPass(
+    stored: StoredManifest,
+    budget: BudgetLeft,
+    { graceMs, signal }: CollectOptions,
+  ): CollectionPass {
     const { clock, random, retentionMs } = this.#options;
     return new CollectionPass({
-      ...{ stored, clock, random, retentionMs, count: this.#count, ids: this.#ids },
+      ...{ stored, random, retentionMs, budget, graceMs, signal, ids: this.#ids },
       ...{ store: this.#store, walStores: this.#walStores, states: this.#states },
       ...{ storedAt: this.#storedAt, sizeOf: (id) => this.#sizes.get(id) ?? 0 },
-      ...{ graceMs: options.graceMs, budget: options.budget ?? {}, signal: options.signal },
       isHistoryDue: clock.monotonic() >= this.#nextHistoryMs,
       onHistoryYoung: (ms) => {
         this.#nextHistoryMs = clock.monotonic() + ms;

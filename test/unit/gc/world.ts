@@ -38,6 +38,7 @@ import {
 } from "../../../src/manifest/transitions.js";
 import {
   ObjectPaths,
+  parseManifestPath,
   parseRetiredListPath,
   parseRunPath,
   parseSstPath,
@@ -360,6 +361,38 @@ export class GcWorld {
     }
   }
 
+  /** One job with all there is, and nothing moved. */
+  async compactAll({ isLong = false } = {}): Promise<void> {
+    const { manifest } = this;
+    const inputs = manifest.l0.flatMap(({ ssts }) => ssts);
+    for (const run of manifest.runs) inputs.push(...(await this.#sstsOf(run)));
+    const id = this.#compactorIds.next();
+    const outputs = [await this.#newSst(this.#compactorIds)];
+    while (isLong && outputs.length <= runSstsInManifestMax) {
+      outputs.push(await this.#newSst(this.#compactorIds));
+    }
+    this.jobs = [
+      {
+        ...{ id, inputs, outputs, runs: manifest.runs.map((run) => run.id) },
+        l0: manifest.l0.map((entry) => entry.ssts[0]!.id),
+        inputLists: manifest.runs.filter((run) => run.listBytes > 0).map((run) => run.id),
+        run: await this.#newRun(outputs, isLong),
+      },
+    ];
+    await this.commitJob();
+  }
+
+  /** As if a compaction of so many SSTs had been committed. */
+  async retireMany(count: number): Promise<void> {
+    const ids = Array.from({ length: count }, () => this.#compactorIds.next());
+    for (const id of ids) await this.store.put(ObjectPaths.sst(id), new Uint8Array(1));
+    await this.commit((manifest) => {
+      const numbers = { manifestNumber: manifest.number + 1, epoch: 0, fromId: 0, toId: 0 };
+      const entry = { kind: RetiredKind.sst, ids, ...numbers };
+      return { ...manifest, retired: [...manifest.retired, entry] };
+    });
+  }
+
   giveUpJob(): void {
     this.jobs.splice(this.pick(this.jobs.length), 1);
   }
@@ -524,6 +557,20 @@ export class GcWorld {
       if (position === undefined || this.fences.has(path)) continue;
       expect(comparePositions(position, manifest.walStart), path).toBeGreaterThanOrEqual(0);
     }
+  }
+
+  async manifestNumbers(): Promise<number[]> {
+    const numbers: number[] = [];
+    for (const name of await this.names(ObjectPaths.manifestPrefix)) {
+      const number = parseManifestPath(name);
+      if (number !== undefined) numbers.push(number);
+    }
+    return numbers;
+  }
+
+  /** The wall clock of a process that is off by so much. */
+  shiftedClock(shiftMs: number): Clock {
+    return new ShiftedClock(this.clock, shiftMs);
   }
 
   /** Names of all objects but manifests, the hint and probes. */

@@ -120,6 +120,11 @@ export const compactionScenarios = [
     lastLook: true,
   }),
 
+  planted(
+    "retired-in-a-later-commit",
+    "a commit retires nothing, and its process dies",
+    collecting,
+  ),
   planted("refreshed-checkpoint-dropped", "an expired checkpoint is dropped by its id", collecting),
   planted(
     "sweep-off-the-chain",

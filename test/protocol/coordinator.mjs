@@ -143,7 +143,7 @@ function addChoices(role) {
       });
     }
     if (job.claim === name) {
-      add(`builds job ${job.id} itself`, (next, process) => build(config, next, process, job));
+      add(`builds job ${job.id} itself`, (next, process) => build(next, process, job));
     }
     if (state.faults.giveUp) {
       add(`gives job ${job.id} up`, (next, process) => {
@@ -179,7 +179,7 @@ function addChoices(role) {
 }
 
 /** A worker of its own process has claimed the job as it was planned; what it builds is published without a record of it. */
-function build(config, next, process, job) {
+function build(next, process, job) {
   if (sstsOf(job).some((id) => next.ssts[id] === undefined)) {
     process.job = job;
     process.step = "remove";
@@ -245,7 +245,8 @@ function publish({ config }, manifest, process) {
     0,
     manifest.runs.findIndex((run) => `${run}` === `${job.runs[0]}`),
   );
-  const kept = new Set(job.outputs);
+  const forgets = plants(config, "retired-in-a-later-commit");
+  const gone = forgets ? [] : sstsOf(job).filter((id) => !job.outputs.includes(id));
   const minted = job.outputs.map(mintedNumber);
   return {
     ...manifest,
@@ -253,7 +254,7 @@ function publish({ config }, manifest, process) {
     runs: manifest.runs
       .toSpliced(from, 0, job.outputs)
       .filter((run) => !job.runs.some((input) => `${input}` === `${run}`)),
-    retired: [...manifest.retired, ...sstNames(sstsOf(job).filter((id) => !kept.has(id)))],
+    retired: [...manifest.retired, ...sstNames(gone)],
     ...floorAfter(config, { ...manifest, lastId: Math.max(manifest.lastId, ...minted) }, process),
   };
 }

@@ -105,11 +105,12 @@ export async function viewAtSeq(
 ): Promise<ReadView> {
   const { view } = await newestView(held, error, attempt, signal);
   const { compactedSeq, rewrittenNumber } = view.manifest;
-  if (compactedSeq > seq || rewrittenNumber > held.view.manifest.number) {
-    const done =
-      compactedSeq > seq
-        ? `versions below seq ${compactedSeq} have been dropped`
-        : "a filter has changed what was there";
+  // Before the first write there is nothing that could be dropped.
+  const isDropped = seq >= 1 && compactedSeq > seq;
+  if (isDropped || rewrittenNumber > held.view.manifest.number) {
+    const done = isDropped
+      ? `versions below seq ${compactedSeq} have been dropped`
+      : "a filter has changed what was there";
     throw new SnapshotGoneError(
       `What was seen at seq ${Math.floor(seq)} is gone: ${done}, and what they were in is deleted. Take a new snapshot, or read what there is now. A reader keeps what it sees with "pin", or for as long as "gcGraceMs" of whoever collects says.`,
       { cause: error },

@@ -227,7 +227,7 @@ function requireKept(read: ReadView, seq: number): number {
     throw new InvalidArgumentError(`"seq" is ${seq}, and the newest here is ${read.seq}.`);
   }
   const { compactedSeq } = read.view.manifest;
-  if (seq < compactedSeq) {
+  if (seq > 0 && seq < compactedSeq) {
     throw new SnapshotGoneError(
       `What was seen at seq ${seq} is no longer kept: the oldest that is left is ${compactedSeq}.`,
     );

@@ -59,14 +59,17 @@ export class Snapshots {
     return undefined;
   }
 
-  /** Versions that a read at this seq or a later one sees are needed, by pins or scans; undefined when only the newest are. */
+  /**
+   * Versions that a read at this seq or a later one sees are needed, by pins or scans; undefined when only the newest are. At least 1: before the first
+   * write there is nothing to see, and in a manifest 0 says that nothing is needed.
+   */
   get neededSeq(): number | undefined {
     let needed = this.oldestSeq;
     for (const [reference, seq] of this.#kept) {
       if (reference.deref() === undefined) this.#kept.delete(reference);
       else if (needed === undefined || seq < needed) needed = seq;
     }
-    return needed;
+    return needed === undefined ? undefined : Math.max(1, needed);
   }
 
   /** What reads at this seq see is needed until the result is called, or nobody has it any more. */

@@ -5,7 +5,14 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from "node:path";
 import { rolldown } from "rolldown";
 
-const entries = ["index", "object-store/s3", "testing/index", "cli/main"];
+const entries = [
+  "index",
+  "object-store/s3",
+  "db/compactor",
+  "db/collect",
+  "testing/index",
+  "cli/main",
+];
 // No module imports it: the chunk that starts a thread names it, as the file beside it.
 const threadEntry = "compaction/compaction-thread";
 // Loaded by what needs them, and only then.
@@ -17,6 +24,8 @@ const groups = {
   claim: "db/open-writer",
   reader: "db/start-reader",
   writer: "db/start-writer",
+  maintenance: "db/start-maintenance",
+  compactor: "db/open-compactor",
   s3: "object-store/s3(-lean)?",
 };
 const codeSplitting = {

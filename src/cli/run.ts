@@ -2,9 +2,11 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { seconds } from "./arguments.js";
+import { addCompact } from "./compact.js";
 import type { CliIo, Context } from "./context.js";
 import { addDelete } from "./delete.js";
 import { describeError, exitCodeOf, interruptedExitCode, usageExitCode } from "./exit-code.js";
+import { addGc } from "./gc.js";
 import { addGet } from "./get.js";
 import { addInspect } from "./inspect.js";
 import { BrokenPipeError, Output } from "./output.js";
@@ -24,7 +26,8 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
       return timeout === undefined ? {} : { storeDeadlineMs: timeout * 1000 };
     },
   };
-  for (const add of [addGet, addPut, addDelete, addScan, addInspect]) add(program, context);
+  for (const add of [addGet, addPut, addDelete, addScan, addInspect, addCompact, addGc])
+    add(program, context);
   try {
     await program.parseAsync(argv, { from: "user" });
     await out.finish();

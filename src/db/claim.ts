@@ -55,6 +55,8 @@ export interface Claim {
   readonly foundSeq: number;
   readonly index: WalIndex;
   readonly logEnds: ReadonlyMap<number, number>;
+  /** When the last manifest before the claim was made, ms since 1970; 0: there was none. */
+  readonly lastCommitAt: number;
 }
 
 const pinned: PinnedSettings = {
@@ -97,7 +99,7 @@ export async function claimDatabase(options: ClaimOptions): Promise<Claim> {
   for (const queued of older.replayed.queue) {
     if (Array.isArray(queued)) raiseAboveEntries(ids, queued);
   }
-  return { stored, ids, epoch, ...older };
+  return { stored, ids, epoch, ...older, lastCommitAt: base.createdAt };
 }
 
 /** The newest manifest, or the empty one that the first commit builds on. */

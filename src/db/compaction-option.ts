@@ -3,15 +3,22 @@ import { describeType } from "../common/bytes.js";
 import { InvalidArgumentError } from "../common/errors.js";
 import { requireFunction, requireOneOf } from "../common/options.js";
 import type { CompactionFilter } from "../compaction/compaction-filter.js";
+import type { FifoOptions } from "../compaction/fifo.js";
+import type { LeveledOptions } from "../compaction/leveled.js";
 import type { SizeTieredOptions } from "../compaction/size-tiered.js";
 
 export type StrategyName = "size-tiered" | "leveled" | "fifo";
 
-/** The name of a strategy, or `{ strategy }` with options of its own. */
+/**
+ * The name of a strategy, or `{ strategy }` with options of its own; `strategyTables` of `moraine/compactor` has them all. `"size-tiered"`: few runs, each
+ * older one larger. `"leveled"`: the fewest places to look into and the least space, for more bytes written. `"fifo"`, which needs `bytesMax` or `ttlMs`:
+ * the oldest goes.
+ */
 export type StrategyOption =
   | StrategyName
   | ({ readonly strategy: "size-tiered" } & Omit<SizeTieredOptions, "l0Trigger">)
-  | { readonly strategy: "leveled" | "fifo" };
+  | ({ readonly strategy: "leveled" } & Omit<LeveledOptions, "l0Trigger">)
+  | ({ readonly strategy: "fifo" } & Omit<FifoOptions, "l0Trigger">);
 
 /** false: this handle compacts nothing; compactors in other processes may. */
 export type CompactionOption = StrategyOption | false;

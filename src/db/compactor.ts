@@ -10,9 +10,11 @@ import type { OpenCompactor } from "./open-compactor.js";
 import type { CompactorStats } from "./stats.js";
 
 export type { CompactionFilter, FilterDecision } from "../compaction/compaction-filter.js";
+export type { StrategyOptionTable } from "../compaction/strategy-options.js";
 export type { WorkSource } from "../compaction/work-source.js";
 export type { CompactorOptions } from "./compactor-options.js";
 export type { Location } from "./location.js";
+export { strategyTables } from "./new-strategy.js";
 export type { CompactorStats } from "./stats.js";
 export type { CompactionFailure } from "./watched-runner.js";
 
@@ -50,7 +52,7 @@ export class Compactor {
     return this.#compactor.runOnce(options?.signal);
   }
 
-  /** Goes on compacting, polling the store for work, until the signal is aborted or it is closed; then resolves. Rejects with what else ended it. */
+  /** Goes on compacting, polling the store for work, until the signal is aborted or it is closed; then it is closed, and this resolves. Rejects with what else ended it. */
   async run(options?: CompactorCallOptions): Promise<void> {
     checkSignal(options, "run");
     return this.#compactor.run(options?.signal);

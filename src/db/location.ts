@@ -59,6 +59,12 @@ export function withoutCredentials(location: string): string {
   return location.replace(/\/\/[^/@]*@/, "//");
 }
 
+/** What a location is called in messages. */
+export function describeLocation(location: Location): string {
+  if (typeof location === "object" && "path" in location) return `"${location.path}"`;
+  return `"${withoutCredentials(String(location))}"`;
+}
+
 /** Takes `wal=` out of the query, which every kind of URL may have. */
 function takeWal(location: string): { text: string; wal: string | undefined } {
   const start = location.indexOf("?");

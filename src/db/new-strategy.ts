@@ -1,24 +1,30 @@
-/** The strategies by their names, with the options that a handle was given. */
-import { pickAll } from "../compaction/pick-all.js";
-import { sizeTiered } from "../compaction/size-tiered.js";
+/** The strategies by their names, with the options that a handle was given, and what each of them takes. */
+import { type FifoOptionName, fifo, fifoTable } from "../compaction/fifo.js";
+import { type LeveledOptionName, leveled, leveledTable } from "../compaction/leveled.js";
+import {
+  type SizeTieredOptionName,
+  sizeTiered,
+  sizeTieredTable,
+} from "../compaction/size-tiered.js";
 import type { CompactionStrategy } from "../compaction/strategy.js";
+import type { StrategyOptionTable } from "../compaction/strategy-options.js";
 import type { CheckedStrategy } from "./compaction-option.js";
 import type { Settings } from "./settings.js";
 
-export { pickAll };
+/** Options of the strategies with default, bounds and reason. `l0Trigger` is the setting `compactionL0Trigger`. */
+export const strategyTables: {
+  readonly "size-tiered": StrategyOptionTable<SizeTieredOptionName>;
+  readonly leveled: StrategyOptionTable<LeveledOptionName>;
+  readonly fifo: StrategyOptionTable<FifoOptionName>;
+} = { "size-tiered": sizeTieredTable, leveled: leveledTable, fifo: fifoTable };
 
 /** Throws `InvalidArgumentError`. */
 export function newStrategy(
   { strategy, options }: CheckedStrategy,
   settings: Pick<Settings, "compactionL0Trigger">,
 ): CompactionStrategy {
-  const { compactionL0Trigger: l0Trigger } = settings;
-  switch (strategy) {
-    case "size-tiered":
-      return sizeTiered({ ...options, l0Trigger });
-    case "leveled":
-      return sizeTiered({ ...options, l0Trigger });
-    case "fifo":
-      return sizeTiered({ ...options, l0Trigger });
-  }
+  const given = { ...options, l0Trigger: settings.compactionL0Trigger };
+  if (strategy === "leveled") return leveled(given);
+  if (strategy === "fifo") return fifo(given);
+  return sizeTiered(given);
 }

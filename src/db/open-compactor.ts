@@ -1,8 +1,8 @@
 /** Opening a `Compactor`: finds the database, and puts together what compacts it. */
+import { whenAborted } from "../common/abort.js";
 import { deferred } from "../common/deferred.js";
 import {
   ClosedError,
-  isMoraineError,
   type MoraineError,
   NotFoundError,
   UnsupportedError,
@@ -22,7 +22,7 @@ import {
   checkCompactorOptions,
 } from "./compactor-options.js";
 import { HintWriter } from "./hint-writer.js";
-import { type Location, openLocation, withoutCredentials } from "./location.js";
+import { describeLocation, type Location, openLocation } from "./location.js";
 import { newStrategy } from "./new-strategy.js";
 import { type StartedCompaction, startCompaction } from "./start-compaction.js";
 import type { CompactorStats } from "./stats.js";
@@ -49,7 +49,7 @@ export async function openCompactor(
     const manifests = new ManifestStore(wrapped.store);
     const searchedAt = instantOf(clock);
     const newest = await findNewest(manifests, { clock, retentionMs, signal });
-    requireUsable(newest, shown(location));
+    requireUsable(newest, describeLocation(location));
     const stored = new StoredManifest(manifests, newest, {
       ...{ clock, random, retentionMs, searchedAt },
     });
@@ -69,23 +69,18 @@ function requireUsable(newest: Manifest | undefined, place: string): asserts new
   );
 }
 
-function shown(location: Location): string {
-  if (typeof location === "object" && "path" in location) return `"${location.path}"`;
-  return `"${withoutCredentials(String(location))}"`;
-}
-
 export class OpenCompactor {
   readonly #wrapped: WrappedStore;
   readonly #stored: StoredManifest;
   readonly #tables: TableStore;
   readonly #started: StartedCompaction;
-  readonly #source: CheckedCompactorOptions["source"];
-  readonly #clock: CheckedCompactorOptions["clock"];
   readonly #hint: HintWriter;
   readonly #isWorker: boolean;
   readonly #ended = new AbortController();
   readonly #closed = deferred<MoraineError | undefined>();
   readonly #closeStore: () => void;
+  readonly #failed = deferred();
+  #failure: MoraineError | undefined;
   #closing: Promise<void> | undefined;
   #failures: readonly CompactionFailure[] = [];
 
@@ -100,8 +95,6 @@ export class OpenCompactor {
     this.#wrapped = wrapped;
     this.#stored = stored;
     this.#closeStore = closeStore;
-    this.#clock = clock;
-    this.#source = options.source;
     this.#isWorker = strategy === undefined;
     this.#hint = new HintWriter(stored, clock);
     this.#tables = new TableStore({
@@ -116,8 +109,13 @@ export class OpenCompactor {
       ...{ claims: "at-once", remoteJobsMax: options.workerJobsMax, name: options.name },
       ended: this.#ended.signal,
       onCommitted: () => this.#hint.committed(),
-      onFailed: (failure) => {
+      source: options.source ?? new PollingWorkSource({ clock }),
+      onJobFailed: (failure) => {
         this.#failures = [...this.#failures, failure].slice(-failuresKept);
+      },
+      onFailed: (error) => {
+        this.#failure ??= error;
+        this.#failed.resolve();
       },
     });
   }
@@ -133,23 +131,13 @@ export class OpenCompactor {
 
   async run(signal: AbortSignal | undefined): Promise<void> {
     this.#requireOpen();
-    const { role } = this.#started;
-    const source = this.#source ?? new PollingWorkSource({ clock: this.#clock });
-    const signals = signal === undefined ? [] : [signal];
-    const stop = AbortSignal.any([this.#ended.signal, ...signals]);
-    for (let hadWork = true; !stop.aborted; ) {
-      try {
-        hadWork = (await role.runOnce({ signal: stop })) > 0;
-      } catch (error) {
-        // A store that is away comes back.
-        if (!stop.aborted && !isMoraineError(error, "unavailable")) throw error;
-        hadWork = false;
-      }
-      if (stop.aborted) break;
-      await source.next(hadWork, stop).catch((error: unknown) => {
-        if (!stop.aborted) throw error;
-      });
-    }
+    const stop = deferred<void>();
+    const stopListening = whenAborted(signal, () => stop.resolve());
+    this.#started.role.start();
+    await Promise.race([stop.promise, this.#failed.promise, this.#closed.promise]);
+    stopListening();
+    await this.close();
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   async compact(bounds: KeyBounds | undefined, signal: AbortSignal | undefined): Promise<void> {
@@ -188,7 +176,7 @@ export class OpenCompactor {
       this.#hint.end(error);
       this.#tables.close(error);
       this.#closeStore();
-      this.#closed.resolve(undefined);
+      this.#closed.resolve(this.#failure);
     }
   }
 

@@ -138,8 +138,7 @@ export function checkOpenOptions(options: OpenOptions | undefined): CheckedOpenO
   const ttlMs = options?.defaultTtlMs ?? Number.POSITIVE_INFINITY;
   const defaultTtlMs = Number.isFinite(ttlMs) ? ttlMs : 0;
   const compaction = toCompaction(options ?? {});
-  // Until the compactor is wired in, nothing would make room.
-  const compacts = false;
+  const compacts = compaction.strategy !== undefined && compaction.background;
   const settings = toSettings(options ?? {}, compacts);
   const compression = toCompression(options?.compression);
   const components = checkComponents(options, options?.filter);

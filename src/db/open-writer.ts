@@ -1,7 +1,7 @@
 /** Opening for writing: checks the options, finds and claims the database, and starts the `Writer`. */
 import { lazy } from "../common/lazy.js";
 import { claimDatabase } from "./claim.js";
-import { type Location, type OpenLocation, openLocation, withoutCredentials } from "./location.js";
+import { describeLocation, type Location, type OpenLocation, openLocation } from "./location.js";
 import { type CheckedOpenOptions, checkOpenOptions, type OpenOptions } from "./open-options.js";
 import { openWalPlace, type WalPlace } from "./wal-place.js";
 import { withFunctions } from "./with-functions.js";
@@ -22,7 +22,7 @@ export async function openWriter(
     walPlace = await openWalPlace(options?.wal, place);
     checked.signal?.throwIfAborted();
     const create = options?.create ?? "if-missing";
-    return await claim(place, walPlace, checked, create, describe(location));
+    return await claim(place, walPlace, checked, create, describeLocation(location));
   } catch (error) {
     place.close();
     walPlace?.open?.close();
@@ -30,10 +30,12 @@ export async function openWriter(
   }
 }
 
-/** What strategies take is known where they are: loaded only for options of theirs, before anything is opened. */
+/** What strategies take is known where they are. They are loaded only for options of theirs, before anything is opened. */
 async function checkStrategy({ compaction, settings }: CheckedOpenOptions): Promise<void> {
   const { strategy } = compaction;
-  if (strategy === undefined || Object.keys(strategy.options).length === 0) return;
+  if (strategy === undefined) return;
+  const hasDefaults = strategy.strategy !== "fifo" && Object.keys(strategy.options).length === 0;
+  if (hasDefaults) return;
   const { newStrategy } = await import("./new-strategy.js");
   newStrategy(strategy, settings);
 }
@@ -61,9 +63,4 @@ async function claim(
     walPlace?.open?.close();
   };
   return startWriter({ claim, wrapped, walStore, options, closeStore, place: description });
-}
-
-function describe(location: Location): string {
-  if (typeof location === "object" && "path" in location) return `"${location.path}"`;
-  return `"${withoutCredentials(String(location))}"`;
 }

@@ -263,6 +263,12 @@ export type CompactorSettingsOptions = { [name in CompactorSettingName]?: number
 export const settingNames: readonly SettingName[] = Object.keys(settingsTable) as SettingName[];
 const namesFor = (handle: string): readonly SettingName[] =>
   settingNames.filter((name) => settingsTable[name].handles.split(", ").includes(handle));
+/** What every handle heeds. */
+export const storeSettingNames: readonly StoreSettingName[] = [
+  "requestsInFlight",
+  "storeDeadlineMs",
+  "manifestRetentionMs",
+];
 export const readerSettingNames: readonly SettingName[] = namesFor("DbReader");
 export const compactorSettingNames: readonly SettingName[] = namesFor("Compactor");
 

@@ -1,12 +1,9 @@
 /** What a handle compacts with, put together: the strategy, what carries out jobs, and the role that plans, claims and commits them. */
 import type { Clock } from "../common/clock.js";
+import type { MoraineError } from "../common/errors.js";
 import type { Random } from "../common/random.js";
 import type { CompactionFilter } from "../compaction/compaction-filter.js";
-import {
-  type CompactorHandle,
-  CompactorRole,
-  type CompactorRoleOptions,
-} from "../compaction/compactor.js";
+import { CompactorRole, type CompactorRoleOptions } from "../compaction/compactor.js";
 import type { BuildSettings, JobRunner } from "../compaction/job.js";
 import type { RunListReads } from "../compaction/run-list-reads.js";
 import { SliceRunner } from "../compaction/slice-runner.js";
@@ -22,9 +19,9 @@ import type { ObjectStore } from "../object-store/object-store.js";
 import { observed } from "../object-store/observed.js";
 import { backgroundStore } from "./background-store.js";
 import type { CheckedStrategy } from "./compaction-option.js";
-import { newStrategy, pickAll } from "./new-strategy.js";
+import { newStrategy } from "./new-strategy.js";
 import type { RoundBudget } from "./round-budget.js";
-import type { Settings } from "./settings.js";
+import { type Settings, settingsTable } from "./settings.js";
 import { type CompactionFailure, WatchedRunner } from "./watched-runner.js";
 
 /** `"threads"` or `"slices"` of the main thread: where jobs run. */
@@ -51,15 +48,19 @@ export interface CompactionParts {
   readonly remoteJobsMax: number;
   /** Of this process, for people. */
   readonly name: string;
+  /** Nothing is open that sees what a filter changes, or that FIFO lets go. Default: as the manifest says. */
+  readonly mayRewrite?: (() => boolean) | undefined;
   readonly source?: CompactorRoleOptions["source"];
   readonly onCommitted?: CompactorRoleOptions["onCommitted"];
-  readonly onFailed: (failure: CompactionFailure, job: CompactionJob | undefined) => void;
+  readonly onJobFailed: (failure: CompactionFailure, job: CompactionJob) => void;
+  /** It has stopped for good. */
+  readonly onFailed: (error: MoraineError) => void;
   /** Ends every request. */
   readonly ended: AbortSignal;
 }
 
 export interface StartedCompaction {
-  readonly role: CompactorHandle;
+  readonly role: CompactorRole;
   readonly mode: CompactionMode;
   /** What a round counts, and stops at; undefined outside of one. */
   budget: RoundBudget | undefined;
@@ -73,25 +74,26 @@ export function startCompaction(parts: CompactionParts): StartedCompaction {
   const watched = new WatchedRunner({
     runner,
     now: () => clock.now(),
-    onFailed: (job, failure) => parts.onFailed(failure, job),
   });
-  const { sstBytesMax, l0SoftMax, manifestRetentionMs: retentionMs } = settings;
-  const { claims, remoteJobsMax } = parts;
+  const { sstBytesMax, manifestRetentionMs: retentionMs } = settings;
+  const { claims, remoteJobsMax, mayRewrite, compactionFilter } = parts;
+  // Where nobody is slowed down, somebody has to take over all the same.
+  const l0SoftMax = Number.isFinite(settings.l0SoftMax)
+    ? settings.l0SoftMax
+    : settingsTable.l0SoftMax.default;
   const role = new CompactorRole({
     ...{ clock, random, storedManifest, lists, name, retentionMs },
     ...{ store: counted, runner: watched, build: buildSettings(parts) },
+    filters: compactionFilter !== undefined,
     coordinator: strategy && {
-      ...{ sstBytesMax, l0SoftMax, claims, remoteJobsMax, pickAll },
+      ...{ sstBytesMax, l0SoftMax, claims, remoteJobsMax, mayRewrite },
       strategy: newStrategy(strategy, settings),
     },
     localJobsMax: Math.max(1, settings.compactionThreads),
     source: parts.source,
     onCommitted: parts.onCommitted,
-    onFailed: (error) =>
-      parts.onFailed(
-        { object: undefined, message: error.message, failedAt: Math.floor(clock.now()) },
-        undefined,
-      ),
+    onJobFailed: (job, error) => parts.onJobFailed(watched.failureOf(error), job),
+    onFailed: parts.onFailed,
   });
   return {
     role,

@@ -6,6 +6,8 @@ import type { MoraineError } from "../common/errors.js";
 import type { Random } from "../common/random.js";
 import type { CollectionResult, FreedObjects } from "../gc/collection-result.js";
 import { Collector } from "../gc/collector.js";
+import { Sweep } from "../gc/sweep.js";
+import type { SweptObjects } from "../gc/sweep-result.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { observed } from "../object-store/observed.js";
 import { backgroundStore } from "./background-store.js";
@@ -28,8 +30,12 @@ export interface MaintenanceParts {
   readonly retentionMs: number;
   /** What the location is called in messages. */
   readonly place: string;
+  /** When the last manifest before this handle was made, ms since 1970; 0: it made the database. */
+  readonly lastCommitAt: number;
   /** Undefined where the handle compacts nothing. */
-  readonly compaction: Omit<CompactionParts, "onFailed" | "ended"> | undefined;
+  readonly compaction: Omit<CompactionParts, "onJobFailed" | "onFailed" | "ended"> | undefined;
+  /** Compaction has stopped, until the database is opened again. */
+  readonly onFailed: (error: MoraineError) => void;
   /** A pass has committed something. */
   readonly onCollected: () => Promise<unknown>;
 }
@@ -40,6 +46,9 @@ export class StartedMaintenance {
   readonly compaction: StartedCompaction | undefined;
   readonly #parts: MaintenanceParts;
   readonly #collector: Collector;
+  readonly #sweep: Sweep;
+  /** The day of the last sweep, or of what was before this handle. */
+  #sweptDay: number;
   readonly #ended = new AbortController();
   /** One round after another. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -56,7 +65,10 @@ export class StartedMaintenance {
       observed(backgroundStore(store, ended), (one) => this.#budget?.add(one), clock);
     const store = counted(parts.store);
     const walStore = parts.walStore === parts.store ? store : counted(parts.walStore);
-    this.#collector = new Collector({ store, walStore, clock, random, retentionMs, place });
+    const collecting = { store, walStore, clock, random, retentionMs, place };
+    this.#collector = new Collector(collecting);
+    this.#sweep = new Sweep(collecting);
+    this.#sweptDay = dayOf(parts.lastCommitAt === 0 ? clock.now() : parts.lastCommitAt);
     if (compaction === undefined) return;
     this.compaction = startCompaction({
       ...compaction,
@@ -67,9 +79,13 @@ export class StartedMaintenance {
         this.#budget?.add({ bytesGot: 0, bytesPut: 0 });
         compaction.onCommitted?.(manifest);
       },
-      onFailed: (failure, job) => {
+      onJobFailed: (failure, job) => {
         this.#failures = [...this.#failures, failure].slice(-failuresKept);
-        if (job === undefined || job.inputs.l0.length > 0) this.#isStuck = true;
+        if (job.inputs.l0.length > 0) this.#isStuck = true;
+      },
+      onFailed: (error) => {
+        this.#isStuck = true;
+        parts.onFailed(error);
       },
     });
   }
@@ -126,6 +142,13 @@ export class StartedMaintenance {
         objectsDeleted = countOf(collected.deleted);
         isDone = collected.isDone;
       }
+      if (isDone && (options.sweep ?? this.#sweepIsDue)) {
+        this.#sweptDay = dayOf(clock.now());
+        const swept = await this.#sweep.runOnce({ budget: budget.left, signal });
+        objectsDeleted += sweptCount(swept.deleted);
+        // One that nobody has asked for is as good when it has seen a part of the orphans.
+        isDone = swept.isDone || options.sweep !== true;
+      }
       const jobsDone = this.compaction?.role.stats.jobsDone ?? 0;
       const { requests } = budget;
       return {
@@ -139,6 +162,11 @@ export class StartedMaintenance {
       this.#budget = undefined;
       if (this.compaction !== undefined) this.compaction.budget = undefined;
     }
+  }
+
+  /** Once a day, whichever process it is: the first round after the first commit of a day, by the times that manifests say. */
+  get #sweepIsDue(): boolean {
+    return dayOf(this.#parts.clock.now()) > this.#sweptDay;
   }
 
   /** False when the budget ended it. */
@@ -163,6 +191,12 @@ export class StartedMaintenance {
     this.#ended.abort(error);
     void this.compaction?.role.close().catch(() => undefined);
   }
+}
+
+const dayOf = (ms: number): number => Math.floor(ms / (24 * 3_600_000));
+
+export function sweptCount({ bytes, ...counts }: SweptObjects): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 export function startMaintenance(parts: MaintenanceParts): StartedMaintenance {

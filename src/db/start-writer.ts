@@ -140,11 +140,13 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
       const { gcGraceMs, manifestRetentionMs: retentionMs } = settings;
       return startMaintenance({
         ...{ clock, random, store, walStore, gcGraceMs, retentionMs, place },
+        lastCommitAt: claim.lastCommitAt,
         compaction: strategy && {
           ...{ store, clock, random, settings, storedManifest: stored, strategy, functions },
           ...{ filter, prefixExtractor, compactionFilter, mergeOperators: options.mergeOperators },
           ...{ compression: options.compression.runs, lists: caches.tables.runLists },
           ...{ claims: "lazily", remoteJobsMax: 0, name: `writer of epoch ${epoch}` },
+          mayRewrite: () => snapshots.neededSeq === undefined,
           onCommitted: (manifest) => {
             state.adopt(manifest);
             hint.committed();
@@ -152,6 +154,7 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
             maintenance.consider();
           },
         },
+        onFailed: (error) => maintenance.failed(error),
         onCollected: async () => {
           state.adopt(await stored.refresh({ epoch, signal: abort.signal }));
         },

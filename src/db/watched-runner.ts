@@ -1,7 +1,7 @@
-/** `WatchedRunner`: a runner that keeps to the budget of a round, and tells which jobs have failed. */
-import { CorruptionError, messageOf, StoreError } from "../common/errors.js";
+/** `WatchedRunner`: a runner that keeps to the budget of a round. */
+import { CorruptionError, messageOf } from "../common/errors.js";
 import type { JobEvents, JobRunner, JobTask } from "../compaction/job.js";
-import type { CompactionJob, JobRange } from "../format/compactions.js";
+import type { JobRange } from "../format/compactions.js";
 import type { RoundBudget } from "./round-budget.js";
 
 /** A job that could not be carried out. It is left alone until the database is opened again; others go on. */
@@ -16,7 +16,6 @@ export interface CompactionFailure {
 export interface WatchedRunnerOptions {
   readonly runner: JobRunner;
   readonly now: () => number;
-  readonly onFailed: (job: CompactionJob, failure: CompactionFailure) => void;
 }
 
 const countOutputs = (ranges: readonly JobRange[]): number =>
@@ -32,7 +31,7 @@ export class WatchedRunner implements JobRunner {
   }
 
   async run(task: JobTask, events: JobEvents, signal: AbortSignal): Promise<readonly JobRange[]> {
-    const { runner, now, onFailed } = this.#options;
+    const { runner } = this.#options;
     this.budget?.check();
     signal.throwIfAborted();
     let outputCount = countOutputs(task.job.ranges);
@@ -45,18 +44,14 @@ export class WatchedRunner implements JobRunner {
       // What is all stored is committed, whatever the budget: it would be the first thing of the next round.
       if (!ranges.every(({ done }) => done)) this.budget?.check();
     };
-    try {
-      const done = await runner.run(task, { progress }, signal);
-      this.budget?.progressed();
-      return done;
-    } catch (error) {
-      const isFailure = !signal.aborted && !(error instanceof StoreError);
-      if (isFailure) {
-        const object = error instanceof CorruptionError ? error.object : undefined;
-        onFailed(task.job, { object, message: messageOf(error), failedAt: Math.floor(now()) });
-      }
-      throw error;
-    }
+    const done = await runner.run(task, { progress }, signal);
+    this.budget?.progressed();
+    return done;
+  }
+
+  failureOf(error: Error): CompactionFailure {
+    const object = error instanceof CorruptionError ? error.object : undefined;
+    return { object, message: messageOf(error), failedAt: Math.floor(this.#options.now()) };
   }
 
   close(): Promise<void> {

@@ -15,6 +15,7 @@ import {
   type SortedRun,
   type SstInfo,
 } from "../../../src/format/manifest.js";
+import { encodeManifest } from "../../../src/format/manifest-codec.js";
 import { encodeRetiredList } from "../../../src/format/retired-list-codec.js";
 import { decodeRunList, encodeRunList } from "../../../src/format/run-list.js";
 import { encodeWalFence } from "../../../src/format/wal-object.js";
@@ -287,7 +288,24 @@ export class GcWorld {
     await this.store.create(ObjectPaths.wal(epoch, id), late);
   }
 
+  async lateWalAt(epoch: number, id: number): Promise<void> {
+    const bytes = walGroup({ epoch, id, seq: 1, random: this.random });
+    await this.store.create(ObjectPaths.wal(epoch, id), bytes);
+  }
+
+  /** An opener that slept closes a log that others have closed and deleted. */
+  sleepersFence(epoch: number, id: number): Promise<void> {
+    return this.#fence(epoch, id);
+  }
+
   // The compactor
+
+  /** As if no compactor had ever committed. */
+  async forgetCompactorFloor(): Promise<void> {
+    const { number } = this.manifest;
+    const next = { ...this.manifest, number: number + 1, compactorFloor: "" };
+    await this.store.put(ObjectPaths.manifest(number + 1), encodeManifest(next));
+  }
 
   /** Plans a job and uploads its outputs. Some inputs move as they are; the list of some runs is an object of its own. */
   async planJob(): Promise<void> {

@@ -40,23 +40,27 @@ export class NewerViews {
   ): Promise<ReadView> {
     const isPast = ({ view }: ReadView): boolean =>
       view.manifest.number > heldNumber && !names(view, error.object);
-    let read = this.#options.current();
-    if (!isPast(read)) {
-      await withSignal(this.#refresh(), signal);
-      read = this.#options.current();
+    const { current } = this.#options;
+    if (isPast(current())) return current();
+    // A look that is under way may be too early: the object may have gone since.
+    if (this.#refreshing !== undefined) {
+      await withSignal(
+        this.#refreshing.catch(() => undefined),
+        signal,
+      );
+      if (isPast(current())) return current();
     }
-    if (!isPast(read)) throw error;
-    return read;
+    await withSignal(this.#refresh(), signal);
+    if (isPast(current())) return current();
+    throw error;
   }
 
   /** All that ask at the same time share it. */
-  async #refresh(): Promise<void> {
-    // One that is under way may have looked before the object was gone.
-    if (this.#refreshing !== undefined) await this.#refreshing.catch(() => undefined);
+  #refresh(): Promise<unknown> {
     this.#refreshing ??= this.#options.refresh().finally(() => {
       this.#refreshing = undefined;
     });
-    await this.#refreshing;
+    return this.#refreshing;
   }
 }
 

@@ -30,6 +30,8 @@ export interface CompactionByHand {
   readonly partBytes?: number;
   /** In place of what the manifest says that is still needed. */
   readonly retainSeq?: number;
+  /** What is stored is merged into, by somebody who knows more. Default: what is made of puts and deletes. */
+  readonly rows?: readonly RowRef[];
   /** Default true: what the manifest no longer names is deleted. */
   readonly collects?: boolean;
 }
@@ -44,11 +46,9 @@ export async function compactByHand(options: CompactionByHand): Promise<Manifest
   const { snapshotSeq, lastL0Seq } = manifest;
   const needed = snapshotSeq === 0 ? lastL0Seq : Math.min(snapshotSeq, lastL0Seq);
   const retainSeq = options.retainSeq ?? needed;
-  const ssts = await writeSsts(
-    options,
-    manifest,
-    retained(await allRows(store, manifest), retainSeq),
-  );
+  const stored = await allRows(store, manifest);
+  const rows = options.rows ?? retained(stored, retainSeq);
+  const ssts = await writeSsts(options, manifest, rows);
   const runs = ssts.length === 0 ? [] : [await storeRun(options, manifest, ssts)];
   const compactedSeq = Math.max(manifest.compactedSeq, retainSeq);
   const committed = await commit(store, manifest, { l0: [], runs, compactedSeq });

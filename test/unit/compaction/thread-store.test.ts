@@ -79,6 +79,35 @@ describe("requests", () => {
   });
 });
 
+describe("the main thread", () => {
+  test("gets no more than a MiB in one turn, and none of it waits for ever", async () => {
+    let turns = 0;
+    let isDone = false;
+    const count = (): void => {
+      turns++;
+      if (!isDone) setImmediate(count);
+    };
+    const turnsOf: number[] = [];
+    class WatchedStore extends MemoryObjectStore {
+      override get(...args: Parameters<MemoryObjectStore["get"]>): ReturnType<ObjectStore["get"]> {
+        turnsOf.push(turns);
+        return super.get(...args);
+      }
+    }
+    const { store } = bridge(new WatchedStore());
+    await store.put("key", new Uint8Array(pieceBytesMax));
+    count();
+    const get = (length: number): Promise<unknown> =>
+      store.get("key", { range: { offset: 0, length } });
+    await Promise.all(Array.from({ length: 8 }, () => get(pieceBytesMax)));
+    expect(new Set(turnsOf).size).toBe(8);
+    turnsOf.length = 0;
+    await Promise.all(Array.from({ length: 8 }, () => get(1_000)));
+    expect(new Set(turnsOf).size).toBeLessThan(8);
+    isDone = true;
+  });
+});
+
 describe("bytes", () => {
   test("of a caller in the thread stay the caller's", async () => {
     const { store } = bridge(new MemoryObjectStore());

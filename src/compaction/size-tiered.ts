@@ -37,7 +37,7 @@ export const sizeTieredTable: StrategyOptionTable<SizeTieredOptionName> = {
     reason: "So many entries of L0 become a run: fewer for cheaper reads, more for fewer bytes.",
   },
   fanInMin: {
-    default: 8,
+    default: 10,
     min: 2,
     max: 64,
     reason:
@@ -84,7 +84,7 @@ export const sizeTieredTable: StrategyOptionTable<SizeTieredOptionName> = {
 };
 
 /** L0 is merged with all runs when it is at least this part of them: that keeps it waiting for no more than a few flushes. */
-const l0ShareMin = 0.2;
+const l0ShareMin = 0.18;
 
 /** Throws `InvalidArgumentError`. */
 export function sizeTiered(given: SizeTieredOptions = {}): CompactionStrategy {

@@ -33,7 +33,8 @@ export async function planRanges(context: JobContext): Promise<readonly JobRange
   let bytes = 0;
   for (const part of parts) {
     bytes += part.bytes;
-    const isDue = ranges.length < count - 1 && bytes >= (total * (ranges.length + 1)) / count;
+    const isDue =
+      bytes >= (total * (ranges.length + 1)) / count && total - bytes >= job.sstBytesMax;
     if (!isDue || compareBytes(part.end, start) <= 0 || isInMoved(context, part.end)) continue;
     ranges.push(newRange(start, part.end));
     start = part.end;

@@ -10,7 +10,8 @@ import type { ObjectStore } from "../object-store/object-store.js";
 import type { CompactionFilter } from "./compaction-filter.js";
 import type { JobEvents, JobRunner, JobTask } from "./job.js";
 import type { Throttle } from "./job-context.js";
-import { runJob } from "./run-job.js";
+import { mergeJob } from "./merge-job.js";
+import { turnByTurn } from "./turn-by-turn.js";
 
 export interface SliceRunnerOptions {
   /** Where inputs are read and outputs stored, all as background requests; what fails for a while is tried again by the store itself. */
@@ -34,19 +35,22 @@ export interface SliceRunnerOptions {
 
 export class SliceRunner implements JobRunner {
   readonly #options: SliceRunnerOptions;
+  /** Of all jobs and ranges: together they take no more of the event loop than one. */
+  readonly #clock: Clock;
   readonly #closed = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(options: SliceRunnerOptions) {
     this.#options = options;
+    this.#clock = turnByTurn(options.clock);
   }
 
   /** An operator that fails leaves the rows as they are; a filter that does fails the job with a `CompactionFilterError`. */
   run(task: JobTask, events: JobEvents, signal: AbortSignal): Promise<readonly JobRange[]> {
-    const { store, clock, random, operatorNames = [], operators, filter } = this.#options;
+    const { store, random, operatorNames = [], operators, filter } = this.#options;
     const { prefixExtractor, rangesInFlight = 2, throttle } = this.#options;
-    const running = runJob(task, events, AbortSignal.any([signal, this.#closed.signal]), {
-      ...{ store, clock, random, filter, prefixExtractor, rangesInFlight, throttle },
+    const running = mergeJob(task, events, AbortSignal.any([signal, this.#closed.signal]), {
+      ...{ store, clock: this.#clock, random, filter, prefixExtractor, rangesInFlight, throttle },
       operators: operators === undefined ? undefined : new MergeOperators(operatorNames, operators),
     });
     this.#running.add(running);

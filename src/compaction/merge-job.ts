@@ -1,5 +1,5 @@
 /**
- * `runJob`: one job from its inputs to stored outputs.
+ * `mergeJob`: one job from its inputs to stored outputs.
  *
  * The range deletes of all inputs are read, the keys are cut into ranges unless somebody has done that before, and some ranges are merged
  * at once. The first failure ends all of them; what is stored by then has been reported, and is where whoever resumes the job goes on.
@@ -23,7 +23,7 @@ import { planRanges } from "./plan-ranges.js";
 import { RetainedRangeDeletes } from "./retained-range-deletes.js";
 import { runRange } from "./run-range.js";
 
-export interface RunJobOptions {
+export interface MergeJobOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;
   readonly random: Random;
@@ -40,11 +40,11 @@ export interface RunJobOptions {
 const openTablesBytes = 64 * 1024 * 1024;
 
 /** As `JobRunner.run`. */
-export async function runJob(
+export async function mergeJob(
   task: JobTask,
   events: JobEvents,
   signal: AbortSignal,
-  options: RunJobOptions,
+  options: MergeJobOptions,
 ): Promise<readonly JobRange[]> {
   const { store, clock, random } = options;
   signal.throwIfAborted();

@@ -110,6 +110,16 @@ export const compactionScenarios = [
   clean("jobs-expired-rows", "what a job drops has expired by the store's time", expiring),
   clean("jobs-sleeper", "a coordinator that slept gives a job up", sleepingCoordinator),
   clean("jobs-and-restore", "a restore gives all jobs up first", restoringBesideJobs),
+  clean(
+    "jobs-of-many",
+    "three coordinators, workers and collectors, and all faults",
+    worlds.manyWorking,
+  ),
+  clean(
+    "snapshots-of-many",
+    "of two writers and a reader, beside two compactors",
+    worlds.manySnapshots,
+  ),
   clean("snapshot-and-successor", "seqs that a successor gives again are not its own", {
     ...snapshots,
     processes: ["W0", "W1", "C0", "G0", "S0"],

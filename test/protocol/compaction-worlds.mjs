@@ -233,3 +233,40 @@ export const working = {
   prepare: stored(2, 0),
   fanIn: 2,
 };
+
+/** Several of each, with clocks apart, and all that can go wrong. */
+export const manyWorking = {
+  processes: ["D0", "D1", "D2", "E0", "E1", "E2", "G0", "G1", "G2", "K0"],
+  isWalked: true,
+  keeperScripts: { K0: ["refresh", "drop"] },
+  takesOff: ["G1", "G2"],
+  movesLists: true,
+  sweep: "floors",
+  collectorPasses: 4,
+  mintsRunIds: true,
+  plans: { D0: 3, D1: 3, D2: 3 },
+  claims: { E0: 4, E1: 4, E2: 4 },
+  parts: 2,
+  moves: true,
+  clocks: { E1: 40, D1: 25 },
+  faults: { lost: 3, late: 3, reclaim: 3, giveUp: 2, raise: 3 },
+  prepare: withCheckpoint(true),
+};
+
+export const manySnapshots = {
+  ...snapshots,
+  processes: ["W0", "W1", "C0", "C1", "G0", "S0", "S1", "S2", "S3"],
+  isWalked: true,
+  writes: { W0: 4, W1: 3 },
+  flushesMax: 4,
+  jobsMax: 4,
+  collectorPasses: 6,
+  lastLook: true,
+  faults: { lost: 2, late: 2 },
+  snapshots: {
+    S0: { of: "W0" },
+    S1: { of: "R" },
+    S2: { of: "W0", isDurable: true },
+    S3: { of: "W1" },
+  },
+};

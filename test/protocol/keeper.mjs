@@ -18,6 +18,8 @@ export function addKeeper(role) {
   }
   if (self.step === "idle") {
     add(`reads manifest ${state.truth.newest}`, (next, process) => {
+      // Whoever drops its checkpoint relies on nothing from here on.
+      if (operation === "drop") delete next.truth.pins[name];
       takeNewest(manifests, next, process);
       if (isSuperseded(name, process, process.known)) {
         giveUp(next, process);
@@ -35,7 +37,6 @@ export function addKeeper(role) {
     process.step = "idle";
     if (operation === "claim") process.compactorEpoch = process.known.compactorEpoch;
     if (operation === "refresh") pin(next, process, name);
-    if (operation === "drop") delete next.truth.pins[name];
     if (operation !== "restore") return;
     // Writes after the checkpoint are given up on purpose.
     const manifest = next.manifests[next.truth.newest];

@@ -10,11 +10,16 @@ const plantedFactor = 6;
 
 parentPort.on("message", ({ index, msMax, statesMax }) => {
   const { config, kind } = scenarios[index];
-  const searchMsMax = kind === "planted" ? plantedFactor * msMax : msMax;
+  const { isWalked } = config;
+  const searchMsMax = isWalked ? walkMsMax : kind === "planted" ? plantedFactor * msMax : msMax;
   const found = search(config, { msMax: searchMsMax, statesMax });
   const isBounded = found.result === "bounded";
   const walked = isBounded
-    ? walk(config, { msMax: Math.min(msMax, walkMsMax), seed: index + 1 })
+    ? walk(config, {
+        msMax: isWalked ? msMax : Math.min(msMax, walkMsMax),
+        seed: index + 1,
+        ...(isWalked && { stepsMax: 400 }),
+      })
     : undefined;
   parentPort.postMessage({ index, found, walked });
 });

@@ -18,6 +18,7 @@
 // - sweep ("floors" | "jobs-manifest" | "manifest-jobs" | "manifest-jobs-manifest"), collectorPasses (1), compactorGivesUp,
 //   collectors: which of the G* collect what is retired when the others sweep
 // - keeperScripts: what each keeper does, one commit after the other
+// - isWalked: too large to search, so that nearly all the time is for random walks
 // - prepare: changes the first state
 // - planted: the rules that are left out
 

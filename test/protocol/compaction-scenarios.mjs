@@ -69,6 +69,7 @@ export const compactionScenarios = [
     planted: ["job-states-not-claimed", "floor-past-a-job"],
     refusesBelowFloors: true,
   }),
+  clean("run-lists", "a run's own object, whose PUT may be late", worlds.storingRunLists),
   clean("jobs-over-one-input", "two jobs over one input are waste, and no more", {
     ...coordinating,
     planted: ["jobs-over-one-input"],
@@ -232,6 +233,7 @@ export const compactionScenarios = [
     keeperScripts: { K0: [] },
     prepare: worlds.withCheckpoint(false),
   }),
+  planted("run-list-under-the-jobs-id", "it is built again under one id", worlds.storingRunLists),
   planted("output-id-by-own-clock", "a worker mints by its clock alone, which is behind", {
     ...working,
     sweep: "floors",

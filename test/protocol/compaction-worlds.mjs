@@ -216,6 +216,13 @@ export const expiring = {
   },
 };
 
+/** A done job whose run has a list of its own. */
+export const storingRunLists = {
+  ...givingUp,
+  storesRunLists: true,
+  faults: { raise: 1, late: 1 },
+};
+
 export const workingBeside = {
   processes: ["D0", "E0", "G0"],
   claims: { E0: 2 },

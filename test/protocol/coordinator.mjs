@@ -5,6 +5,7 @@ import { addCommit, isSuperseded } from "./commit.mjs";
 import { sweptUpTo } from "./retired.mjs";
 import { jobStates, manifests, takeNewest } from "./series.mjs";
 import { indexOf, mintedNumber, plants, sstsOf } from "./state.mjs";
+import { putRunList } from "./store.mjs";
 
 const sstNames = (ids) => ids.map((id) => `sst/${id}`);
 
@@ -69,6 +70,9 @@ export function addCoordinator(role) {
           ? { ...known, jobs: known.jobs.filter(({ id }) => id !== job.id) }
           : null,
       );
+      return;
+    case "store-list":
+      addRunList(role);
       return;
     case "publish":
       addPublish(role);
@@ -138,7 +142,7 @@ function addChoices(role) {
       add(`finds job ${job.id} void`, turnTo("remove", job));
     } else if (job.isDone) {
       add(`finds job ${job.id} done`, (next, process) => {
-        turnTo("publish", job)(next, process);
+        turnTo(config.storesRunLists ? "store-list" : "publish", job)(next, process);
         if (config.mintsRunIds) process.lastMinted = mintAbove(config, name, process);
       });
     }
@@ -216,6 +220,27 @@ function isPublishable(config, manifest, job) {
   return job.outputs.every((id) => named.includes(id) || mintedNumber(id) > limit);
 }
 
+/** What it holds depends on the manifest that it is built for: built again, it has another id. */
+function addRunList({ config, name, state, self, add }) {
+  const { job, knownNumber, lastMinted } = self;
+  const number = plants(config, "run-list-under-the-jobs-id")
+    ? job.id
+    : lastMinted * 10 + indexOf(name);
+  const request = { kind: "run list", number, content: `for ${knownNumber}` };
+  add(`PUTs run list ${number}`, (next, process) => {
+    putRunList(next, request);
+    process.runList = request;
+    process.step = "publish";
+  });
+  if (state.faults.late) {
+    add(`PUTs run list ${number}, times out, still in flight`, (next, process) => {
+      next.faults.late--;
+      next.inFlight.push(request);
+      end(next, process);
+    });
+  }
+}
+
 function addPublish(role) {
   addCommit(role, {
     transition: (manifest, process) => publish(role, manifest, process),
@@ -255,6 +280,9 @@ function publish({ config }, manifest, process) {
       .toSpliced(from, 0, job.outputs)
       .filter((run) => !job.runs.some((input) => `${input}` === `${run}`)),
     retired: [...manifest.retired, ...sstNames(gone)],
+    ...(process.runList && {
+      runLists: { ...manifest.runLists, [process.runList.number]: process.runList.content },
+    }),
     ...floorAfter(config, { ...manifest, lastId: Math.max(manifest.lastId, ...minted) }, process),
   };
 }

@@ -91,6 +91,9 @@ export function checkInvariants(state) {
     if (!manifests[number]) violate(`P5: ${name} reads deleted manifest ${number}`);
     contentOf(state, manifests[number], `the manifest of the pinned ${name}`);
   }
+  for (const id in newest.runLists) {
+    if (state.runLists[id] !== newest.runLists[id]) violate(`P5: run list ${id} was overwritten`);
+  }
   checkNothingForgotten(state, newest);
   recovered |= loggedWrites(state, newest);
   checkDropped(state, recovered);

@@ -120,6 +120,7 @@ const newProcess = {
     jobs: { ...cursor }, // what it knows of the states of jobs
     compactorEpoch: 0,
     job: null, // the one that its commit is about
+    runList: null, // of the run that it publishes, where that has an object of its own
     planCount: 0,
     lastMinted: 0,
   }),
@@ -179,6 +180,7 @@ export function initialState(config) {
     ssts: {},
     jobs: {},
     jobStates: {},
+    runLists: {}, // what the runs' own objects hold, by id
     inFlight: [], // requests whose sender has stopped waiting; they may still be applied
     now: 0, // in halves of the manifest retention
     faults: { ...noFaults, ...config.faults },
@@ -222,6 +224,7 @@ export function cloneState(state) {
     ssts: { ...state.ssts },
     jobs: { ...state.jobs },
     jobStates: { ...state.jobStates },
+    runLists: { ...state.runLists },
     inFlight: [...state.inFlight],
     now: state.now,
     faults: { ...state.faults },

@@ -56,9 +56,15 @@ export function deleteObject(state, name) {
   else delete state.wal[walKey(...id.split(".").map(Number))];
 }
 
+/** Not a create: it takes the place of what is there. */
+export function putRunList(state, { number, content }) {
+  state.runLists[number] = content;
+}
+
 /** A request that its sender no longer waits for is applied after all. */
 export function applyLate(state, request) {
   if (request.kind === "delete") deleteObject(state, request.name);
+  else if (request.kind === "run list") putRunList(state, request);
   else create(state, request);
 }
 

@@ -68,11 +68,10 @@ export class CoordinatorRound {
     let state = await this.#readState(refresh, signal);
     this.#raiseIds(state);
     this.#startClaimed(state);
-    let done = this.#doneJobs(state);
-    if (done.length > 0 && state.compactorEpoch < this.epoch) {
+    if (state.jobs.length > 0 && state.compactorEpoch < this.epoch) {
       state = await this.#commit(claimState(this.epoch), signal);
-      done = this.#doneJobs(state);
     }
+    const done = this.#doneJobs(state);
     const result = await this.#runs.commit(done, floorOf(state, this.#ids), signal);
     const manifest = storedManifest.current;
     const change: StateChange = { transitions: [], claims: new Map(), settled: [] };

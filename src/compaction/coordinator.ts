@@ -86,7 +86,9 @@ export class Coordinator {
   async runOnce(options: RoundOptions = {}): Promise<Round> {
     const { signal, refresh = true, claims = false } = options;
     const { storedManifest } = this.#options;
-    if (refresh) await storedManifest.refresh({ signal });
+    const fresh = this.requests.fresh();
+    if (refresh || fresh.length > 0) await storedManifest.refresh({ signal });
+    for (const request of fresh) request.isFresh = false;
     try {
       const waitMs = await this.#lead(claims, signal);
       if (waitMs !== 0) return await this.#standsBy(waitMs, signal);

@@ -4,7 +4,7 @@
  */
 import { whenAborted } from "../common/abort.js";
 import type { Clock } from "../common/clock.js";
-import { ClosedError, CorruptionError, FencedError, StoreError } from "../common/errors.js";
+import { ClosedError, CorruptionError, messageOf, StoreError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import type { CompactionJob, JobRange } from "../format/compactions.js";
 import type { Manifest, SstInfo } from "../format/manifest.js";
@@ -68,10 +68,14 @@ export async function runJob(
   } catch (error) {
     if (stop.signal.reason instanceof ClaimGone) return { kind: "lost" };
     const { ranges } = record;
-    const isFailure = !signal.aborted && (await failsForGood(options, job, error));
-    return isFailure
-      ? { kind: "failed", ranges, error: error instanceof Error ? error : new Error(String(error)) }
-      : { kind: "released", ranges, error };
+    const passing = signal.aborted ? error : await passingError(options, job, error);
+    return passing === undefined
+      ? {
+          kind: "failed",
+          ranges,
+          error: error instanceof Error ? error : new Error(messageOf(error)),
+        }
+      : { kind: "released", ranges, error: passing };
   } finally {
     stopListening();
     await record.end();
@@ -96,26 +100,22 @@ async function readSources(
   return { manifest, sources: resolveSources(manifest, loaded, inputs) };
 }
 
-/** What is missing is damage only as long as the newest manifest names it. */
-async function failsForGood(
+/**
+ * Why the job may go well another time, or elsewhere; undefined when it may not. What is missing is damage only as long as the newest
+ * manifest names it.
+ */
+async function passingError(
   { storedManifest }: JobRunOptions,
   { inputs }: CompactionJob,
   error: unknown,
-): Promise<boolean> {
-  if (isPassing(error)) return false;
-  if (!(error instanceof CorruptionError)) return true;
+): Promise<unknown> {
+  if (error instanceof StoreError || error instanceof ClosedError) return error;
+  if (!(error instanceof CorruptionError)) return undefined;
   try {
-    return hasInputs(await storedManifest.refresh(), inputs);
-  } catch {
-    return false;
+    return hasInputs(await storedManifest.refresh(), inputs) ? undefined : new StaleJob();
+  } catch (other) {
+    return other instanceof StoreError ? other : undefined;
   }
-}
-
-/** It may go well another time, or elsewhere. */
-function isPassing(error: unknown): boolean {
-  return (
-    error instanceof StoreError || error instanceof ClosedError || error instanceof FencedError
-  );
 }
 
 /** What is reached, and when it was last written down. */
@@ -174,9 +174,10 @@ class ProgressRecord {
   async #store(ranges: readonly JobRange[]): Promise<boolean> {
     const { id, claim } = this.#job;
     try {
-      const transition = recordProgress(id, claim, ranges);
+      const { compactions } = this.#options;
+      const transition = recordProgress(id, claim, ranges, compactions.current.number);
       // Not to be aborted: what ends the job is committed behind it.
-      const state = await this.#options.compactions.commit(transition);
+      const state = await compactions.commit(transition);
       if (claimedJob(state, id, claim) === undefined) this.#stop.abort(new ClaimGone());
       this.#stored = ranges;
       return true;

@@ -61,16 +61,15 @@ export function claimJob(id: Ulid, claim: Ulid, worker: string): StateTransition
   });
 }
 
-/** How far the worker has come; that it says so is its sign of life. */
+/** How far the worker has come; that it says so is its sign of life: one later than the state numbered `since`. */
 export function recordProgress(
   id: Ulid,
   claim: Ulid,
   ranges: readonly JobRange[],
+  since: number,
 ): StateTransition {
   return changeClaimed(id, claim, (job, number) =>
-    job.ranges === ranges && job.signNumber === number - 1
-      ? job
-      : { ...job, ranges, signNumber: number },
+    job.signNumber > since ? job : { ...job, ranges, signNumber: number },
   );
 }
 

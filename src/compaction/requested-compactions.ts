@@ -12,6 +12,8 @@ import type { CompactionPick } from "./strategy.js";
 export interface CompactionRequest {
   readonly bounds: KeyBounds | undefined;
   readonly done: Deferred<void>;
+  /** Since it was asked, nobody has looked for the newest manifest. */
+  isFresh: boolean;
   /** The job that was planned for it. */
   job: Ulid | undefined;
 }
@@ -23,8 +25,13 @@ export class RequestedCompactions {
     return this.#requests.size;
   }
 
+  /** Those that are planned for only once the newest manifest has been looked for. */
+  fresh(): readonly CompactionRequest[] {
+    return [...this.#requests].filter(({ isFresh }) => isFresh);
+  }
+
   add(bounds: KeyBounds | undefined): CompactionRequest {
-    const request = { bounds, done: deferred(), job: undefined };
+    const request = { bounds, done: deferred(), isFresh: true, job: undefined };
     this.#requests.add(request);
     return request;
   }
@@ -43,7 +50,7 @@ export class RequestedCompactions {
     running: readonly CompactionInputs[],
   ): { readonly request: CompactionRequest; readonly pick: CompactionPick } | "wait" | undefined {
     for (const request of this.#requests) {
-      if (request.job !== undefined) continue;
+      if (request.job !== undefined || request.isFresh) continue;
       const pick = pickAll(manifest, [], request.bounds);
       if (pick === undefined) {
         this.#resolve(request);

@@ -131,7 +131,11 @@ export class Process {
     this.counting = new CountingObjectStore(this.faulty);
     const random = seededRandom(++seeds);
     const manifests = new ManifestStore(this.counting);
-    this.stored = new StoredManifest(manifests, world.first, { clock, random, retentionMs });
+    this.stored = new StoredManifest(manifests, world.writer.current, {
+      clock,
+      random,
+      retentionMs,
+    });
     this.runner = new PlainRunner(world, this.counting);
     const { coordinator, ...others } = options;
     this.role = new CompactorRole({
@@ -166,17 +170,15 @@ const build = {
 };
 
 export class World {
-  readonly clock: ManualClock = new ManualClock();
-  readonly inner: MemoryObjectStore = new MemoryObjectStore({ clock: this.clock });
+  readonly clock: ManualClock;
+  readonly inner: MemoryObjectStore;
   readonly writer: StoredManifest;
-  readonly first: Manifest;
-  readonly #ids: UlidFactory = new UlidFactory(this.clock, seededRandom(++seeds));
+  readonly #ids: UlidFactory;
   #seq = 0;
 
   private constructor(inner: MemoryObjectStore, clock: ManualClock, first: Manifest) {
     this.inner = inner;
     this.clock = clock;
-    this.first = first;
     this.#ids = new UlidFactory(clock, seededRandom(++seeds));
     const random = seededRandom(++seeds);
     const manifests = new ManifestStore(inner);

@@ -67,7 +67,7 @@ async function bundle() {
       codegen: { removeWhitespace: true },
     },
   });
-  requireNamedFiles(output);
+  requireThreadFiles(output);
   const files = new Map();
   for (const { modules = {} } of output) {
     for (const id of Object.keys(modules)) {
@@ -78,10 +78,12 @@ async function bundle() {
   return files;
 }
 
-/** What a chunk names as a file beside it has to be there. */
-function requireNamedFiles(output) {
+/** The file of a thread has to be where the chunk that starts it says. */
+function requireThreadFiles(output) {
   for (const { fileName, code = "" } of output) {
-    for (const [, named] of code.matchAll(/new URL\([`"']([^`"']+)[`"'], *import\.meta\.url\)/g)) {
+    for (const [, named] of code.matchAll(
+      /new URL\([`"']([^`"']+-thread\.js)[`"'], *import\.meta\.url\)/g,
+    )) {
       const file = join("dist", dirname(fileName), named);
       if (!existsSync(file)) throw new Error(`${fileName} names ${file}, which is not there.`);
     }

@@ -59,7 +59,7 @@ export interface CollectionResult {
   readonly kept: {
     /** Retired less than the grace ago. */
     readonly young: number;
-    /** Named by a checkpoint. */
+    /** Named by a checkpoint. While nothing on the list is old that is not looked at, and they count as young. */
     readonly named: number;
   };
   /** Checkpoints that had expired; what they alone named is free from then on. */

@@ -291,22 +291,27 @@ test("a long retired list moves into an object, is collected from there, and goe
   const world = await GcWorld.create();
   await world.flush();
   await world.checkpoint(0);
-  await world.retireMany(retiredIdsInManifestMax + 1);
+  const named = world.manifest.l0[0]!.ssts[0]!.id;
+  await world.compactAll();
+  await world.retireMany(retiredIdsInManifestMax);
   const { collector } = newCollector(world);
   // Too young to go: it moves.
   const young = await collector.runOnce({ graceMs: hour });
-  expect(young.kept.young).toBe(retiredIdsInManifestMax + 1);
-  expect((await world.refresh()).retired).toHaveLength(1);
+  expect(young.kept).toEqual({ young: retiredIdsInManifestMax + 1, named: 0 });
+  expect((await world.refresh()).retired.filter(({ ids }) => ids.length > 0)).toHaveLength(1);
   expect((await world.names("retired/")).length).toBe(1);
   await world.check();
   // One of them is named by a checkpoint: it comes back into the manifest.
-  await world.compactAll();
   world.clock.ms += hour;
   const old = await collector.runOnce({ graceMs: hour });
-  expect(old.deleted).toMatchObject({ ssts: retiredIdsInManifestMax + 1, lists: 1 });
-  expect(old.kept.named).toBe(1);
+  expect(old.deleted).toMatchObject({ ssts: retiredIdsInManifestMax, lists: 1 });
+  expect(old.kept).toEqual({ young: 0, named: 1 });
   expect(await world.names("retired/")).toEqual([]);
+  expect((await world.refresh()).retired.flatMap(({ ids }) => ids)).toEqual([named]);
   await world.check();
+  await world.changeCheckpoint(() => undefined);
+  expect((await collector.runOnce({ graceMs: hour })).deleted).toMatchObject({ ssts: 1, lists: 0 });
+  expect(await world.store.head(ObjectPaths.sst(named))).toBeUndefined();
 });
 
 test("options are checked", async () => {

@@ -9,7 +9,7 @@ import { mergeRows } from "../iterator/merge-iterator.js";
 import { Step } from "../iterator/row-iterator.js";
 import type { JobContext } from "./job-context.js";
 import { RetainedRows } from "./retained-rows.js";
-import { SourceRows } from "./source-rows.js";
+import { SourceRows, windowBytesOf } from "./source-rows.js";
 
 export class MergedRows {
   readonly #rows: RetainedRows;
@@ -20,8 +20,9 @@ export class MergedRows {
     const { task, tables, rangeDeletes, operators, filter } = context;
     const { retainSeq, expiredAt, isBottom } = task.job;
     const bounds = halfOpen(start, end);
+    const windowBytes = windowBytesOf(task.sources.length);
     const sources = task.sources
-      .map((source) => new SourceRows(source, tables, bounds))
+      .map((source) => new SourceRows(source, tables, bounds, windowBytes))
       .filter(({ hasSsts }) => hasSsts);
     this.#rows = new RetainedRows(mergeRows(sources, false), {
       ...{ retainSeq, expiredAt, isBottom, operators, filter },

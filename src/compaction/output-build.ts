@@ -6,8 +6,7 @@
  * that moves, or rows that cannot be in one SST with those before them. The keys from where it begins up to where the next one does are
  * its slot: range deletes are cut to it.
  */
-import { bodyPool } from "../common/byte-pool.js";
-import { copyBytes } from "../common/bytes.js";
+import { type Bytes, copyBytes } from "../common/bytes.js";
 import type { Ulid } from "../common/ids.js";
 import { overlaps } from "../common/key-range.js";
 import type { Steps } from "../common/steps.js";
@@ -43,15 +42,20 @@ export interface FinishedOutput {
 /** An output up to this size is built into one piece of memory, and sent with one request. */
 export const pieceBytes: number = 8 * 1024 * 1024;
 
-/**
- * The bytes of the output in pieces, which belong to the caller; what `bodyPool` has lent may be given back. None where nothing is kept, or
- * an SST is moved. `rows` stands where the output begins; without it, they are read from there.
- */
+/** What the build of an output may take over. */
+export interface BuildParts {
+  /** Rows that stand where the output begins. Default: they are read from there. */
+  readonly rows?: MergedRows | undefined;
+  /** Asked for the memory of the first piece when there is one. Default: it has its own. */
+  readonly lend?: ((length: number) => Bytes) | undefined;
+}
+
+/** The bytes of the output in pieces, which belong to the caller. None where nothing is kept, or an SST is moved. */
 export async function* buildOutput(
   place: OutputPlace,
-  rows: MergedRows | undefined,
+  parts: BuildParts = {},
 ): AsyncGenerator<Uint8Array, FinishedOutput, undefined> {
-  const build = new OutputBuild(place, rows);
+  const build = new OutputBuild(place, parts);
   try {
     return yield* build.run();
   } finally {
@@ -63,6 +67,7 @@ class OutputBuild {
   readonly #place: OutputPlace;
   readonly #context: JobContext;
   readonly #slice: TimeSlice;
+  readonly #lend: BuildParts["lend"];
   #builder: SstBuilder | undefined;
   /** The seq of all rows so far, where they carry none; 0: they do. */
   #rowSeq = 0;
@@ -71,8 +76,9 @@ class OutputBuild {
   /** Set where the output is cut. */
   #next: Uint8Array | undefined;
 
-  constructor(place: OutputPlace, rows: MergedRows | undefined) {
+  constructor(place: OutputPlace, { rows, lend }: BuildParts) {
     this.#place = place;
+    this.#lend = lend;
     this.#context = place.context;
     this.#slice = new TimeSlice(place.context.clock);
     this.#rows = rows;
@@ -222,7 +228,7 @@ class OutputBuild {
       filter: build.filter,
       filterBitsPerKey: build.filterBitsPerKey,
       unfilteredSstBytesMax: build.unfilteredSstBytesMax,
-      memory: bodyPool.lend(Math.min(pieceBytes, Math.ceil(job.sstBytesMax * 1.1) + 64 * 1024)),
+      memory: this.#lend?.(Math.min(pieceBytes, Math.ceil(job.sstBytesMax * 1.1) + 64 * 1024)),
     });
   }
 }

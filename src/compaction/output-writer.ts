@@ -3,7 +3,7 @@
  * no more of it is in memory than what is on its way; what has to be sent again is built again.
  */
 import { bodyPool } from "../common/byte-pool.js";
-import { concatBytes } from "../common/bytes.js";
+import { type Bytes, concatBytes } from "../common/bytes.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { MergedRows } from "./merge-range.js";
 import { buildOutput, type FinishedOutput, type OutputPlace, pieceBytes } from "./output-build.js";
@@ -15,49 +15,62 @@ export async function storeOutput(
   place: OutputPlace,
   rows: MergedRows | undefined,
 ): Promise<FinishedOutput> {
-  const build = buildOutput(place, rows);
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
+  let lent: Bytes | undefined;
+  const lend = (length: number): Bytes => {
+    lent = bodyPool.lend(length);
+    return lent;
+  };
   try {
-    while (bytes < pieceBytes) {
-      const piece = await build.next();
-      if (piece.done !== true) {
-        pieces.push(piece.value);
-        bytes += piece.value.length;
-        continue;
-      }
-      if (bytes > 0) await putWhole(place, pieces);
-      return piece.value;
-    }
-    const { finished, isSentOnce } = await putStreamed(place, pieces, build);
+    const { finished, attempts } = await store(place, buildOutput(place, { rows, lend }));
     // Of an attempt that failed, something may still be sending.
-    if (isSentOnce) for (const piece of pieces) bodyPool.giveBack(piece);
+    if (lent !== undefined && attempts === 1) bodyPool.giveBack(lent);
+    else if (lent !== undefined) bodyPool.forget(lent);
     return finished;
-  } finally {
-    for (const piece of pieces) bodyPool.forget(piece);
+  } catch (error) {
+    if (lent !== undefined) bodyPool.forget(lent);
+    throw error;
   }
 }
 
-async function putWhole(
-  { context: { store, signal }, id }: OutputPlace,
-  pieces: readonly Uint8Array[],
-): Promise<void> {
-  const body = pieces.length === 1 ? pieces[0]! : concatBytes(pieces);
-  await store.put(ObjectPaths.sst(id()), body, { signal, background: true });
-  for (const piece of pieces) bodyPool.giveBack(piece);
+interface Stored {
+  readonly finished: FinishedOutput;
+  /** How often it was sent, as far as is known here. */
+  readonly attempts: number;
+}
+
+async function store(place: OutputPlace, build: Build): Promise<Stored> {
+  const { context, id } = place;
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  while (bytes < pieceBytes) {
+    const piece = await build.next();
+    if (piece.done !== true) {
+      pieces.push(piece.value);
+      bytes += piece.value.length;
+      continue;
+    }
+    if (bytes > 0) {
+      const body = pieces.length === 1 ? pieces[0]! : concatBytes(pieces);
+      const { signal } = context;
+      // One that is sent more than once is forgotten by whoever sends it again.
+      await context.store.put(ObjectPaths.sst(id()), body, { signal, background: true });
+    }
+    return { finished: piece.value, attempts: 1 };
+  }
+  return putStreamed(place, pieces, build);
 }
 
 async function putStreamed(
   place: OutputPlace,
   pieces: readonly Uint8Array[],
   first: Build,
-): Promise<{ finished: FinishedOutput; isSentOnce: boolean }> {
+): Promise<Stored> {
   const { store, signal } = place.context;
   const stop = new AbortController();
   let finished: FinishedOutput | undefined;
   let attempts = 0;
   const source = async function* (): AsyncGenerator<Uint8Array> {
-    const build = attempts++ === 0 ? first : buildOutput(place, undefined);
+    const build = attempts++ === 0 ? first : buildOutput(place);
     try {
       if (build === first) yield* pieces;
       finished = yield* build;
@@ -74,5 +87,5 @@ async function putStreamed(
     // Of a request that never came to it.
     if (attempts === 0) await first.return(undefined as never).catch(() => undefined);
   }
-  return { finished: finished!, isSentOnce: attempts === 1 };
+  return { finished: finished!, attempts };
 }

@@ -13,6 +13,15 @@ import type { JobSource } from "./job.js";
 
 /** Each request of a compaction brings so many bytes of an SST, and the next one is under way meanwhile. */
 export const readWindowBytes: number = 2 * 1024 * 1024;
+/** The windows of all sources of a range have no more bytes than this, as long as each has the least. */
+const windowsBytesMax = 16 * 1024 * 1024;
+const windowBytesMin = 128 * 1024;
+
+/** Bytes of a window, where so many sources are read at once. */
+export function windowBytesOf(sourceCount: number): number {
+  const share = Math.floor(windowsBytesMax / (2 * Math.max(1, sourceCount)));
+  return Math.max(windowBytesMin, Math.min(readWindowBytes, share));
+}
 
 /** The seq of every row of an SST, where rows carry none; 0 otherwise. */
 export function rowSeqOf(source: JobSource, info: SstInfo): number {
@@ -31,7 +40,10 @@ export class SourceRows implements RowIterator {
   #current: SstIterator | undefined;
   #next: SstIterator | undefined;
 
-  constructor(source: JobSource, tables: TableStore, bounds: KeyBounds) {
+  readonly #windowBytes: number;
+
+  constructor(source: JobSource, tables: TableStore, bounds: KeyBounds, windowBytes: number) {
+    this.#windowBytes = windowBytes;
     this.#source = source;
     this.#tables = tables;
     this.#bounds = bounds;
@@ -100,8 +112,8 @@ export class SourceRows implements RowIterator {
     if (info === undefined) return undefined;
     return new SstIterator({
       ...{ tables: this.#tables, info, bounds: this.#bounds, fillCache: false },
-      readAheadBytes: readWindowBytes,
-      readAheadBytesMax: readWindowBytes,
+      readAheadBytes: this.#windowBytes,
+      readAheadBytesMax: this.#windowBytes,
     });
   }
 }

@@ -261,7 +261,8 @@ test.each([
   "a load of %s rows: 1 PUT per SST, 1 WAL object, and 1 create when it is retired",
   async (_, step) => {
     const place = newPlace();
-    const db = await openAt(place, { ...quiet, loadBufferBytes: 16 * KiB, sstBytesMax: 8 * KiB });
+    const sizes = { loadBufferBytes: 16 * KiB, sstBytesMax: 8 * KiB };
+    const db = await openAt(place, { ...quiet, ...sizes, background: false });
     const rows = Array.from({ length: 1000 }, (__, i): [string, string] => [
       `key ${String((i * step) % 1000).padStart(5, "0")}`,
       "v".repeat(100),

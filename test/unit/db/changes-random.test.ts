@@ -44,7 +44,9 @@ interface Followed {
   error?: unknown;
 }
 
+/** States of any seq are read, also of those that no snapshot keeps: so nothing compacts. */
 const fast = {
+  background: false,
   ...{ walPutsPerSecond: Number.POSITIVE_INFINITY, flushIntervalMs: 1 },
   mergeOperators: { log: bytesAppend },
 };

@@ -13,7 +13,7 @@ import {
 } from "../../../src/index.js";
 import { newPlace, openAt, type Place, text, turns } from "./support.js";
 
-const quiet = { flushIntervalMs: 3_600_000 };
+const quiet = { flushIntervalMs: 3_600_000, background: false };
 const value = "v".repeat(1000);
 
 /** One SST of some 200 KiB for each tenant; all of them cross the keys of the others. */

@@ -423,7 +423,7 @@ describe("a reader", () => {
   test("follows flushes, clean closes and crashes of its writers, and never sees a row twice or not at all", async () => {
     const place = newPlace();
     let writer = newPlace(place.inner, place.clock);
-    let db = await openAt(writer, { ...quiet, memTableBytes: 4096 });
+    let db = await openAt(writer, { ...quiet, memTableBytes: 4096, background: false });
     await db.put("0", "");
     await using reader = await readerAt(place, slow);
     for (let i = 1; i < 40; i++) {
@@ -433,7 +433,7 @@ describe("a reader", () => {
         if (i % 2 === 0) await db.close();
         else writer.faulty.crash();
         writer = newPlace(place.inner, place.clock);
-        db = await openAt(writer, { ...quiet, memTableBytes: 4096 });
+        db = await openAt(writer, { ...quiet, memTableBytes: 4096, background: false });
       }
       if (i % 4 === 0) await reader.refresh();
       const seen = await reader.keys().nextMany(100);

@@ -149,7 +149,7 @@ test("a write has no say in its seq: asking for one is refused and changes nothi
 
 test("readers in this process and in others see all of a batch or nothing, in memory, logs and SSTs", async () => {
   const place = newPlace();
-  const db = await openAt(place, { ...tiny, flushIntervalMs: 1 });
+  const db = await openAt(place, { ...tiny, flushIntervalMs: 1, background: false });
   const keys = Array.from({ length: 6 }, (_, i) => `key ${i}`);
   const other = beside(place);
   const reader = await DbReader.open(other.at, { clock: place.clock, pollIntervalMs: 10 });

@@ -99,7 +99,12 @@ test("several flush waiters and checkpoints are answered by one commit, those of
 
 test("every attempt of an upload has the id that was given at dispatch, and the same bytes", async () => {
   const place = newPlace();
-  const db = await openAt(place, { ...tiny, uploadsInFlight: 2, storeDeadlineMs: 1000 });
+  const db = await openAt(place, {
+    ...tiny,
+    uploadsInFlight: 2,
+    storeDeadlineMs: 1000,
+    background: false,
+  });
   const sent = new Map<string, Uint8Array[]>();
   const put = place.inner.put.bind(place.inner);
   vi.spyOn(place.inner, "put").mockImplementation(async (key, source, options) => {
@@ -198,7 +203,7 @@ test("a table in which no row is left to be seen takes lastL0Seq and the start o
 
 test("while flushes race writes, every manifest says of L0 and of the log exactly what is there", async () => {
   const place = newPlace();
-  const db = await openAt(place, { ...tiny, uploadsInFlight: 3 });
+  const db = await openAt(place, { ...tiny, uploadsInFlight: 3, background: false });
   const held = new HeldRequests(place.faulty, (request) => sst(request) || wal(request));
   const pending: Promise<unknown>[] = [];
   for (let i = 0; i < 24; i++) {

@@ -54,7 +54,7 @@ describe("a flush whose commit meets another role's", () => {
     "compaction of the %i oldest of 3: they leave, and the new tables stay",
     async (count) => {
       const place = newPlace();
-      const db = await openAt(place, tiny);
+      const db = await openAt(place, { ...tiny, background: false });
       for (const key of ["a", "b", "c"]) {
         await db.put(key, "old");
         await db.put("last", key);
@@ -112,7 +112,7 @@ describe("a flush whose commit meets another role's", () => {
   test("what the writer alone says is as if nobody had been there", async () => {
     const outcomes = [false, true].map(async (disturbed) => {
       const place = newPlace();
-      const db = await openAt(place, tiny);
+      const db = await openAt(place, { ...tiny, background: false });
       await db.put("a", "1");
       await db.flush({ to: "l0" });
       const held = new HeldRequests(place.faulty, isCommit);
@@ -188,7 +188,7 @@ test("in all its life a writer deletes nothing but its probe", async () => {
   const place = newPlace();
   for (const end of [true, "wal", false] as const) {
     const next = beside(place);
-    const options = { ...tiny, clock: place.clock };
+    const options = { ...tiny, clock: place.clock, background: false };
     const db = await place.clock.advanceUntil(Db.open(next.at, options));
     for (let i = 0; i < 3; i++) await db.put(`key ${i}`, "value");
     await db.flush({ to: "l0" });

@@ -1,8 +1,12 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { compareBytes, equalBytes } from "../../../src/common/bytes.js";
+import type { JobTask } from "../../../src/compaction/job.js";
+import { delimitedPrefix } from "../../../src/format/prefix-extractor.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
+import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { loadEngine } from "../../support/load-engine.js";
+import { plainRow } from "../sst/row-model.js";
 import {
   type Content,
   covers,
@@ -11,6 +15,7 @@ import {
   expectApart,
   historiesApart,
   joinContents,
+  type ModelSource,
   newTask,
   runTask,
   storeSources,
@@ -126,4 +131,81 @@ test("a job that is cut into ranges gives the same rows", { timeout: 120_000 }, 
     }),
     { numRuns: 150 },
   );
+});
+
+const puts = (keys: readonly string[], seq: number): ModelSource => ({
+  rows: keys.map((key, i) => plainRow(key, seq + i, { value: new Uint8Array(90) })),
+  ...{ rangeDeletes: [], seq: 0, cuts: [] },
+});
+const numbered = (prefix: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${prefix}${String(i).padStart(6, "0")}`);
+const large = { blockBytes: 4096, indexPartitionBytes: 4096, sstBytesMax: 4_000_000 };
+const above = { isBottom: false, retainSeq: 1_000_000 };
+
+test("filters of rows that follow copied partitions have their prefixes", async () => {
+  const prefixExtractor = delimitedPrefix("/");
+  const store = new MemoryObjectStore();
+  const parts = [
+    puts(["a/1"], 1),
+    puts(numbered("bbbb/", 4000), 10),
+    puts(["bbbb/9", "bbbb/99"], 9000),
+  ];
+  const sources = await storeSources(store, parts, { ...large, prefixExtractor });
+  const task = newTask(above, sources, large);
+  const ranges = await runTask(store, task, { prefixExtractor });
+  const [output] = await decodeOutputs(store, ranges, prefixExtractor);
+  expect(output!.copiedBlockCount).toBeGreaterThan(90);
+  expect(output!.rows.length).toBe(4003);
+});
+
+test("filters without the prefixes that are asked for are not copied, nor are blocks that new ones would compress", async () => {
+  const store = new MemoryObjectStore();
+  const sources = await storeSources(store, [puts(numbered("b/", 4000), 10)], large);
+  const task = newTask(above, sources, large);
+  const copiedBlocks = async (over: Partial<JobTask["build"]>, options = {}) => {
+    const ranges = await runTask(store, { ...task, build: { ...task.build, ...over } }, options);
+    return (await decodeOutputs(store, ranges))[0]!.copiedBlockCount;
+  };
+  expect(await copiedBlocks({})).toBeGreaterThan(90);
+  expect(await copiedBlocks({}, { prefixExtractor: delimitedPrefix("/") })).toBe(0);
+  expect(await copiedBlocks({ filter: "ribbon" })).toBe(0);
+  expect(await copiedBlocks({ compression: { codec: "lz4", level: 0 } })).toBe(0);
+  expect(await copiedBlocks({ filterBitsPerKey: 0 })).toBeGreaterThan(90);
+});
+
+test("a key whose versions lie in two partitions is never parted, also where the manifest knows nothing of them", async () => {
+  const store = new MemoryObjectStore();
+  const versions = (key: string, from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => plainRow(key, from - i, { value: new Uint8Array(60) }));
+  for (const count of [1, 2, 3, 5, 8, 13, 40]) {
+    const rows = ["a", "b", "c", "d", "e"].flatMap((key, i) =>
+      versions(key, 1000 * (i + 1), count),
+    );
+    const small = { blockBytes: 100, indexPartitionBytes: 1, sstBytesMax: 300 };
+    const all = [{ ...puts([], 1), rows }, puts(["bb", "cc"], 9000)];
+    const stored = await storeSources(store, all, small);
+    // As of an SST that was written before these were counted.
+    const sources = stored.map(({ seq, ssts }) => ({
+      ...{ seq, ssts: ssts.map((info) => ({ ...info, shadowedCount: 0 })) },
+    }));
+    const outputs = await decodeOutputs(
+      store,
+      await runTask(store, newTask({ isBottom: false, retainSeq: 0 }, sources, small)),
+    );
+    expectApart(outputs);
+    expect(joinContents(outputs).rows.length).toBe(rows.length + 2);
+  }
+});
+
+test("an SST that moves is not read", async () => {
+  const store = new MemoryObjectStore();
+  const sources = await storeSources(
+    store,
+    [puts(numbered("a", 3000), 1), puts(numbered("b", 3000), 5000)],
+    large,
+  );
+  const ids = sources.map(({ ssts }) => ssts[0]!.id);
+  await store.delete(ids.map((id) => ObjectPaths.sst(id)));
+  const ranges = await runTask(store, newTask(above, sources, { ...large, sstBytesMax: 500_000 }));
+  expect(ranges.flatMap(({ outputs }) => outputs.map(({ id }) => id))).toEqual([...ids]);
 });

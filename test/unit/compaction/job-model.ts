@@ -12,6 +12,7 @@ import { SliceRunner, type SliceRunnerOptions } from "../../../src/compaction/sl
 import type { CompactionJob, JobRange } from "../../../src/format/compactions.js";
 import { JobStatus } from "../../../src/format/compactions.js";
 import type { SstInfo } from "../../../src/format/manifest.js";
+import type { PrefixExtractor } from "../../../src/format/prefix-extractor.js";
 import { SectionId } from "../../../src/format/sst.js";
 import { SstBuilder } from "../../../src/format/sst-builder.js";
 import { readFooter, readProperties, sectionOf } from "../../../src/format/sst-tail.js";
@@ -339,6 +340,7 @@ export interface Sizes {
   readonly blockBytes: number;
   readonly indexPartitionBytes: number;
   readonly sstBytesMax: number;
+  readonly prefixExtractor?: PrefixExtractor | undefined;
 }
 
 export const jobSizes: fc.Arbitrary<Sizes> = fc.record({
@@ -364,8 +366,10 @@ export async function storeSources(
       const from = i === 0 ? new Uint8Array(0) : edges[i - 1]!;
       const to = edges[i];
       const id = `01AAAAAAAA${String(++count).padStart(16, "0")}`;
-      const { blockBytes, indexPartitionBytes } = sizes;
-      const builder = new SstBuilder({ id, databaseId, blockBytes, indexPartitionBytes });
+      const { blockBytes, indexPartitionBytes, prefixExtractor } = sizes;
+      const builder = new SstBuilder({
+        ...{ id, databaseId, blockBytes, indexPartitionBytes, prefixExtractor },
+      });
       const within = (key: Uint8Array): boolean => covers({ start: from, end: to, seq: 0 }, key);
       for (const row of rows) if (within(row.key)) builder.add(toRef(row));
       for (const each of rangeDeletes) {
@@ -457,6 +461,7 @@ export interface DecodedOutput extends Content {
 export async function decodeOutputs(
   store: MemoryObjectStore,
   ranges: readonly JobRange[],
+  prefixExtractor?: PrefixExtractor,
 ): Promise<DecodedOutput[]> {
   const outputs: DecodedOutput[] = [];
   for (const info of ranges.flatMap((range) => range.outputs)) {
@@ -465,7 +470,7 @@ export async function decodeOutputs(
     const rows: PlainRow[] = [];
     const rangeDeletes: RangeTombstone[] = [];
     const found = verifySst(bytes, {
-      ...{ object, databaseId, id: info.id },
+      ...{ object, databaseId, id: info.id, prefixExtractor },
       onRow: (row) => void rows.push(toPlain(row)),
       onRangeDeletes: (each) => void rangeDeletes.push(...each.tombstones()),
     });

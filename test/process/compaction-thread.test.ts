@@ -394,34 +394,10 @@ describe("threads", () => {
   });
 });
 
-/** A script with a runner on a store in memory, and a task on it. */
+/** What a script in a process of its own prints; it can import what is in `./dist/`. */
 async function endOf(script: string): Promise<{ code: number | null; output: string }> {
-  const store = new MemoryObjectStore();
-  const task: JobTask = await storeTask(store, small);
-  const objects: [string, string][] = [];
-  for await (const { key } of store.list({ prefix: "" })) {
-    const { bytes } = (await store.get(key))!;
-    objects.push([key, Buffer.from(bytes).toString("base64")]);
-  }
   const file = join(sources.directory, "thread-script.mjs");
-  const bytesTold = (_: string, value: unknown): unknown =>
-    value instanceof Uint8Array ? { bytes: Buffer.from(value).toString("base64") } : value;
-  writeFileSync(
-    file,
-    `import { ThreadRunner } from "./dist/compaction/thread-runner.js";
-    import { MemoryObjectStore } from "./dist/object-store/memory.js";
-    import { systemClock } from "./dist/common/clock.js";
-    const bytesOf = (text) => new Uint8Array(Buffer.from(text, "base64"));
-    const store = new MemoryObjectStore();
-    for (const [key, text] of ${JSON.stringify(objects)}) await store.put(key, bytesOf(text));
-    const task = JSON.parse(${JSON.stringify(JSON.stringify(task, bytesTold))},
-      (_, value) => value?.bytes === undefined ? value : bytesOf(value.bytes));
-    const slices = () => { throw new Error("no slices"); };
-    const runner = new ThreadRunner({ store, clock: systemClock, threads: 1, functions: undefined,
-      operatorNames: () => [], slices });
-    const run = () => runner.run(task, { progress() {} }, new AbortController().signal);
-    ${script}`,
-  );
+  writeFileSync(file, script);
   const child = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] });
   const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
   let output = "";
@@ -433,18 +409,63 @@ async function endOf(script: string): Promise<{ code: number | null; output: str
   return { code, output: output.trim() };
 }
 
+/** Begins such a script: a runner on a store in memory, and a task on it. */
+async function runnerScript(): Promise<string> {
+  const store = new MemoryObjectStore();
+  const task: JobTask = await storeTask(store, small);
+  const objects: [string, string][] = [];
+  for await (const { key } of store.list({ prefix: "" })) {
+    const { bytes } = (await store.get(key))!;
+    objects.push([key, Buffer.from(bytes).toString("base64")]);
+  }
+  const bytesTold = (_: string, value: unknown): unknown =>
+    value instanceof Uint8Array ? { bytes: Buffer.from(value).toString("base64") } : value;
+  return `import { ThreadRunner } from "./dist/compaction/thread-runner.js";
+    import { MemoryObjectStore } from "./dist/object-store/memory.js";
+    import { systemClock } from "./dist/common/clock.js";
+    const bytesOf = (text) => new Uint8Array(Buffer.from(text, "base64"));
+    const store = new MemoryObjectStore();
+    for (const [key, text] of ${JSON.stringify(objects)}) await store.put(key, bytesOf(text));
+    const task = JSON.parse(${JSON.stringify(JSON.stringify(task, bytesTold))},
+      (_, value) => value?.bytes === undefined ? value : bytesOf(value.bytes));
+    const slices = () => { throw new Error("no slices"); };
+    const runner = new ThreadRunner({ store, clock: systemClock, threads: 1, functions: undefined,
+      operatorNames: () => [], slices });
+    const run = () => runner.run(task, { progress() {} }, new AbortController().signal);
+    `;
+}
+
 describe("a process", () => {
   test("finds the thread's file beside the one that starts it, and does not end before its job", async () => {
     const script = "const ranges = await run(); console.log(runner.mode, ranges[0].done);";
-    expect(await endOf(`${script} await runner.close();`)).toEqual({
-      code: 0,
-      output: "thread true",
-    });
+    const ended = await endOf(`${await runnerScript()} ${script} await runner.close();`);
+    expect(ended).toEqual({ code: 0, output: "thread true" });
   });
 
   test("ends by itself, with a thread that has nothing to do", async () => {
-    expect(await endOf("await run(); await run(); console.log(runner.threadCount);")).toEqual({
-      ...{ code: 0, output: "1" },
-    });
+    const script = "await run(); await run(); console.log(runner.threadCount);";
+    expect(await endOf((await runnerScript()) + script)).toEqual({ code: 0, output: "1" });
+  });
+
+  test("with a database compacts in a thread, with the functions of a module", async () => {
+    const functions = moduleOf(
+      "database-functions.mjs",
+      `import { isMainThread } from "node:worker_threads";
+      export const mergeOperators = { where: { merge: (key, value, operands) =>
+        new TextEncoder().encode(isMainThread ? "main" : "thread") } };`,
+    );
+    const ended = await endOf(`import { Db } from "./dist/index.js";
+      const text = (bytes) => new TextDecoder().decode(bytes);
+      const db = await Db.open("memory:///db", { functions: "${functions}", background: false });
+      for (let i = 0; i < 3; i++) {
+        await db.merge("k", "x", { operator: "where" });
+        await db.flush({ to: "l0" });
+      }
+      const before = text(await db.get("k"));
+      await db.compact();
+      const { l0Count, runCount, compaction } = db.stats();
+      console.log(before, text(await db.get("k")), l0Count, runCount, compaction.mode);
+      await db.close();`);
+    expect(ended).toEqual({ code: 0, output: "main thread 0 1 threads" });
   });
 });

@@ -6,7 +6,9 @@ import type { DuelFeeder } from "./duel-feeder.js";
 import type { DuelOracle } from "./duel-oracle.js";
 import type { DuelPlace } from "./duel-place.js";
 import { type Content, readContent, scanContent } from "./history.js";
+import type { Maintainers } from "./maintainers.js";
 import type { SimulatedProcess } from "./simulated-process.js";
+import { holdSnapshots } from "./snapshot-holder.js";
 
 /** Longer than a reader waits between two polls. */
 const followMs = 25_000;
@@ -16,15 +18,23 @@ export class DuelReader {
   readonly #oracle: DuelOracle;
   readonly #place: DuelPlace;
   readonly #feeder: DuelFeeder;
+  readonly #maintainers: Maintainers | undefined;
   #size = 0;
   #follower: DbReader | undefined;
   #feeding: Promise<void> | undefined;
 
-  constructor(process: SimulatedProcess, oracle: DuelOracle, place: DuelPlace, feeder: DuelFeeder) {
+  constructor(
+    process: SimulatedProcess,
+    oracle: DuelOracle,
+    place: DuelPlace,
+    feeder: DuelFeeder,
+    maintainers?: Maintainers,
+  ) {
     this.process = process;
     this.#oracle = oracle;
     this.#place = place;
     this.#feeder = feeder;
+    this.#maintainers = maintainers;
   }
 
   /** Opens, looks, and closes, and again. */
@@ -70,7 +80,10 @@ export class DuelReader {
       if (this.#follower !== undefined) await this.#look(this.#follower, acknowledged);
     }
     if (this.#follower === undefined) return;
-    this.#feeding = this.#feeder.follow(this.process, this.#follower);
+    this.#feeding =
+      this.#maintainers === undefined
+        ? this.#feeder.follow(this.process, this.#follower)
+        : holdSnapshots(this.process, this.#follower, this.#oracle, this.#maintainers.counts, 9);
     for (let round = 0; round < 4; round++) {
       await clock.sleep(this.#below(400));
       if (this.#below(2) === 0) await this.#look(this.#follower, []);

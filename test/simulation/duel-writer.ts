@@ -6,7 +6,9 @@ import type { DuelFeeder } from "./duel-feeder.js";
 import type { DuelHandle, DuelOracle, DuelWrite } from "./duel-oracle.js";
 import type { DuelPlace } from "./duel-place.js";
 import { type Change, equalContent, readContent, scanContent, toOperation } from "./history.js";
+import type { Maintainers } from "./maintainers.js";
 import type { SimulatedProcess } from "./simulated-process.js";
+import { holdSnapshots } from "./snapshot-holder.js";
 import { openDb } from "./sweep-workload.js";
 
 /** What a writer may be told when another one takes over, or when the store was away for a whole deadline. */
@@ -41,6 +43,7 @@ export class DuelWriter {
   readonly #place: DuelPlace;
   readonly #newestEpoch: () => number;
   readonly #feeder: DuelFeeder;
+  readonly #maintainers: Maintainers | undefined;
   /** Promises that have not settled. */
   #pending = 0;
   /** It closes now, and leaves to the log what is not in L0. */
@@ -59,12 +62,14 @@ export class DuelWriter {
     place: DuelPlace,
     newestEpoch: () => number,
     feeder: DuelFeeder,
+    maintainers?: Maintainers,
   ) {
     this.process = process;
     this.#oracle = oracle;
     this.#place = place;
     this.#newestEpoch = newestEpoch;
     this.#feeder = feeder;
+    this.#maintainers = maintainers;
   }
 
   get pending(): number {
@@ -95,12 +100,16 @@ export class DuelWriter {
           loadBufferBytes: ([4096, 4096, 20_000] as const)[this.#below(3)],
           sstBytesMax: ([4096, 20_000] as const)[this.#below(2)],
           wal: this.#place.forWriter(this.process),
+          ...this.#maintainers?.forWriter(this.process),
         });
         const content = await readContent(this.db, this.#oracle.keys());
         this.handle = this.#oracle.opened(this.process.name, this.db, content);
         this.#openedSeq = this.db.seq;
         void this.#watch(this.db, this.handle.epoch);
-        this.feeding = this.#feeder.follow(this.process, this.db);
+        this.feeding =
+          this.#maintainers === undefined
+            ? this.#feeder.follow(this.process, this.db)
+            : holdSnapshots(this.process, this.db, this.#oracle, this.#maintainers.counts);
         return true;
       } catch (error) {
         if (!isExpected(error)) throw error;

@@ -14,7 +14,9 @@ import type { Fate } from "./fate.js";
 import { type FeedCounts, FeedLedger } from "./feed-ledger.js";
 import { readContent } from "./history.js";
 import { onLoadTick } from "./load-ticks.js";
+import { Maintainers, type MaintenanceCounts } from "./maintainers.js";
 import { runCase } from "./replay.js";
+import type { SimulatedProcess } from "./simulated-process.js";
 import { StoredLog } from "./stored-log.js";
 import type { MakeObjects } from "./sweep.js";
 import { openDb } from "./sweep-workload.js";
@@ -31,6 +33,7 @@ export interface DuelOutcome {
   readonly loadRuns: number;
   readonly loadSsts: number;
   readonly feeds: FeedCounts;
+  readonly maintenance: MaintenanceCounts | undefined;
 }
 
 export function runDuel(seed: number, makeObjects?: MakeObjects): Promise<DuelOutcome> {
@@ -38,8 +41,16 @@ export function runDuel(seed: number, makeObjects?: MakeObjects): Promise<DuelOu
   return runCase({ name: String(seed), file: "duels.test.ts", world }, () => new Duel(world).run());
 }
 
+/** A duel beside coordinators, workers and collectors, several of each. Logs are collected, so that nobody follows the changes. */
+export function runMaintainedDuel(seed: number, makeObjects?: MakeObjects): Promise<DuelOutcome> {
+  const world = new World(seed, makeObjects);
+  const about = { name: `maintained/${seed}`, file: "maintained-duels.test.ts", world };
+  return runCase(about, () => new Duel(world, true).run());
+}
+
 const livesMax = 6;
 const watchersMax = 3;
+const maintainersMax = 9;
 
 class Duel {
   readonly #world: World;
@@ -55,9 +66,13 @@ class Duel {
   #watchers = 0;
   readonly #loads = { loads: 0, loadRuns: 0, loadSsts: 0 };
 
-  constructor(world: World) {
+  readonly #maintainers: Maintainers | undefined;
+  readonly #maintaining: SimulatedProcess[] = [];
+
+  constructor(world: World, isMaintained = false) {
     this.#world = world;
     this.#place = new DuelPlace(world.random);
+    if (isMaintained) this.#maintainers = new Maintainers(this.#place);
   }
 
   async run(): Promise<DuelOutcome> {
@@ -75,7 +90,8 @@ class Duel {
     this.#scripts.push(world.spawn(reader.process, () => reader.live()));
     const follower = this.#reader("follower");
     this.#scripts.push(world.spawn(follower.process, () => follower.follow()));
-    this.#spawnWatcher();
+    if (this.#maintainers === undefined) this.#spawnWatcher();
+    else for (let i = 0; i < 5; i++) this.#spawnMaintainer();
     world.chaos = () => this.#chaos();
     world.fateOf = ({ operation }) => this.#fate(operation === "create");
     await this.#runScripts();
@@ -91,7 +107,8 @@ class Duel {
     const caughtUp = world.spawn(follower.process, () => follower.catchUp());
     await this.#runUntil(() => caughtUp.done);
     await this.#checkpointsHold(seqs);
-    await this.#feedsAreWhole(seqs);
+    if (this.#maintainers === undefined) await this.#feedsAreWhole(seqs);
+    else await this.#settles(seqs);
     return {
       events: world.log,
       requests: world.processes.reduce((sum, { store }) => sum + store.requestCount, 0),
@@ -100,6 +117,7 @@ class Duel {
       checkpoints: this.#oracle.checkpoints.length,
       ...this.#loads,
       feeds: this.#ledger.counts,
+      maintenance: this.#maintainers?.counts,
     };
   }
 
@@ -113,13 +131,15 @@ class Duel {
       this.#place,
       () => newestEpoch(world),
       this.#ofWriters,
+      this.#maintainers,
     );
     this.#writers.push(writer);
     this.#scripts.push(world.spawn(process, () => writer.live()));
   }
 
   #reader(name: string): DuelReader {
-    return new DuelReader(this.#world.process(name), this.#oracle, this.#place, this.#ofReaders);
+    const process = this.#world.process(name);
+    return new DuelReader(process, this.#oracle, this.#place, this.#ofReaders, this.#maintainers);
   }
 
   /** Whoever follows the changes from where the last one was killed. */
@@ -127,6 +147,18 @@ class Duel {
     const watcher = this.#reader(`watcher ${++this.#watchers}`);
     this.#watcher = watcher;
     this.#scripts.push(this.#world.spawn(watcher.process, () => watcher.feed()));
+  }
+
+  /** Two coordinators, then two workers, a collector, and again; with clocks that are off by hours. */
+  #spawnMaintainer(): void {
+    const world = this.#world;
+    const maintainers = this.#maintainers!;
+    const number = this.#maintaining.length;
+    const skewMs = Math.floor((world.random.next() - 0.5) * 20_000_000);
+    const role = (["coordinate", "collect", "work", "coordinate", "collect"] as const)[number % 5]!;
+    const process = world.process(`${role} ${number + 1}`, world.chance(0.3) ? skewMs : 0);
+    this.#maintaining.push(process);
+    this.#scripts.push(world.spawn(process, () => maintainers[role](process)));
   }
 
   #alive(): DuelWriter[] {
@@ -145,6 +177,13 @@ class Duel {
       // Whoever is killed is replaced, and sometimes somebody comes who has replaced nobody.
       if (world.chance(0.7)) world.kill(world.pick(this.#writers).process);
       this.#spawnWriter();
+    }
+    if (this.#maintainers !== undefined) {
+      if (this.#maintaining.length < maintainersMax && world.chance(0.006)) {
+        if (world.chance(0.7)) world.kill(world.pick(this.#maintaining));
+        this.#spawnMaintainer();
+      }
+      return;
     }
     if (this.#watchers < watchersMax && world.chance(0.006)) {
       world.kill(this.#watcher.process);
@@ -314,6 +353,23 @@ class Duel {
         await reader.close();
       }
     });
+  }
+
+  /** In peace, all becomes one run, what is superfluous goes, and everything is as it was. */
+  async #settles(seqs: Map<string, number>): Promise<void> {
+    await this.#inProcess("settles", (process) => this.#maintainers!.settle(process));
+    const { l0, runs, retired } = newestManifest(this.#world)!;
+    if (l0.length > 0 || runs.length > 1) {
+      throw new Error(`${l0.length} L0 entries and ${runs.length} runs are left.`);
+    }
+    const pinned = newestManifest(this.#world)!.checkpoints.length > 0;
+    if (!pinned && retired.length > 0) throw new Error(`${retired.length} retired are left.`);
+    const again = await this.#nothingIsLost();
+    for (const [marker, seq] of seqs) {
+      // What was folded or moved has kept its seq.
+      if (again.get(marker) !== seq) throw new Error(`"${marker}" has another seq than ${seq}.`);
+    }
+    await this.#checkpointsHold(seqs);
   }
 
   /** What feeds gave is what there is, and feeds from any position still agree, also when a collector has been there. */

@@ -19,6 +19,10 @@ const sizes: OpenOptions = {
   walPutsPerSecond: 50,
   walPutsBurst: 10,
   flushIntervalMs: 20,
+  // Those who compact and collect are actors of their own, where there are any.
+  background: false,
+  l0HardMax: Number.POSITIVE_INFINITY,
+  l0SoftMax: Number.POSITIVE_INFINITY,
 };
 
 /** A write handle that puts down in the history what it does. */

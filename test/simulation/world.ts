@@ -18,7 +18,7 @@ export interface Script {
 }
 
 /** More steps than any run needs: something goes round in circles. */
-const stepsMax = 30_000;
+const stepsMax = 60_000;
 /** More turns of the event loop than anything needs between two steps. */
 const turnsMax = 1_000;
 

@@ -20,12 +20,18 @@ const put = (i: number, seq: number): Version => ({
 });
 
 /** All keys in the oldest run; above it a run with few rows and many short range deletes with gaps between. */
-function layersOf(rows: readonly number[], deleted: readonly number[], isListed: boolean): Layer[] {
+function layersOf(
+  rows: readonly number[],
+  deleted: readonly number[],
+  isListed: boolean,
+  cutsEarly: boolean,
+): Layer[] {
   const place = isListed ? "listed run" : "run";
   return [
     { place, versions: Array.from({ length: keyCount }, (_, i) => put(i, i + 1)) },
     {
       place,
+      cutsEarly,
       versions: rows.map((i) => put(i, 200 + i)),
       rangeDeletes: deleted.map((i) => ({ start: keyOf(i), end: keyOf(i + 1), seq: 100 + i })),
     },
@@ -50,8 +56,9 @@ test("each key is hidden by the range deletes of the SST that has its place, whe
       fc.uniqueArray(fc.nat(keyCount - 1), { minLength: 3, maxLength: 12 }),
       fc.uniqueArray(fc.nat(keyCount / 2 - 1), { minLength: 12, maxLength: 24 }),
       fc.boolean(),
+      fc.boolean(),
       fc.constantFrom(0, 1 << 20),
-      async (rows, gaps, isListed, cacheBytes) => {
+      async (rows, gaps, isListed, cutsEarly, cacheBytes) => {
         const builder = new ViewBuilder(0, cacheBytes);
         // Never two neighbours, so that no two make one stretch.
         const view = await builder.build(
@@ -59,6 +66,7 @@ test("each key is hidden by the range deletes of the SST that has its place, whe
             rows,
             gaps.map((i) => 2 * i),
             isListed,
+            cutsEarly,
           ),
           3,
         );
@@ -80,6 +88,6 @@ test("each key is hidden by the range deletes of the SST that has its place, whe
         expect(await scanned(view, builder, true)).toEqual(there);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 }, 60_000);

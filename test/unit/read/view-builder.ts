@@ -42,6 +42,8 @@ export interface Layer {
   readonly place: "run" | "listed run" | "flush" | "load" | "memory" | "pending load";
   /** For either load, all of one seq. */
   readonly versions: readonly Version[];
+  /** Range deletes between two SSTs are in the later one; otherwise in the earlier one. */
+  readonly cutsEarly?: boolean | undefined;
   /** In runs, SSTs of a single put are made as of a load: the row has no seq, the SST has. */
   readonly movesLoads?: boolean | undefined;
   /** Not of loads; of the same seqs as the versions are. Their order among these is that of the seqs. */
@@ -134,7 +136,7 @@ export class ViewBuilder {
   }
 
   async #writeSsts(
-    { versions, rangeDeletes = [], movesLoads = false }: Layer,
+    { versions, rangeDeletes = [], movesLoads = false, cutsEarly = false }: Layer,
     isLoad: boolean,
     keysPerSst: number,
   ): Promise<SstInfo[]> {
@@ -145,7 +147,9 @@ export class ViewBuilder {
     const infos: SstInfo[] = [];
     for (let i = 0; i < Math.max(1, keys.length); i += keysPerSst) {
       const own = new Set(keys.slice(i, i + keysPerSst));
-      const zone = { start: i === 0 ? "" : keys[i]!, end: keys[i + keysPerSst] };
+      const cutAt = (at: number): string | undefined =>
+        cutsEarly && at < keys.length ? `${keys[at - 1]}\0` : keys[at];
+      const zone = { start: i === 0 ? "" : cutAt(i)!, end: cutAt(i + keysPerSst) };
       const id = `01BX5ZZKBKACTAV9WEVGEM${String(1000 + this.#sstCount++)}`;
       const builder = new SstBuilder({ id, databaseId, blockBytes: 64, indexPartitionBytes: 64 });
       const given = rows.filter((row) => own.has(Buffer.from(row.key()).toString()));

@@ -30,7 +30,7 @@ import {
   GoneEntries,
 } from "./deletions.js";
 import { newestOld } from "./newest-old.js";
-import type { PinnedStates } from "./pinned-states.js";
+import { eachOf, type PinnedStates } from "./pinned-states.js";
 import { readRetiredLists } from "./retired-lists.js";
 import { StoreAges } from "./store-ages.js";
 
@@ -112,13 +112,12 @@ export class CollectionPass {
 
   async #expired(manifest: Manifest): Promise<readonly Checkpoint[]> {
     const expired: Checkpoint[] = [];
-    for (const checkpoint of manifest.checkpoints) {
-      const { ttlMs, refreshedNumber } = checkpoint;
-      if (ttlMs === 0) continue;
+    const expiring = manifest.checkpoints.filter(({ ttlMs }) => ttlMs > 0);
+    await eachOf(expiring, async (checkpoint) => {
       // That manifest is kept for as long as the checkpoint is there; without it nothing proves that the time is over.
-      const age = await this.#ages.ageOf(refreshedNumber);
-      if (age !== undefined && age >= ttlMs) expired.push(checkpoint);
-    }
+      const age = await this.#ages.ageOf(checkpoint.refreshedNumber);
+      if (age !== undefined && age >= checkpoint.ttlMs) expired.push(checkpoint);
+    });
     return expired;
   }
 

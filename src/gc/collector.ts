@@ -68,7 +68,7 @@ export class Collector {
         ? [this.#store]
         : [this.#store, inBackground(walStore, this.#count)];
     this.#manifests = new ManifestStore(this.#store);
-    this.#states = new PinnedStates(this.#manifests, (sst) => this.#remember(sst));
+    this.#states = new PinnedStates(this.#manifests, clock, (sst) => this.#remember(sst));
     this.#ids = new UlidFactory(clock, random);
   }
 
@@ -170,9 +170,4 @@ export class Collector {
 
 function requireThere(manifest: Manifest, place: string): void {
   if (manifest.destroyed) throw new NotFoundError(`The database at ${place} was destroyed.`);
-}
-
-/** Whether a pass may find something to do: a look at a manifest alone. Old manifests are not looked for. */
-export function mayHaveGarbage({ retired, checkpoints }: Manifest): boolean {
-  return retired.length > 0 || checkpoints.some(({ ttlMs }) => ttlMs > 0);
 }

@@ -1,7 +1,9 @@
 /** `PinnedStates`: what the newest manifest and its checkpoints' manifests name, the lists of their runs included. */
+import type { Clock } from "../common/clock.js";
 import type { Ulid } from "../common/ids.js";
+import { TimeSlice } from "../common/time-slice.js";
 import type { Manifest, SortedRun, SstInfo } from "../format/manifest.js";
-import { decodeRunList } from "../format/run-list.js";
+import { decodeRunIndex, decodeRunList, decodeRunPart } from "../format/run-list.js";
 import type { ManifestStore } from "../manifest/manifest-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import { namedInside, type PinnedState } from "./collectible.js";
@@ -29,13 +31,19 @@ const keptIdsMax = 100_000;
 
 export class PinnedStates {
   readonly #manifests: ManifestStore;
+  readonly #clock: Clock;
   /** Called with each SST that is read of: what is deleted later has a known size then. */
   readonly #onSst: (sst: SstInfo) => void;
   #byNumber = new Map<number, NamedState>();
   #byRun = new Map<Ulid, ReadonlySet<Ulid>>();
 
-  constructor(manifests: ManifestStore, onSst: (sst: SstInfo) => void) {
+  constructor(
+    manifests: ManifestStore,
+    clock: Clock,
+    onSst: (sst: SstInfo) => void = () => undefined,
+  ) {
     this.#manifests = manifests;
+    this.#clock = clock;
     this.#onSst = onSst;
   }
 
@@ -85,11 +93,33 @@ export class PinnedStates {
     const object = await this.#manifests.store.get(path, { signal });
     if (object === undefined) throw new GoneObject(path);
     const ids = new Set<Ulid>();
-    for (const sst of decodeRunList(object.bytes, path, databaseId, run)) {
-      ids.add(sst.id);
-      this.#onSst(sst);
+    const slice = new TimeSlice(this.#clock);
+    for (const ssts of partsOf(object.bytes, path, databaseId, run)) {
+      for (const sst of ssts) {
+        ids.add(sst.id);
+        this.#onSst(sst);
+      }
+      if (slice.isOver) await slice.giveTurn();
     }
     return ids;
+  }
+}
+
+/** A list of some MB is decoded part by part. Throws as `decodeRunList` does. */
+function* partsOf(
+  bytes: Uint8Array,
+  path: string,
+  databaseId: Ulid,
+  run: SortedRun,
+): Iterable<readonly SstInfo[]> {
+  const { indexOffset, listBytes } = run;
+  if (indexOffset === 0 || bytes.length !== listBytes) {
+    yield decodeRunList(bytes, path, databaseId, run);
+    return;
+  }
+  for (const part of decodeRunIndex(bytes.subarray(indexOffset), path, databaseId, run)) {
+    const { offset, length } = part;
+    yield decodeRunPart(bytes.subarray(offset, offset + length), path, databaseId, run, part);
   }
 }
 

@@ -91,7 +91,7 @@ export class Sweep {
   async #read(
     signal: AbortSignal | undefined,
   ): Promise<{ manifest: Manifest; pinned: PinnedState; lists: RetiredLists }> {
-    const states = new PinnedStates(this.#manifests, () => undefined);
+    const states = new PinnedStates(this.#manifests, this.#options.clock);
     let last: { number: number; error: GoneObject } | undefined;
     for (let attempt = 1; ; attempt++) {
       const manifest = await this.#newest(signal);

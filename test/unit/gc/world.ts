@@ -25,9 +25,9 @@ import {
   StaleInputsError,
 } from "../../../src/manifest/compaction-transitions.js";
 import { lowerFloor, moveRetiredToList } from "../../../src/manifest/gc-transitions.js";
+import { checkManifest } from "../../../src/manifest/invariants.js";
 import { ManifestStore } from "../../../src/manifest/manifest-store.js";
 import { isListable } from "../../../src/manifest/move-long-retired.js";
-import { StoredManifest } from "../../../src/manifest/stored-manifest.js";
 import {
   addCheckpoint,
   claimWriter,
@@ -107,7 +107,7 @@ export class GcWorld {
   readonly random: Random;
   readonly #writerIds: UlidFactory;
   readonly #compactorIds: UlidFactory;
-  #stored!: StoredManifest;
+  #current: Manifest = empty;
   #seq = 0;
   #key = 0;
   #epoch = 0;
@@ -131,10 +131,6 @@ export class GcWorld {
 
   static async create(seed = 1): Promise<GcWorld> {
     const world = new GcWorld(seed);
-    const { store, clock, random } = world;
-    world.#stored = new StoredManifest(new ManifestStore(store), empty, {
-      ...{ clock, random, retentionMs: 30 * 24 * 60 * minute },
-    });
     await world.#claimWriter();
     await world.commit(claimCompactor());
     world.#raise(world.#compactorIds);
@@ -142,25 +138,38 @@ export class GcWorld {
   }
 
   get manifest(): Manifest {
-    return this.#stored.current;
+    return this.#current;
   }
 
   get epoch(): number {
     return this.#epoch;
   }
 
-  /** Commits, and puts the hint, so that nobody has to list. */
+  /** Commits, and puts the hint, so that nobody has to list. Steps are not checked: a restore is none that is known yet. */
   async commit(transition: Transition): Promise<Manifest> {
-    const manifest = await this.#stored.commit(transition);
-    await this.store.put(
-      ObjectPaths.manifestHint,
-      (await this.store.get(ObjectPaths.manifest(manifest.number)))!.bytes,
-    );
-    return manifest;
+    for (;;) {
+      const base = await this.refresh();
+      const changed = transition(base);
+      if (changed === base) return base;
+      const createdAt = this.clock.now();
+      const next = { ...changed, number: base.number + 1, createdAt, token: this.random.bytes(16) };
+      checkManifest(next);
+      const bytes = encodeManifest(next);
+      if ((await this.store.create(ObjectPaths.manifest(next.number), bytes)) === "exists")
+        continue;
+      await this.store.put(ObjectPaths.manifestHint, bytes);
+      this.#current = next;
+      return next;
+    }
   }
 
   async refresh(): Promise<Manifest> {
-    return this.#stored.refresh();
+    const manifests = new ManifestStore(this.store);
+    for (;;) {
+      const next = await manifests.get(this.#current.number + 1);
+      if (next === undefined) return this.#current;
+      this.#current = next.manifest;
+    }
   }
 
   pick(count: number): number {

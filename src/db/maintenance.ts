@@ -3,16 +3,10 @@
  * loaded when there is some; until then, and while nothing is due, this makes no request and sets no timer.
  */
 import type { Clock } from "../common/clock.js";
-import {
-  FencedError,
-  type MoraineError,
-  messageOf,
-  StoreError,
-  UnsupportedError,
-} from "../common/errors.js";
+import { type MoraineError, messageOf, StoreError, UnsupportedError } from "../common/errors.js";
 import type { KeyBounds } from "../common/key-range.js";
-import type { CompactorRole } from "../compaction/compactor.js";
 import type { Manifest } from "../format/manifest.js";
+import { compactWith } from "./compact-with.js";
 import type { CheckedCompaction } from "./compaction-option.js";
 import type { MaintainOptions, MaintenanceReport } from "./maintain-options.js";
 import { RetiredAges } from "./retired-ages.js";
@@ -31,7 +25,6 @@ export interface MaintenanceOptions {
   readonly onRoom: () => void;
 }
 
-const attemptsMax = 5;
 /** Passes of a collector in the background are at least so far apart, in ms, unless the grace is shorter. */
 const collectIntervalMs = 10 * 60_000;
 
@@ -81,7 +74,7 @@ export class Maintenance {
     try {
       this.#options.onRoom();
       const [{ compaction }] = await Promise.all([this.#load(), flush()]);
-      await compact(compaction!.role, bounds, signal);
+      await compactWith(compaction!.role, bounds, signal);
     } finally {
       this.#compacting--;
     }
@@ -190,25 +183,5 @@ export class Maintenance {
         throw error;
       });
     return this.#loading;
-  }
-}
-
-/** A compactor of another process may take over meanwhile; it is asked to leave that again, but not for ever. */
-async function compact(
-  role: CompactorRole,
-  bounds: KeyBounds | undefined,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await role.compact(bounds, signal);
-    } catch (error) {
-      if (!(error instanceof FencedError)) throw error;
-      if (attempt < attemptsMax) continue;
-      throw new UnsupportedError(
-        "Other compactors have taken this compaction over, again and again. Stop all of them but one, or ask that one.",
-        { cause: error },
-      );
-    }
   }
 }

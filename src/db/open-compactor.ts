@@ -16,6 +16,7 @@ import { instantOf, StoredManifest } from "../manifest/stored-manifest.js";
 import { BlockCache } from "../sst/block-cache.js";
 import { TableStore } from "../sst/table-store.js";
 import { closedError } from "./closed-error.js";
+import { compactWith } from "./compact-with.js";
 import {
   type CheckedCompactorOptions,
   type CompactorOptions,
@@ -147,7 +148,7 @@ export class OpenCompactor {
         "A worker plans no compactions. Open a compactor without worker: true.",
       );
     }
-    await this.#started.role.compact(bounds, signal);
+    await compactWith(this.#started.role, bounds, signal);
   }
 
   stats(): CompactorStats {

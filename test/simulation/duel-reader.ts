@@ -159,7 +159,7 @@ export class DuelReader {
     const { id, name } = checkpoints[this.#below(checkpoints.length)]!;
     const reader = await this.#open(this.#below(2) === 0 ? id : (name ?? id));
     if (reader === undefined) return;
-    const content = await this.#scan(reader);
+    const content = await this.#scan(reader, true);
     if (content !== undefined) this.#oracle.observeCheckpoint(this.process.name, id, content);
     await reader.close();
   }
@@ -174,12 +174,14 @@ export class DuelReader {
     this.#oracle.requireMarkers(name, content, acknowledged);
   }
 
-  async #scan(reader: DbReader): Promise<Content | undefined> {
+  /** What it sees may be gone before it is read, where nothing pins it. */
+  async #scan(reader: DbReader, isPinned = false): Promise<Content | undefined> {
     try {
       if (this.#below(2) === 0) return await scanContent(reader);
       return await readContent(reader, this.#oracle.keys());
     } catch (error) {
-      if (!isAway(error)) throw error;
+      const mayBeGone = this.#maintainers !== undefined && !isPinned;
+      if (!isAway(error) && !(mayBeGone && isMoraineError(error, "gone"))) throw error;
       return undefined;
     }
   }

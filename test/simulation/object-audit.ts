@@ -39,6 +39,8 @@ export class ObjectAudit {
   readonly #committed = new Set<Ulid>();
   /** The SSTs that load records have named. */
   readonly #loads = new Map<Ulid, LoadRecord>();
+  /** Ids of each log that have held a record: a fence that comes there late, when that has been collected, ends nothing. */
+  readonly #records = new Map<number, Set<number>>();
   /** The first fence of each log. */
   readonly #fences = new Map<number, number>();
 
@@ -142,10 +144,14 @@ export class ObjectAudit {
     let entries: readonly L0Entry[] = [];
     try {
       const object = decodeWalObject(bytes, key, databaseId, position);
-      if (object.fence) {
+      const records = this.#records.get(position.epoch) ?? new Set();
+      this.#records.set(position.epoch, records);
+      if (!object.fence) records.add(position.id);
+      if (object.fence && !records.has(position.id)) {
         const first = this.#fences.get(position.epoch) ?? Number.POSITIVE_INFINITY;
         this.#fences.set(position.epoch, Math.min(first, position.id));
-      } else entries = walParts(object, key).flatMap(({ loaded }) => loaded ?? []);
+      }
+      if (!object.fence) entries = walParts(object, key).flatMap(({ loaded }) => loaded ?? []);
     } catch (error) {
       // Whoever reads it will say so.
       if (!isMoraineError(error, "corruption")) throw error;

@@ -173,7 +173,7 @@ class Round {
   #exceeds(ratio: number, l0: readonly L0Entry[], more: number): boolean {
     const { runs } = this.#manifest;
     const oldest = runs.at(-1)!;
-    const newer = [...l0, ...runs.slice(0, -1)].flatMap(({ ssts }) => ssts);
+    const newer = [...l0, ...runs.slice(0, -1)].map(({ ssts }) => ssts);
     const garbage = garbageBytes(this.#manifest, oldest.ssts, newer, this.#now);
     return bytesOf(runs) - oldest.size + more + garbage > (ratio - 1) * oldest.size;
   }

@@ -155,8 +155,10 @@ export interface SortedRun {
   readonly rangeDeletes: readonly TombstoneSpan[];
 }
 
-/** Runs of more SSTs have their list in an object of their own, so that the manifest stays small. */
-export const runSstsInManifestMax = 32;
+/**
+ * Runs of more SSTs have their list in an object of their own, so that the manifest stays small: some twenty runs of so many SSTs are 16 KiB.
+ */
+export const runSstsInManifestMax = 12;
 
 /** Where a part of a run's own object lies, and the keys from which on it says all. */
 export interface RunPart {

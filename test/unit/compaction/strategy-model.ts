@@ -7,6 +7,7 @@ import { expect } from "vitest";
 import { type Bytes, compareBytes } from "../../../src/common/bytes.js";
 import type { KeyBounds } from "../../../src/common/key-range.js";
 import { isBottomOf } from "../../../src/compaction/bottom.js";
+import { slotOf, slotsMeet } from "../../../src/compaction/key-slot.js";
 import { pickAll } from "../../../src/compaction/pick-all.js";
 import type { CompactionPick, CompactionStrategy } from "../../../src/compaction/strategy.js";
 import type { CompactionInputs } from "../../../src/format/compactions.js";
@@ -263,19 +264,18 @@ export class StrategyModel {
     );
     // As the coordinator does: with what stays of that level, or with the run beneath where that is its level.
     const beneath = this.runs[from + count];
-    let target = level === 0 ? undefined : rest.find((run) => run.level === level);
-    const joins = target === undefined && level > 0 && beneath?.level === level;
+    const isApart = ({ ssts }: SortedRun): boolean =>
+      !ssts.some((sst) => outputs.some((output) => slotsMeet(slotOf(sst), slotOf(output))));
+    const isFree = ({ id }: SortedRun): boolean =>
+      this.#running.every((job) => job.pick.inputs.runs.every((run) => run.id !== id));
+    let target = level === 0 ? undefined : rest.find((run) => run.level === level && isApart(run));
+    const joins =
+      target === undefined &&
+      level > 0 &&
+      beneath?.level === level &&
+      isApart(beneath) &&
+      isFree(beneath);
     if (joins) target = beneath;
-    expect(
-      joins &&
-        this.#running.some(
-          ({
-            pick: {
-              inputs: { runs },
-            },
-          }) => runs.some(({ id }) => id === beneath?.id),
-        ),
-    ).toBe(false);
     const inOrder = [...(target?.ssts ?? []), ...outputs].sort((x, y) =>
       compareBytes(x.firstKey, y.firstKey),
     );

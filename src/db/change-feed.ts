@@ -11,7 +11,7 @@ import { ObjectPaths } from "../object-store/paths.js";
 import type { CursorStart, LogSource, WalCursor } from "../wal/wal-cursor.js";
 import type { TailReader } from "../wal/wal-tail.js";
 import type { Change } from "./change.js";
-import type { ReadView } from "./reads.js";
+import type { ReadView } from "./read-view.js";
 import { requireLog } from "./wal-place.js";
 
 const engine = lazy(() => import("./feed-engine.js"));

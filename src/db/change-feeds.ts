@@ -9,7 +9,7 @@ import type { ManifestStore } from "../manifest/manifest-store.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { WalTail } from "../wal/wal-tail.js";
 import { ChangeFeed, type FeedSource } from "./change-feed.js";
-import type { ReadView } from "./reads.js";
+import type { ReadView } from "./read-view.js";
 import { requireLog } from "./wal-place.js";
 
 export interface ChangesOptions {

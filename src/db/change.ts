@@ -9,7 +9,7 @@ import { readRangeEnd } from "../format/range-delete-operation.js";
 import type { StoredChange, StoredOperation } from "../format/wal-changes.js";
 import { Step } from "../iterator/row-iterator.js";
 import { unpackOperands } from "../merge/packed-operands.js";
-import type { ReadView } from "./reads.js";
+import type { ReadView } from "./read-view.js";
 
 export interface PutChange {
   readonly type: "put";

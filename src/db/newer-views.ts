@@ -9,7 +9,7 @@ import { throwIfAborted, withSignal } from "../common/abort.js";
 import { MissingObjectError, SnapshotGoneError } from "../common/errors.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { DbView } from "../read/db-view.js";
-import type { ReadView } from "./reads.js";
+import type { ReadView, ViewSource } from "./read-view.js";
 
 export interface NewerViewsOptions {
   /** The view that the handle has now. */
@@ -21,7 +21,7 @@ export interface NewerViewsOptions {
 /** Each time somebody else has committed a manifest, and collected what the one before named. */
 const attemptsMax = 100;
 
-export class NewerViews {
+export class NewerViews implements ViewSource {
   readonly #options: NewerViewsOptions;
   #refreshing: Promise<unknown> | undefined;
 
@@ -29,10 +29,6 @@ export class NewerViews {
     this.#options = options;
   }
 
-  /**
-   * What the handle reads now, when its manifest has a number above `heldNumber` and does not name the object. Otherwise it is as damaged as
-   * `error` says.
-   */
   async after(
     heldNumber: number,
     error: MissingObjectError,

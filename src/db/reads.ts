@@ -13,9 +13,6 @@ import { toKeyBounds } from "../common/key-range.js";
 import type { Entry } from "../common/row.js";
 import { RowKind, RowRef } from "../common/row.js";
 import { isVisible } from "../iterator/visible-row.js";
-import type { GivenOperators } from "../merge/given-operators.js";
-import type { DbView } from "../read/db-view.js";
-import type { ReadEngine } from "../read/engine.js";
 import type { Scan } from "../read/scan-cursor.js";
 import {
   entryShape,
@@ -25,43 +22,14 @@ import {
   valueShape,
 } from "../read/scan-shape.js";
 import { Lookup } from "../sst/lookup.js";
-import type { TableStore } from "../sst/table-store.js";
-import { type NewerViews, newestView, viewAtSeq } from "./newer-views.js";
+import { newestView, viewAtSeq } from "./newer-views.js";
 import {
   checkReadOptions,
   checkScanOptions,
   type ReadOptions,
   type ScanOptions,
 } from "./read-options.js";
-
-/** What a read is a function of. */
-export interface ReadView {
-  readonly engine: ReadEngine;
-  readonly view: DbView;
-  readonly tables: TableStore;
-  /** The newest seq that reads see. */
-  readonly seq: number;
-  /** The newest seq that is durable. */
-  readonly durableSeq: number;
-  readonly readAheadBytes: number;
-  readonly now: () => number;
-  /** The merge operators that the handle was opened with. */
-  readonly operators: GivenOperators;
-  /** Throws when the handle is closed. */
-  readonly requireOpen: () => void;
-  /** It is the view of a transaction, of which the state is one with what was written to it. */
-  readonly isTransaction?: boolean;
-  /** What a read goes on with where an object is gone; undefined: none ever is, because a checkpoint names them all. */
-  readonly newer: NewerViews | undefined;
-  /** True: its reads stay at its seq, whatever is written. */
-  readonly isFixed?: boolean;
-  /** How many of the tables, the first ones, are those of a transaction. */
-  readonly ownTableCount: number;
-  /** A read goes on with this view, and whatever is read later had better do so too. */
-  readonly moveTo?: ((view: DbView) => void) | undefined;
-  /** Keeps what reads at a seq see until the result is called, or forgotten; undefined: somebody does already, or nobody can. */
-  readonly keep?: ((seq: number) => () => void) | undefined;
-}
+import type { ReadView } from "./read-view.js";
 
 export abstract class Reads {
   /** The value, or undefined when there is none. The array is the caller's own. */

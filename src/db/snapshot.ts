@@ -1,7 +1,8 @@
 /** `Snapshot`: a handle that reads the database as it was at one moment. */
 import { ClosedError, InvalidArgumentError } from "../common/errors.js";
 import type { DbView } from "../read/db-view.js";
-import { Reads, type ReadView } from "./reads.js";
+import type { ReadView } from "./read-view.js";
+import { Reads } from "./reads.js";
 import type { SnapshotOption } from "./snapshot-option.js";
 
 /**

@@ -1,7 +1,7 @@
 /** `Snapshots`: what is open of a handle at older seqs, so that it is closed with the handle and nobody gives up what it sees. */
 import { describeType } from "../common/bytes.js";
 import { InvalidArgumentError } from "../common/errors.js";
-import type { ReadView } from "./reads.js";
+import type { ReadView } from "./read-view.js";
 import { Snapshot } from "./snapshot.js";
 
 /** Something that reads at a seq. */

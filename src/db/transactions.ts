@@ -18,7 +18,7 @@ import type { DbState } from "./db-state.js";
 import type { Footprint } from "./footprint.js";
 import { expiryOf } from "./lifetime.js";
 import { onNewest } from "./newer-views.js";
-import type { ReadView } from "./reads.js";
+import type { ReadView } from "./read-view.js";
 import {
   type BeginOptions,
   isolations,

@@ -9,7 +9,7 @@ import {
 import { checkOptions, requireSignal } from "../common/options.js";
 import type { WarmResult } from "../read/warm.js";
 import { onNewest } from "./newer-views.js";
-import type { ReadView } from "./reads.js";
+import type { ReadView } from "./read-view.js";
 
 export interface WarmOptions {
   /** Ends it; what is in the cache by then stays there. */

@@ -26,7 +26,7 @@ import { Load, type LoadEntries, type LoadProgress, type LoadResult } from "./lo
 import type { MaintainOptions, MaintenanceReport } from "./maintain-options.js";
 import type { Maintenance } from "./maintenance.js";
 import { NewerViews } from "./newer-views.js";
-import type { ReadView } from "./reads.js";
+import type { ReadView } from "./read-view.js";
 import type { Settings } from "./settings.js";
 import type { Snapshots } from "./snapshots.js";
 import { type DbStats, spaceOf } from "./stats.js";

@@ -14,6 +14,7 @@ export async function loadEngine(): Promise<void> {
   await changes.next();
   await changes.return?.();
   await (await DbReader.open(at)).close();
+  await db.maintain();
   await db.flush({ to: "l0" });
   await db.close();
   await loadMaintenance(at);

@@ -12,7 +12,8 @@ import { newPlace, openAt, type Place, text, turns } from "../db/support.js";
 
 export const hour = 3_600_000;
 /** Nothing is sent unless somebody asks for it. */
-export const quiet: OpenOptions = { flushIntervalMs: hour };
+/** Nothing compacts either: what is counted are the entries of L0. */
+export const quiet: OpenOptions = { flushIntervalMs: hour, background: false };
 /** A MemTable of one row takes some 30 KiB: each write fills one. */
 export const tiny: OpenOptions = { ...quiet, memTableBytes: 4096 };
 

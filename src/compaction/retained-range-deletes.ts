@@ -4,11 +4,11 @@
  * Those above the seq that is retained all stay. Of those at or below it, over each key only the newest one counts, and at the bottom,
  * where nothing lies beneath that they could hide, none. What stays is cut to the keys of the SST that it goes into.
  */
+import { ByteWriter } from "../common/byte-writer.js";
 import { compareBytes, compareRanges } from "../common/bytes.js";
 import { FragmentedTombstones, type TombstoneColumns } from "../common/fragmented-tombstones.js";
-import type { RangeTombstone } from "../common/range-tombstone.js";
-import { type Steps, stepBytes, stepKeyOverheadBytes } from "../common/steps.js";
-import { columnsOf, joinSteps } from "../common/tombstone-columns.js";
+import type { Steps } from "../common/steps.js";
+import { joinSteps } from "../common/tombstone-columns.js";
 
 export interface RetentionRule {
   readonly retainSeq: number;
@@ -21,11 +21,11 @@ const stepCount = 16_384;
 export class RetainedRangeDeletes {
   /** Of all inputs. */
   readonly all: FragmentedTombstones;
-  /** What stays. */
-  readonly #kept: FragmentedTombstones;
+  /** What stays, over fragments of `all`. */
+  readonly #kept: Covers;
   readonly #retainSeq: number;
 
-  private constructor(all: FragmentedTombstones, kept: FragmentedTombstones, retainSeq: number) {
+  private constructor(all: FragmentedTombstones, kept: Covers, retainSeq: number) {
     this.all = all;
     this.#kept = kept;
     this.#retainSeq = retainSeq;
@@ -46,10 +46,10 @@ export class RetainedRangeDeletes {
     }
     const all = columns[0] === undefined ? none : new FragmentedTombstones(columns[0]);
     yield;
-    const kept = [...(yield* above(all, retainSeq))];
-    if (!isBottom) for (const each of yield* newestUpTo(all, retainSeq)) kept.push(each);
-    yield;
-    return new RetainedRangeDeletes(all, FragmentedTombstones.of(kept), retainSeq);
+    const kept: Covers = { firsts: [], ends: [], seqs: [] };
+    if (all.maxSeq > retainSeq) yield* addAbove(kept, all, retainSeq);
+    if (!isBottom && all.count > 0) yield* addNewestUpTo(kept, all, retainSeq);
+    return new RetainedRangeDeletes(all, kept, retainSeq);
   }
 
   /** Where none covers any key, there is nothing to ask. */
@@ -64,28 +64,55 @@ export class RetainedRangeDeletes {
 
   /** What stays over the keys from `start` up to, but without, `end`, cut to them; undefined where nothing does. */
   *clip(start: Uint8Array, end: Uint8Array | undefined): Steps<TombstoneColumns | undefined> {
-    const kept = this.#kept;
-    const { firsts, ends, seqs } = kept.columns;
-    const first = Math.max(0, kept.fragmentOf(start, 0, start.length));
-    const endFragment = fragmentsBelow(kept, end);
-    const clipped: RangeTombstone[] = [];
+    const { all } = this;
+    const { firsts, ends, seqs } = this.#kept;
+    const first = Math.max(0, all.fragmentOf(start, 0, start.length));
+    const endFragment = fragmentsBelow(all, end);
+    const found: number[] = [];
+    /** Whether one begins or ends where a fragment begins; the first and the last are where the keys do. */
+    const isEdge = new Uint8Array(Math.max(0, endFragment - first) + 1);
     for (let i = 0; i < seqs.length; i++) {
       if ((i + 1) % stepCount === 0) yield;
       if (firsts[i]! >= endFragment || ends[i]! <= first) continue;
-      clipped.push({
-        start:
-          firsts[i]! <= first
-            ? later(kept.boundary(firsts[i]!)!, start)
-            : kept.boundary(firsts[i]!)!,
-        end:
-          ends[i]! >= endFragment ? earlier(kept.boundary(ends[i]!), end) : kept.boundary(ends[i]!),
-        seq: seqs[i]!,
-      });
+      found.push(i);
+      isEdge[Math.max(firsts[i]! - first, 0)] = 1;
+      isEdge[Math.min(ends[i]!, endFragment) - first] = 1;
     }
-    if (clipped.length === 0) return undefined;
-    yield;
-    return columnsOf(clipped);
+    if (found.length === 0) return undefined;
+    const keys = new ByteWriter(1024);
+    const offsets = [0];
+    /** For each fragment, which of the boundaries that are left it begins at. */
+    const places = new Uint32Array(isEdge.length);
+    for (let i = 0; i < isEdge.length; i++) {
+      if ((i + 1) % stepCount === 0) yield;
+      places[i] = offsets.length - 1;
+      if (isEdge[i] === 0) continue;
+      const isLast = i === isEdge.length - 1;
+      const key = isLast ? end : all.boundary(first + i)!;
+      if (key === undefined) continue;
+      keys.raw(i === 0 ? later(key, start) : key);
+      offsets.push(keys.length);
+    }
+    const clipped = {
+      firsts: new Uint32Array(found.length),
+      ends: new Uint32Array(found.length),
+      seqs: new Float64Array(found.length),
+    };
+    for (const [to, i] of found.entries()) {
+      if ((to + 1) % stepCount === 0) yield;
+      clipped.firsts[to] = places[Math.max(firsts[i]! - first, 0)]!;
+      clipped.ends[to] = places[Math.min(ends[i]!, endFragment) - first]!;
+      clipped.seqs[to] = seqs[i]!;
+    }
+    return { keys: keys.copy(), offsets: Uint32Array.from(offsets), ...clipped };
   }
+}
+
+/** As in `TombstoneColumns`, of boundaries that others have. */
+interface Covers {
+  readonly firsts: number[];
+  readonly ends: number[];
+  readonly seqs: number[];
 }
 
 const none: FragmentedTombstones = FragmentedTombstones.of([]);
@@ -122,39 +149,32 @@ export class CoverWalk {
   }
 }
 
-function* above(all: FragmentedTombstones, seq: number): Steps<RangeTombstone[]> {
-  const found: RangeTombstone[] = [];
-  if (all.maxSeq <= seq) return found;
+function* addAbove(kept: Covers, all: FragmentedTombstones, seq: number): Steps<void> {
   const { firsts, ends, seqs } = all.columns;
   for (let i = 0; i < seqs.length; i++) {
     if ((i + 1) % stepCount === 0) yield;
-    if (seqs[i]! <= seq) continue;
-    found.push({ start: all.boundary(firsts[i]!)!, end: all.boundary(ends[i]!), seq: seqs[i]! });
+    if (seqs[i]! > seq) add(kept, firsts[i]!, ends[i]!, seqs[i]!);
   }
-  return found;
 }
 
 /** The newest one up to `seqMax` over each key; neighbouring fragments with the same one are not parted. */
-function* newestUpTo(all: FragmentedTombstones, seqMax: number): Steps<RangeTombstone[]> {
-  const found: RangeTombstone[] = [];
-  let start = 0;
-  let startSeq = 0;
-  let room = stepBytes;
+function* addNewestUpTo(kept: Covers, all: FragmentedTombstones, seqMax: number): Steps<void> {
+  let first = 0;
+  let firstSeq = 0;
   for (let fragment = 0; fragment <= all.fragmentCount; fragment++) {
+    if ((fragment + 1) % stepCount === 0) yield;
     const seq = fragment === all.fragmentCount ? 0 : all.fragmentSeq(fragment, seqMax);
-    room -= stepKeyOverheadBytes;
-    if (room <= 0) {
-      room = stepBytes;
-      yield;
-    }
-    if (seq === startSeq) continue;
-    if (startSeq > 0) {
-      found.push({ start: all.boundary(start)!, end: all.boundary(fragment), seq: startSeq });
-    }
-    start = fragment;
-    startSeq = seq;
+    if (seq === firstSeq) continue;
+    if (firstSeq > 0) add(kept, first, fragment, firstSeq);
+    first = fragment;
+    firstSeq = seq;
   }
-  return found;
+}
+
+function add({ firsts, ends, seqs }: Covers, first: number, end: number, seq: number): void {
+  firsts.push(first);
+  ends.push(end);
+  seqs.push(seq);
 }
 
 /** How many fragments have keys below `end`. */
@@ -167,10 +187,4 @@ function fragmentsBelow(tombstones: FragmentedTombstones, end: Uint8Array | unde
 
 function later(a: Uint8Array, b: Uint8Array): Uint8Array {
   return compareBytes(a, b) < 0 ? b : a;
-}
-
-/** Undefined: there is no end. */
-function earlier(a: Uint8Array | undefined, b: Uint8Array | undefined): Uint8Array | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return compareBytes(a, b) < 0 ? a : b;
 }

@@ -31,9 +31,16 @@ function keysOf({ rows, rangeDeletes }: Content): Uint8Array[] {
   return [...new Map(all.map((key) => [key.join(), key])).values()];
 }
 
+/** The retained one, and some above it. */
+function seqsOf({ retainSeq, lastSeq }: History): number[] {
+  const seqs = [retainSeq, retainSeq + 1, lastSeq];
+  for (let seq = retainSeq; seq <= lastSeq; seq += 3) seqs.push(seq);
+  return seqs;
+}
+
 function expectSameReads(before: Content, after: Content, history: History): void {
   for (const key of keysOf(before)) {
-    for (let seq = history.retainSeq; seq <= history.lastSeq; seq++) {
+    for (const seq of seqsOf(history)) {
       for (const at of [now, now + 1, now + 3, now + 7]) {
         const context = `key ${key.join()} at seq ${seq}, time ${at}`;
         expect(read(after, key, seq, at), context).toEqual(read(before, key, seq, at));
@@ -61,7 +68,7 @@ test("every read at the retained seq or above sees what it saw", { timeout: 120_
         newer(joinContents(history.sources.map(withSeqs))),
       );
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 
@@ -78,7 +85,7 @@ test("outputs lie one behind the other, and no key is in two of them", {
       );
       expectApart(outputs);
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 

@@ -81,9 +81,14 @@ export default {
       name: "io-only-in-object-store",
       severity: "error",
       from: { path: "^src/", pathNot: "^src/(object-store|testing|cli)/" },
-      to: { dependencyTypes: ["core"], pathNot: "^(node:)?(zlib|worker_threads)$" },
+      to: { dependencyTypes: ["core"], pathNot: "^(node:)?(zlib|worker_threads|os)$" },
     },
     only("threads-only-in-compaction", "(node:)?worker_threads", "compaction/"),
+    only(
+      "os-only-for-io-and-the-compaction-thread",
+      "(node:)?os",
+      "((object-store|testing|cli)/|compaction/compaction-thread\\.ts$)",
+    ),
     {
       name: "src-never-imports-tests",
       severity: "error",

@@ -1,6 +1,7 @@
 /** Jobs in real threads, of plain JavaScript made of the sources: what comes out, what crosses, and how threads live and die. */
 import { spawn } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -446,6 +447,29 @@ describe("a process", () => {
     const script = "await run(); await run(); console.log(runner.threadCount);";
     expect(await endOf((await runnerScript()) + script)).toEqual({ code: 0, output: "1" });
   });
+
+  test("ends by itself, with a thread whose job was aborted before it had come up", async () => {
+    const script = `const stop = new AbortController();
+      const job = runner.run(task, { progress() {} }, stop.signal);
+      stop.abort("enough");
+      await job.catch((error) => console.log(error, runner.threadCount));`;
+    expect(await endOf((await runnerScript()) + script)).toEqual({ code: 0, output: "enough 1" });
+  });
+
+  test.runIf(process.platform === "linux")(
+    "has a thread that gives way to its others",
+    async () => {
+      const ended = await endOf(`${await runnerScript()}
+      import { readdirSync, readFileSync } from "node:fs";
+      const nicenessOf = (task) =>
+        Number(readFileSync("/proc/self/task/" + task + "/stat", "latin1").split(") ")[1].split(" ")[16]);
+      await run();
+      const own = nicenessOf(process.pid);
+      const others = readdirSync("/proc/self/task").map(nicenessOf);
+      console.log(own === ${getPriority()}, others.includes(Math.min(own + 5, 19)));`);
+      expect(ended).toEqual({ code: 0, output: "true true" });
+    },
+  );
 
   test("with a database compacts in a thread, with the functions of a module", async () => {
     const functions = moduleOf(

@@ -44,6 +44,7 @@ const violations: [rule: string, file: string, imports: string][] = [
   ["no-dev-dependency-in-src", "src/format/planted-protobuf.ts", "protobufjs/minimal.js"],
   ["io-only-in-object-store", "src/sst/planted.ts", "node:fs"],
   ["threads-only-in-compaction", "src/db/planted-thread.ts", "node:worker_threads"],
+  ["os-only-for-io-and-the-compaction-thread", "src/compaction/planted-os.ts", "node:os"],
   ["no-cycles", "src/common/cycle.ts", "./cycle-back.js"],
 ];
 

@@ -50,6 +50,24 @@ describe("a throttle", () => {
     expect(taken[2]![1] - taken[1]![1]).toBe(5_000);
   });
 
+  test("lets nobody pass those who wait when their timer is late", async () => {
+    let now = 0;
+    const late: (() => void)[] = [];
+    const after = (_ms: number, callback: () => void): { cancel(): void } => {
+      late.push(callback);
+      return { cancel: () => undefined };
+    };
+    const clock = { ...new ManualClock(), monotonic: () => now, after } as unknown as Clock;
+    const { taken, take } = taker(new Throttle(rate, clock), clock);
+    await take("first", 2_000);
+    const all = [take("second", 10)];
+    now = 10_000;
+    all.push(take("third", 10));
+    for (const fire of late) fire();
+    await Promise.all(all);
+    expect(taken.map(([name]) => name)).toEqual(["first", "second", "third"]);
+  });
+
   test("keeps its rate over many takes of any size, and saves up no more than a moment", async () => {
     const clock = new ManualClock();
     const { taken, take } = taker(new Throttle(rate, clock), clock);

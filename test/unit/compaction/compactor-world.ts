@@ -63,6 +63,8 @@ export class PlainRunner implements JobRunner {
   readonly #store: ObjectStore;
   /** ms that each output takes. */
   stepMs = 0;
+  /** The same, of some jobs. */
+  stepMsOf: ((task: JobTask) => number) | undefined;
   /** Thrown instead of an output. */
   failure: ((task: JobTask) => Error | undefined) | undefined;
   readonly tasks: JobTask[] = [];
@@ -88,7 +90,8 @@ export class PlainRunner implements JobRunner {
     });
     events.progress([rangeOf(false)]);
     while (2 * outputs.length < inputs.length) {
-      if (this.stepMs > 0) await this.#world.clock.sleep(this.stepMs, signal);
+      const stepMs = this.stepMsOf?.(task) ?? this.stepMs;
+      if (stepMs > 0) await this.#world.clock.sleep(stepMs, signal);
       signal.throwIfAborted();
       const error = this.failure?.(task);
       if (error !== undefined) throw error;
@@ -126,7 +129,8 @@ export class Process {
   readonly jobFailures: Error[] = [];
 
   constructor(world: World, options: RoleOptions = {}) {
-    const { clock, inner } = world;
+    const { inner } = world;
+    const clock = options.clock ?? world.clock;
     this.faulty = new FaultyObjectStore(inner, { clock });
     this.counting = new CountingObjectStore(this.faulty);
     const random = seededRandom(++seeds);

@@ -1,4 +1,4 @@
-/** The engine suite on the stores that need no server. */
+/** The engine suite, and that of maintenance, on the stores that need no server. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,16 +6,19 @@ import { afterAll, describe } from "vitest";
 import { FileObjectStore } from "../../../src/object-store/file.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import { engineSuite } from "../../support/engine-suite.js";
+import { maintenanceSuite } from "../../support/maintenance-suite.js";
 
 describe("in memory", () => {
   engineSuite({ makeStore: () => new MemoryObjectStore() });
+  maintenanceSuite({ makeStore: () => new MemoryObjectStore() });
 });
 
 describe("in a folder", () => {
   const folder = mkdtempSync(join(tmpdir(), "moraine-engine-"));
   let storeCount = 0;
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  engineSuite({
-    makeStore: () => new FileObjectStore({ directory: join(folder, String(++storeCount)) }),
-  });
+  const makeStore = (): FileObjectStore =>
+    new FileObjectStore({ directory: join(folder, String(++storeCount)) });
+  engineSuite({ makeStore });
+  maintenanceSuite({ makeStore });
 });

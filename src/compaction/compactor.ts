@@ -317,7 +317,9 @@ export class CompactorRole {
     const { lookAgainMs } = round;
     if (lookAgainMs === 0) this.poke();
     else if (lookAgainMs !== undefined && !this.#close.signal.aborted) {
-      this.#timer = this.#options.clock.after(lookAgainMs, () => this.poke(), { idle: true });
+      // Whoever waits for a compaction waits for jobs of other processes, too: then nothing else may keep this one alive.
+      const idle = this.#coordinator!.requests.count === 0;
+      this.#timer = this.#options.clock.after(lookAgainMs, () => this.poke(), { idle });
     }
     return round;
   }

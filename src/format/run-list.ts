@@ -12,12 +12,13 @@ import { CorruptionError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import { EnvelopeKind, openEnvelope, sealEnvelope } from "./envelope.js";
 import type { RunPart, SortedRun, SstInfo } from "./manifest.js";
-import { runIndexMessage, runMessage, sstInfoMessage } from "./manifest-messages.js";
+import { runIndexMessage, runMessage } from "./manifest-messages.js";
 
-/** A part is closed with the SST that takes it to so many bytes: some 600 SSTs, and one quick request. */
+/** A part is closed with the SST that takes it to about so many bytes: some 600 SSTs, and one quick request. */
 const defaultPartBytes = 64 * 1024;
-/** Tag and length of a message within a message, as far as parts of this size need. */
-const fieldBytes = 4;
+/** About what an SST takes besides its keys, and what a span of its range deletes does: to encode them only to know would take as long as the list. */
+const sstOverheadBytes = 72;
+const spanOverheadBytes = 24;
 
 /** What the manifest says of a run, and its list has to be. */
 export type RunOfList = Pick<SortedRun, "id" | "listBytes" | "indexOffset" | "sstCount">;
@@ -59,7 +60,10 @@ export function encodeRunList(
 function endOfPart(ssts: readonly SstInfo[], from: number, partBytes: number): number {
   let to = from;
   for (let bytes = 0; to < ssts.length && bytes < partBytes; to++) {
-    bytes += sstInfoMessage.encode(ssts[to]!).length + fieldBytes;
+    const { firstKey, lastKey, rangeDeletes } = ssts[to]!;
+    bytes += sstOverheadBytes + firstKey.length + lastKey.length;
+    for (const { start, end } of rangeDeletes)
+      bytes += spanOverheadBytes + start.length + end.length;
   }
   return to;
 }

@@ -1,5 +1,6 @@
 /** Manifests, a state of compactions and a list of SSTs with values in every field. */
 import { type Bytes, encodeUtf8 } from "../../src/common/bytes.js";
+import type { Ulid } from "../../src/common/ids.js";
 import { type Compactions, JobStatus } from "../../src/format/compactions.js";
 import {
   Feature,
@@ -12,12 +13,12 @@ import {
 
 export const databaseId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 export const otherDatabaseId = "01BX5ZZKBKACTAV9WEVGEMMVRZ";
-export const ids = [
+export const ids: readonly [Ulid, Ulid, Ulid] = [
   "01CX5ZZKBKACTAV9WEVGEMMVS0",
   "01CX5ZZKBKACTAV9WEVGEMMVS1",
   "01CX5ZZKBKACTAV9WEVGEMMVS2",
-] as const;
-export const token = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
+];
+export const token: Bytes = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
 
 export const sst = (id: string, seq: number): SstInfo => ({
   ...{ id, size: 5_000_000_000, metaOffset: 4_999_000_000, topOffset: 4_999_900_000 },
@@ -136,14 +137,14 @@ export const compactions: Compactions = {
       ...{ inputs: { l0: [ids[1], ids[2]], runs: [{ id: ids[0], ssts: [] }] } },
       ...{ expiredAt: 1_700_000_000_001, isBottom: true, sstBytesMax: 67_108_864 },
       ...{ status: JobStatus.open, claim: "", worker: "", signNumber: 0, attempts: 0 },
-      ...{ failure: "", ranges: [] },
+      ...{ failure: "", ranges: [], rewrites: false },
     },
     {
       ...{ id: ids[1], reason: "leveled: level 2 is too large", level: 3, retainSeq: 12 },
       ...{ inputs: { l0: [], runs: [{ id: ids[2], ssts: [ids[0], ids[1]] }] } },
       ...{ expiredAt: 7, isBottom: false, sstBytesMax: 1 },
       ...{ status: JobStatus.done, claim: ids[2], worker: "host ü", signNumber: 11, attempts: 2 },
-      failure: "",
+      ...{ failure: "", rewrites: true },
       ranges: [
         {
           ...{ start: new Uint8Array(0), end: encodeUtf8("m"), endless: false, done: true },
@@ -159,6 +160,7 @@ export const compactions: Compactions = {
       ...{ id: ids[2], reason: "", level: 1, retainSeq: 1, expiredAt: 1, isBottom: false },
       ...{ inputs: { l0: [ids[0]], runs: [] }, sstBytesMax: 1, status: JobStatus.failed },
       ...{ claim: "", worker: "", signNumber: 2, attempts: 1, ranges: [] },
+      rewrites: false,
       failure: 'Object "sst/x.sst" is damaged',
     },
   ],

@@ -7,6 +7,8 @@ import {
   type L0Entry,
   type Manifest,
   RetiredKind,
+  type RetiredObjects,
+  type RunPart,
   type SstInfo,
   type TombstoneSpan,
   WalLocation,
@@ -95,9 +97,12 @@ const retiredObjects = fc.record({
   ...{ manifestNumber: uint64, ids: few(ulid), epoch: uint64, fromId: uint64, toId: uint64 },
 });
 
-export const retiredLists = fc.record({ id: ulid, retired: few(retiredObjects) });
+export const retiredLists: fc.Arbitrary<{ id: Ulid; retired: RetiredObjects[] }> = fc.record({
+  id: ulid,
+  retired: few(retiredObjects),
+});
 
-export const runIndexes = fc.record({
+export const runIndexes: fc.Arbitrary<{ id: Ulid; parts: RunPart[] }> = fc.record({
   id: ulid,
   parts: few(
     fc.record({
@@ -124,7 +129,7 @@ export const compactions: fc.Arbitrary<Compactions> = fc.record({
       ...{ isBottom: fc.boolean(), sstBytesMax: uint64 },
       status: fc.constantFrom(...Object.values(JobStatus)),
       ...{ claim: ulidOrNone, worker: text, signNumber: uint64, attempts: uint32, failure: text },
-      ranges: few(jobRange),
+      ...{ ranges: few(jobRange), rewrites: fc.boolean() },
     }),
   ),
 });

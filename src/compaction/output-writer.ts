@@ -2,6 +2,7 @@
  * `storeOutput`: an output of a job to the store, with one PUT where it is small, and sent while it is being built where it is larger. Then
  * no more of it is in memory than what is on its way; what has to be sent again is built again.
  */
+import { assert } from "../common/assert.js";
 import { bodyPool } from "../common/byte-pool.js";
 import { type Bytes, concatBytes } from "../common/bytes.js";
 import { ObjectPaths } from "../object-store/paths.js";
@@ -87,5 +88,7 @@ async function putStreamed(
     // Of a request that never came to it.
     if (attempts === 0) await first.return(undefined as never).catch(() => undefined);
   }
-  return { finished: finished!, attempts };
+  stop.signal.throwIfAborted();
+  assert(finished !== undefined, "a put that has resolved has taken all of its source");
+  return { finished, attempts };
 }

@@ -59,7 +59,7 @@ test("what is copied and moved is what would have been merged", { timeout: 120_0
         sources.flatMap(({ ssts }) => ssts.map(({ id }) => id)),
       );
     }),
-    { numRuns: 400 },
+    { numRuns: 250 },
   );
   // Of each there has to have been some, or this has tested nothing.
   expect(Math.min(...Object.values(found)), JSON.stringify(found)).toBeGreaterThan(10);

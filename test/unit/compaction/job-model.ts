@@ -54,7 +54,7 @@ const last: MergeOperator = {
     return newest.length === 0 ? undefined : newest;
   },
 };
-export const operatorNames = ["append", "last"];
+export const operatorNames: readonly string[] = ["append", "last"];
 export const operators: ReadonlyMap<string, MergeOperator> = new Map([
   ["append", append],
   ["last", last],
@@ -382,7 +382,12 @@ export async function storeSources(
       await store.put(ObjectPaths.sst(id), concatBytes(chunks));
       ssts.push(info);
     }
-    stored.push({ ssts, seq });
+    // A load that has moved into a run says its seq with each SST.
+    const isRun = seq % 2 === 1;
+    stored.push({
+      ssts: isRun ? ssts.map((info) => ({ ...info, seq })) : ssts,
+      seq: isRun ? 0 : seq,
+    });
   }
   return stored;
 }

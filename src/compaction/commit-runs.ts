@@ -69,8 +69,10 @@ export class CommitRuns {
     for (const { job, ranges } of done) {
       const change =
         job.id <= manifest.compactorFloor ? undefined : this.#build(manifest, job, ranges);
-      if (change === undefined) given.add(job.id);
-      else ready.push(change);
+      if (change !== undefined) ready.push(change);
+      else if (this.#wasCommitted(manifest, job.id))
+        this.#count(this.#ready.get(job.id)!, committed);
+      else given.add(job.id);
     }
     this.#ready = new Map(ready.map((change) => [change.id, change]));
     for (const { built } of ready) await this.#storeLists(built, signal);
@@ -79,14 +81,8 @@ export class CommitRuns {
       floor,
       signal,
     );
-    ready.forEach(({ id, built }, i) => {
-      if (stale.has(i)) return;
-      committed.add(id);
-      const { totals } = this.#options;
-      totals.committedJobs++;
-      totals.inputBytes += built.inputBytes;
-      totals.outputBytes += built.outputBytes;
-      totals.movedSsts += built.movedSsts;
+    ready.forEach((change, i) => {
+      if (!stale.has(i)) this.#count(change, committed);
     });
     this.#ready.clear();
     // Alone, and on the manifest that it was built for: it will never apply.
@@ -108,6 +104,21 @@ export class CommitRuns {
     if (built === undefined) return;
     await this.#storeLists(built, signal);
     await this.#apply([built], floor, signal);
+  }
+
+  /** A commit whose outcome was not known, and that was found since. */
+  #wasCommitted({ runs }: Manifest, id: Ulid): boolean {
+    const runsTo = this.#ready.get(id)?.built.change.runsTo ?? [];
+    return runsTo.length > 0 && runsTo.every((made) => runs.some((run) => run.id === made.id));
+  }
+
+  #count({ id, built }: Ready, committed: Set<Ulid>): void {
+    const { totals } = this.#options;
+    committed.add(id);
+    totals.committedJobs++;
+    totals.inputBytes += built.inputBytes;
+    totals.outputBytes += built.outputBytes;
+    totals.movedSsts += built.movedSsts;
   }
 
   #build(manifest: Manifest, job: CompactionJob, ranges: readonly JobRange[]): Ready | undefined {

@@ -9,7 +9,12 @@ import { assert } from "../common/assert.js";
 import { type Bytes, compareBytes } from "../common/bytes.js";
 import type { Ulid, UlidFactory } from "../common/ids.js";
 import type { CompactionInputs } from "../format/compactions.js";
-import type { Manifest, SortedRun, SstInfo } from "../format/manifest.js";
+import {
+  type Manifest,
+  runSstsInManifestMax,
+  type SortedRun,
+  type SstInfo,
+} from "../format/manifest.js";
 import type { RunChange } from "../manifest/compaction-transitions.js";
 import { areInOrder } from "../manifest/run-order.js";
 import { buildSortedRun } from "../manifest/sorted-run.js";
@@ -31,12 +36,12 @@ export interface ChangeOptions {
   readonly manifest: Manifest;
   readonly inputs: CompactionInputs;
   readonly outputs: readonly SstInfo[];
-  /** Of the run of the outputs. */
+  /** Of the run of the outputs, where its list stands in the manifest. */
   readonly id: Ulid;
   readonly level: number;
   readonly retainSeq: number;
   readonly rewrites: boolean;
-  /** For what stays of runs. */
+  /** For other runs. */
   readonly ids: Pick<UlidFactory, "next">;
   /** Runs that other jobs take: they stay as they are. */
   readonly busyRuns?: ReadonlySet<Ulid> | undefined;
@@ -50,8 +55,11 @@ export function buildRunChange(options: ChangeOptions): BuiltChange | undefined 
   const { entries, runs } = taken;
   const place = placeOf(taken, outputs, level);
   if (place === undefined) return undefined;
-  const build = (id: Ulid, ofLevel: number, ssts: readonly SstInfo[]): void => {
+  const build = (known: Ulid | undefined, ofLevel: number, ssts: readonly SstInfo[]): void => {
     checkOrder(ssts);
+    // A list is put under an id of its own each time it is made: an older attempt may still be on its way, with another one.
+    const id =
+      known !== undefined && ssts.length <= runSstsInManifestMax ? known : options.ids.next();
     built.push(buildSortedRun(manifest.databaseId, { id, level: ofLevel }, ssts));
   };
   const built: ReturnType<typeof buildSortedRun>[] = [];
@@ -64,7 +72,7 @@ export function buildRunChange(options: ChangeOptions): BuiltChange | undefined 
     if (i === place.index) buildOutputs(joins ? rest : []);
     if (joins || rest.length === 0) return;
     if (ssts.length === 0) built.push({ run, list: undefined });
-    else build(options.ids.next(), run.level, rest);
+    else build(undefined, run.level, rest);
   });
   let beneath: SortedRun | undefined;
   if (place.index === runs.length) {

@@ -70,6 +70,9 @@ test("a state whose outcome is not known is settled before a manifest raises the
   const { compactorFloor, rewrittenNumber, runs } = await world.manifest();
   expect([runs.length, rewrittenNumber > 0]).toEqual([0, true]);
   expect(jobs[0]!.id > compactorFloor).toBe(true);
+  // None had to be given up for being below it.
+  const planned = (await world.states()).flatMap((state) => state.jobs.map(({ id }) => id));
+  expect(new Set(planned).size).toBe(2);
   await world.clock.advance(20_000);
   await world.until(one.role.runOnce());
   expect((await world.manifest()).runs.length).toBe(1);
@@ -279,4 +282,22 @@ test("jobs that ask a filter are left by workers that have none", async () => {
   await world.until(planner.role.runOnce());
   const manifest = await world.manifest();
   expect(manifest.rewrittenNumber).toBe(manifest.number);
+});
+
+test("a commit whose reply was lost counts once, when it is found", async () => {
+  const world = await World.open();
+  const one = new Process(world);
+  await world.flush(2);
+  let commits = 0;
+  one.faulty.intercept = ({ operation, key: name }) => {
+    const isManifest = operation === "create" && name.startsWith("manifest/");
+    // The first is the claim.
+    return isManifest && ++commits === 2 ? { kind: "after" } : undefined;
+  };
+  await expect(world.until(one.role.runOnce())).rejects.toMatchObject({ kind: "unknown" });
+  expect(one.role.stats.jobsDone).toBe(0);
+  expect(await world.until(one.role.runOnce())).toBe(1);
+  expect((await world.state())!.jobs).toEqual([]);
+  expect(one.runner.tasks.length).toBe(1);
+  expect(await world.rows()).toBe(2);
 });

@@ -197,7 +197,11 @@ test.each<[string, Partial<Manifest>]>([
   ["a list in two places", { runs: [{ ...base.runs[0]!, listBytes: 9, sstCount: 40 }] }],
   ["a seq that L0 never had", { runs: [runOf(50, sstOf(51, 10, 10))] }],
   ["levels that descend", { runs: [level(base.runs[0]!, 2), level(base.runs[1]!, 1)] }],
-  ["a new SST below both floors", { runs: [runOf(50, sstOf(5, 1, 1))] }],
+  ["a new SST of L0 below both floors", { l0: [entryOf(5, 4, 5)] }],
+  [
+    "a new list of a run below both floors",
+    { runs: [{ ...runOf(5, sstOf(51, 1, 1)), ssts: [], listBytes: 9, sstCount: 40 }] },
+  ],
 ])("the check before a commit refuses %s", (_, over) => {
   const floors = { writerFloor: ulid(6), compactorFloor: ulid(9) };
   const before = { ...base, ...floors };
@@ -206,6 +210,14 @@ test.each<[string, Partial<Manifest>]>([
   expect(() => checkStep(before, { ...next, ...over })).toThrow(
     expect.objectContaining({ kind: "internal" }),
   );
+});
+
+test("an SST that moves out of a list that is not here is not taken for a new one", () => {
+  const long = { ...runOf(30, sstOf(31, 1, 1)), ssts: [], listBytes: 9, sstCount: 40 };
+  const floors = { writerFloor: ulid(60), compactorFloor: ulid(60) };
+  const before = { ...base, ...floors, runs: [long] };
+  const next = { ...before, number: 6, runs: [runOf(61, sstOf(7, 1, 1))] };
+  expect(() => checkStep(before, next)).not.toThrow();
 });
 
 test("SSTs that touch are apart, and spans that say more than there is are no overlap", () => {

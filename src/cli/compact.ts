@@ -61,10 +61,11 @@ async function compact(context: Context, url: string, options: CompactArguments)
     else await compactor.run({ signal });
   } finally {
     await compactor.close();
-    // What was done is told, also when it was interrupted.
-    await context.out
-      .write(options.json ? `${JSON.stringify(compactor.stats())}\n` : report(compactor.stats()))
-      .catch(() => undefined);
+    const stats = compactor.stats();
+    const text = options.json ? `${JSON.stringify(stats)}\n` : report(stats);
+    // The output is closed to whoever interrupts, and they want to know what was done all the same.
+    if (signal.aborted) context.err.write(text);
+    else await context.out.write(text);
   }
   const { failures } = compactor.stats();
   if (failures.length > 0) {

@@ -56,8 +56,8 @@ export interface CompactOptions {
 }
 
 export const deleteOptionNames = ["durable", "signal"] as const;
-export const writeOptionNames = [...deleteOptionNames, ...lifetimeNames] as const;
-export const mergeOptionNames = [...writeOptionNames, "operator"] as const;
+export const writeOptionNames: readonly string[] = [...deleteOptionNames, ...lifetimeNames];
+export const mergeOptionNames: readonly string[] = [...writeOptionNames, "operator"];
 const defaultWrite: WriteRequest = { durable: true, signal: undefined, lifetime: 0 };
 
 export function toWriteRequest(

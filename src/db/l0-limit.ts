@@ -19,6 +19,8 @@ export interface L0LimitOptions {
   isLifted: () => boolean;
   /** Looks for a newer manifest. */
   refresh: () => Promise<Manifest>;
+  /** A table is held back: whoever makes room should. Called now and then for as long as it is. */
+  onHeld: () => void;
   /** There may be room: `mayDispatch` answers anew. */
   onNews: () => void;
   /** The handle is of no more use, such as after a fence. */
@@ -67,8 +69,9 @@ export class L0Limit {
   }
 
   async #lookForNews(): Promise<void> {
-    const { state, clock, refresh, onNews, signal } = this.#options;
+    const { state, clock, refresh, onHeld, onNews, signal } = this.#options;
     while (!signal.aborted && this.#isHolding) {
+      onHeld();
       await clock.sleep(pollMs, signal);
       if (!this.#isHolding) break;
       try {

@@ -18,6 +18,11 @@ export class RetiredAges {
     this.#graceMs = graceMs;
   }
 
+  /** @internal For tests. */
+  get markCount(): number {
+    return this.#marks.length;
+  }
+
   /** To be called with each manifest that becomes known. */
   saw({ number, createdAt }: Manifest): void {
     const last = this.#marks.at(-1);

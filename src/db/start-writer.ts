@@ -117,6 +117,8 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
     ...{ state, clock, max: settings.l0HardMax, signal: abort.signal },
     isLifted: () => maintenance.mayExceedL0,
     refresh: () => stored.refresh({ epoch, signal: abort.signal }),
+    // No commit brings anything to L0 any more, so this is the only call.
+    onHeld: () => maintenance.consider(),
     onNews: () => flusher.poke(),
     onFailed: (error) => writer.fail(error),
   });

@@ -213,9 +213,16 @@ test("a compactor beside it compacts in its place, and the writer writes on and 
   const place = newPlace();
   const db = await openDb(place, { background: false });
   await flushes(db, 4);
-  const compactor = await Compactor.open(newPlace(place.inner).at, { compactionThreads: 0 });
+  const beside = newPlace(place.inner);
+  const compactor = await Compactor.open(beside.at, { compactionThreads: 0 });
   opened.push(compactor);
   expect(await compactor.runOnce()).toBe(1);
+  beside.counting.reset();
+  expect(await compactor.runOnce()).toBe(0);
+  expect(requestsOf(beside.counting)).toEqual([
+    "get manifest/8.manifest",
+    "get compactions/3.compactions",
+  ]);
   expect(compactor.stats()).toMatchObject({ l0Count: 0, runCount: 1, jobsDone: 1, failures: [] });
   await flushes(db, 1, 4);
   expect(db.stats()).toMatchObject({ l0Count: 1, runCount: 1 });
@@ -272,6 +279,20 @@ test("damaged input fails the job with the name of the object; nobody is held ba
   expect(db.stats()).toMatchObject({ runCount: 0, compaction: { jobsFailed: 1 } });
   expect(db.stats().l0Count).toBeGreaterThan(6);
   await db.put("a", "1");
+});
+
+test("a handle that finds L0 full compacts it before the first write is through", async () => {
+  for (const wal of [true, false]) {
+    const place = newPlace();
+    const first = await openDb(place, { background: false, wal });
+    await flushes(first, 20);
+    await first.close();
+    const db = await openDb(place, { l0HardMax: 16 });
+    await db.put("a", "1");
+    await db.flush({ to: "l0" });
+    expect(db.stats().l0Count).toBeLessThan(16);
+    expect(db.stats().runCount).toBeGreaterThan(0);
+  }
 });
 
 test("a filter drops and changes what is merged, not while a snapshot is open", async () => {

@@ -1,6 +1,6 @@
 /**
- * `CrossingTask`: a job on its way into a thread. A job of a large database has tens of thousands of SSTs, whose structured clone holds up the
- * event loop: they cross some at a time, apart from the rest. What comes back is what is new.
+ * A job on its way into a thread, and what comes back of it. A job of a large database has tens of thousands of SSTs, whose structured clone holds up the
+ * event loop: they cross some at a time, apart from the rest. Back comes only what is new.
  */
 import { type Bytes, copyBytes, equalBytes } from "../common/bytes.js";
 import type { JobRange } from "../format/compactions.js";

@@ -1,7 +1,12 @@
 /** A store that is used through a message port keeps the contract, hands bytes over, and brings aborts and errors across. */
 import { afterEach, describe, expect, test } from "vitest";
 import { copyBytes } from "../../../src/common/bytes.js";
-import { CorruptionError, MergeError, StoreError } from "../../../src/common/errors.js";
+import {
+  CorruptionError,
+  MergeError,
+  MissingObjectError,
+  StoreError,
+} from "../../../src/common/errors.js";
 import { CompactionFilterError } from "../../../src/compaction/compaction-filter.js";
 import { packError, unpackError } from "../../../src/compaction/crossing-errors.js";
 import { pieceBytesMax, piecesAhead } from "../../../src/compaction/store-messages.js";
@@ -320,6 +325,10 @@ describe("errors", () => {
     expect(crossed).toMatchObject({ kind: "corruption", object: "sst/1", offset: 42 });
     expect(crossed.message).toBe(corruption.message);
     expect(crossed.stack).toBe(corruption.stack);
+
+    const missing = unpackError(structuredClone(packError(new MissingObjectError("sst/2"))));
+    expect(missing).toBeInstanceOf(MissingObjectError);
+    expect(missing).toMatchObject({ name: "CorruptionError", object: "sst/2" });
 
     const merge = new MergeError("It threw.", { key: new Uint8Array([7]), operator: "sum" });
     const other = unpackError(structuredClone(packError(merge)));

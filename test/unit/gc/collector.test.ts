@@ -4,7 +4,9 @@ import { Collector } from "../../../src/gc/collector.js";
 import { retiredIdsInManifestMax } from "../../../src/manifest/move-long-retired.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { CountingObjectStore, FaultyObjectStore } from "../../../src/testing/index.js";
+import { changeCheckpoint, checkpoint, retireMany } from "./interventions.js";
 import { collecting, optionsFor, retentionMs, turns } from "./paused-actors.js";
+import { expectReachable } from "./reachable.js";
 import { GcWorld, minute } from "./world.js";
 
 const hour = 60 * minute;
@@ -35,7 +37,7 @@ test("what is retired is deleted and taken off, and fences and what is named sta
     ...{ dryRun: false, checkpointsDropped: 0, isDone: true, kept: { young: 0, named: 0 } },
     deleted: { ssts: 3, runs: 0, lists: 0, wal: 6, manifests: 0 },
   });
-  await world.check();
+  await expectReachable(world);
   expect((await world.refresh()).retired).toEqual([]);
   expect((await world.names("sst/")).length).toBe(1);
   expect(await world.names("wal/")).toEqual([...world.fences]);
@@ -109,7 +111,7 @@ test("of what was retired at several times exactly the old part goes", async () 
 test("a checkpoint holds back what it names until it has expired and a commit has dropped it", async () => {
   const world = await GcWorld.create();
   await world.flush();
-  await world.checkpoint(hour);
+  await checkpoint(world, hour);
   await world.compactAll();
   const { collector } = newCollector(world);
   const early = await collector.runOnce({ graceMs: 0 });
@@ -123,25 +125,25 @@ test("a checkpoint holds back what it names until it has expired and a commit ha
 test("a checkpoint that is refreshed while the collector judges it stays, with all that it names", async () => {
   const world = await GcWorld.create();
   await world.flush();
-  await world.checkpoint(hour);
+  await checkpoint(world, hour);
   await world.compactAll();
   world.clock.ms += hour;
   const actor = collecting(world, 0);
   // Up to the commit that drops it.
   while (actor.counting.counts.create < 2) await actor.step();
-  await world.changeCheckpoint((one, next) => ({ ...one, refreshedNumber: next }));
+  await changeCheckpoint(world, (one, next) => ({ ...one, refreshedNumber: next }));
   await actor.finish();
   expect((await world.refresh()).checkpoints).toHaveLength(1);
-  await world.check();
+  await expectReachable(world);
 });
 
 test("old manifests go once they are older than the retention, but those that checkpoints need", async () => {
   const world = await GcWorld.create();
-  await world.checkpoint(0);
-  await world.checkpoint(100 * day);
+  await checkpoint(world, 0);
+  await checkpoint(world, 100 * day);
   const [pinned, refreshed] = world.manifest.checkpoints.map((one) => one.manifestNumber);
   for (let i = 0; i < 5; i++) await world.flush();
-  await world.changeCheckpoint((one, next) => ({ ...one, refreshedNumber: next }));
+  await changeCheckpoint(world, (one, next) => ({ ...one, refreshedNumber: next }));
   const needed = world.manifest.checkpoints.flatMap((one) => [
     one.manifestNumber,
     one.refreshedNumber,
@@ -158,7 +160,7 @@ test("old manifests go once they are older than the retention, but those that ch
     [...new Set([...needed, lastOld + 1, lastOld + 2])].sort((a, b) => a - b),
   );
   expect([pinned, refreshed]).toEqual([3, 4]);
-  await world.check();
+  await expectReachable(world);
   // The checkpoint of 100 days expires, and what it needed goes with it.
   world.clock.ms += 100 * day;
   await world.flush();
@@ -183,7 +185,7 @@ test("a retention of less than a day counts as a day", async () => {
 
 test("a dry run says what a run then does, and changes nothing", async () => {
   const world = await compacted();
-  await world.checkpoint(minute);
+  await checkpoint(world, minute);
   await world.flush();
   await world.compactAll();
   world.clock.ms += retentionMs;
@@ -233,7 +235,7 @@ test("restarted at every request, whatever became of it, it ends with nothing le
   for (const kind of ["before", "after", "late", "crash"] as const) {
     for (let at = 0; ; at++) {
       const world = await compacted(at);
-      await world.checkpoint(minute);
+      await checkpoint(world, minute);
       world.clock.ms += 2 * minute;
       const faulty = new FaultyObjectStore(world.store, {
         intercept: ({ index }) => (index === at ? { kind } : undefined),
@@ -242,11 +244,11 @@ test("restarted at every request, whatever became of it, it ends with nothing le
       const first = new Collector(options).runOnce({ graceMs: minute }).catch(() => undefined);
       if (kind === "crash") await Promise.race([first, turns(200)]);
       else await first;
-      await world.check();
+      await expectReachable(world);
       const isOver = options.store instanceof CountingObjectStore && options.store.total <= at;
       await newCollector(world).collector.runOnce({ graceMs: minute });
       await faulty.releaseLate();
-      await world.check();
+      await expectReachable(world);
       await newCollector(world).collector.runOnce({ graceMs: minute });
       expect((await world.refresh()).retired).toEqual([]);
       expect((await world.names("sst/")).length).toBe(1);
@@ -274,7 +276,7 @@ test("a missing list of a run that a checkpoint names is damage, and nothing is 
   const world = await compacted();
   await world.flush();
   await world.compactAll({ isLong: true });
-  await world.checkpoint(0);
+  await checkpoint(world, 0);
   const run = world.manifest.runs[0]!.id;
   await world.flush();
   await world.compactAll();
@@ -290,17 +292,17 @@ test("a missing list of a run that a checkpoint names is damage, and nothing is 
 test("a long retired list moves into an object, is collected from there, and goes with it", async () => {
   const world = await GcWorld.create();
   await world.flush();
-  await world.checkpoint(0);
+  await checkpoint(world, 0);
   const named = world.manifest.l0[0]!.ssts[0]!.id;
   await world.compactAll();
-  await world.retireMany(retiredIdsInManifestMax);
+  await retireMany(world, retiredIdsInManifestMax);
   const { collector } = newCollector(world);
   // Too young to go: it moves.
   const young = await collector.runOnce({ graceMs: hour });
   expect(young.kept).toEqual({ young: retiredIdsInManifestMax + 1, named: 0 });
   expect((await world.refresh()).retired.filter(({ ids }) => ids.length > 0)).toHaveLength(1);
   expect((await world.names("retired/")).length).toBe(1);
-  await world.check();
+  await expectReachable(world);
   // One of them is named by a checkpoint: it comes back into the manifest.
   world.clock.ms += hour;
   const old = await collector.runOnce({ graceMs: hour });
@@ -308,8 +310,8 @@ test("a long retired list moves into an object, is collected from there, and goe
   expect(old.kept).toEqual({ young: 0, named: 1 });
   expect(await world.names("retired/")).toEqual([]);
   expect((await world.refresh()).retired.flatMap(({ ids }) => ids)).toEqual([named]);
-  await world.check();
-  await world.changeCheckpoint(() => undefined);
+  await expectReachable(world);
+  await changeCheckpoint(world, () => undefined);
   expect((await collector.runOnce({ graceMs: hour })).deleted).toMatchObject({ ssts: 1, lists: 0 });
   expect(await world.store.head(ObjectPaths.sst(named))).toBeUndefined();
 });

@@ -7,7 +7,9 @@ import { expect, test } from "vitest";
 import { CorruptionError } from "../../../src/common/errors.js";
 import { Collector } from "../../../src/gc/collector.js";
 import { Sweep } from "../../../src/gc/sweep.js";
+import { changeCheckpoint, checkpoint, restore } from "./interventions.js";
 import { collecting, optionsFor, type PausedActor, sweeping } from "./paused-actors.js";
+import { expectNoOrphans, expectReachable } from "./reachable.js";
 import { GcWorld, minute } from "./world.js";
 
 interface Run {
@@ -35,13 +37,13 @@ const steps: Record<string, [weight: number, step: Step]> = {
   giveUpJob: [1, ({ world }) => world.giveUpJob()],
   uploadList: [1, ({ world }) => world.uploadList()],
   nameList: [1, ({ world }) => world.nameList()],
-  checkpoint: [2, ({ world }) => world.checkpoint([0, minute, 5 * minute][world.pick(3)]!)],
+  checkpoint: [2, ({ world }) => checkpoint(world, [0, minute, 5 * minute][world.pick(3)]!)],
   refreshCheckpoint: [
     1,
-    ({ world }) => world.changeCheckpoint((one, next) => ({ ...one, refreshedNumber: next })),
+    ({ world }) => changeCheckpoint(world, (one, next) => ({ ...one, refreshedNumber: next })),
   ],
-  dropCheckpoint: [1, ({ world }) => world.changeCheckpoint(() => undefined)],
-  restore: [1, ({ world }) => world.restore()],
+  dropCheckpoint: [1, ({ world }) => changeCheckpoint(world, () => undefined)],
+  restore: [1, ({ world }) => restore(world)],
   time: [
     2,
     ({ world }) => {
@@ -104,7 +106,7 @@ test("nothing that can be reached is ever deleted", { timeout: 300_000 }, async 
       const run: Run = { world, actors: [], over: [] };
       for (const name of names) {
         await steps[name]![1](run);
-        await world.check();
+        await expectReachable(world);
       }
       for (const actor of run.actors) await actor.finish();
       for (const actor of [...run.actors, ...run.over]) {
@@ -113,7 +115,7 @@ test("nothing that can be reached is ever deleted", { timeout: 300_000 }, async 
         expect(actor.error).not.toBeInstanceOf(CorruptionError);
         if (actor.error !== undefined) expect(String(actor.error)).toContain("planned fault");
       }
-      await world.check();
+      await expectReachable(world);
       collected += await quiet(world);
     }),
     { numRuns: Number(process.env["GC_RUNS"] ?? 25) },
@@ -134,8 +136,8 @@ async function quiet(world: GcWorld): Promise<number> {
   await collector.runOnce({ graceMs: 0 });
   await new Sweep(optionsFor(world, world.store)).runOnce();
   await world.refresh();
-  await world.check();
-  await world.expectNoOrphans();
+  await expectReachable(world);
+  await expectNoOrphans(world);
   const predicted = await new Sweep(optionsFor(world, world.store)).runOnce({ dryRun: true });
   expect(Object.values(predicted.deleted).every((count) => count === 0)).toBe(true);
   return before - (await world.names()).length;

@@ -1,11 +1,11 @@
 /** Collectors and sweeps over a store of their own each, which stop before every request until a test lets them go on. */
 import { deferred } from "../../../src/common/deferred.js";
-import { Collector } from "../../../src/gc/collector.js";
+import { Collector, type CollectorOptions } from "../../../src/gc/collector.js";
 import { Sweep } from "../../../src/gc/sweep.js";
 import { CountingObjectStore, FaultyObjectStore } from "../../../src/testing/index.js";
 import { type GcWorld, minute } from "./world.js";
 
-export const retentionMs = 30 * 24 * 60 * minute;
+export const retentionMs: number = 30 * 24 * 60 * minute;
 
 export class PausedActor {
   readonly faulty: FaultyObjectStore;
@@ -58,7 +58,10 @@ export async function turns(count = 12): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-export function optionsFor(world: GcWorld, store: CountingObjectStore | GcWorld["store"]) {
+export function optionsFor(
+  world: GcWorld,
+  store: CountingObjectStore | GcWorld["store"],
+): CollectorOptions {
   return { store, clock: world.clock, random: world.random, retentionMs };
 }
 

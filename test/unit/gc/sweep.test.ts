@@ -11,7 +11,9 @@ import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { CountingObjectStore, FaultyObjectStore } from "../../../src/testing/index.js";
 import { databaseId } from "../manifest/manifests.js";
 import { buildSst, plainRow } from "../sst/row-model.js";
+import { checkpoint, forgetCompactorFloor } from "./interventions.js";
 import { optionsFor, turns } from "./paused-actors.js";
+import { expectReachable } from "./reachable.js";
 import { GcWorld, minute } from "./world.js";
 
 const hour = 60 * minute;
@@ -62,7 +64,7 @@ test("orphans of every kind below both floors go, and are counted with their byt
   expect(result.deleted.bytes).toBeGreaterThan(size);
   expect(result).toMatchObject({ foreignCount: 0, isDone: true });
   expect(await world.names()).toEqual(before);
-  await world.check();
+  await expectReachable(world);
 });
 
 test("what is above the lower floor stays: a load and a job may be about to name it", async () => {
@@ -79,7 +81,7 @@ test("what is above the lower floor stays: a load and a job may be about to name
   expect(lowerFloor(world.manifest) < job.id).toBe(true);
   const result = await sweepOf(world).runOnce();
   expect(result.deleted).toMatchObject({ ssts: 0, runs: 0 });
-  await world.check();
+  await expectReachable(world);
   // Given up, and the floors go on: now they are orphans.
   world.giveUpLoad();
   world.giveUpJob();
@@ -89,7 +91,7 @@ test("what is above the lower floor stays: a load and a job may be about to name
   const { deleted } = await sweepOf(world).runOnce();
   expect(deleted.ssts).toBeGreaterThanOrEqual(2);
   expect(await world.store.head(load)).toBeUndefined();
-  await world.check();
+  await expectReachable(world);
 });
 
 test("a load that begins and ends between the manifest that is read and the listing is safe", async () => {
@@ -110,14 +112,14 @@ test("a load that begins and ends between the manifest that is read and the list
   await world.flush();
   gate.resolve();
   await sweeping;
-  await world.check();
+  await expectReachable(world);
 });
 
 test("without a floor of the compactor nothing with an id is listed", async () => {
   const world = await busy();
   await world.store.put("sst/notes.txt", new Uint8Array(1));
   const counting = new CountingObjectStore(world.store);
-  await world.forgetCompactorFloor();
+  await forgetCompactorFloor(world);
   await new Sweep(optionsFor(world, counting)).runOnce();
   const listed = counting.requests.filter(({ operation }) => operation === "list");
   expect(listed.map(({ key }) => key)).toEqual(["manifest/", "wal/", "compactions/", "probe/"]);
@@ -142,7 +144,7 @@ test("void and late WAL objects go; fences, retired ones, live ones and later lo
   expect(await world.names("wal/")).toEqual(
     [...before, ObjectPaths.wal(1, 2), ObjectPaths.wal(world.epoch + 1, 1)].sort(),
   );
-  await world.check();
+  await expectReachable(world);
 });
 
 test("what is on the retired list is the collector's", async () => {
@@ -156,7 +158,7 @@ test("what is on the retired list is the collector's", async () => {
 
 test("strays and left manifests below the first number go, and what checkpoints need stays", async () => {
   const world = await busy();
-  await world.checkpoint(0);
+  await checkpoint(world, 0);
   const pinned = world.manifest.checkpoints[0]!.manifestNumber;
   world.clock.ms += 31 * day;
   await world.flush();
@@ -168,7 +170,7 @@ test("strays and left manifests below the first number go, and what checkpoints 
   const { deleted } = await sweepOf(world).runOnce();
   expect(deleted).toMatchObject({ manifests: 1 });
   expect(await world.manifestNumbers()).toEqual(before.filter((number) => number !== 2));
-  await world.check();
+  await expectReachable(world);
 });
 
 test("states of compactions go when they are a day old, but the newest, and none above one that is kept", async () => {

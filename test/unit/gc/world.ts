@@ -2,14 +2,11 @@
  * A database whose writer and compactor are transitions, applied one after another by whoever holds the test: what they name, hold back and
  * give up is as in DESIGN 2.3 to 2.5. Collectors and sweeps are real, and may be paused at every request meanwhile.
  */
-import { expect } from "vitest";
-import type { Clock, Timer } from "../../../src/common/clock.js";
+import type { Clock } from "../../../src/common/clock.js";
 import { type Ulid, UlidFactory, ulidBefore } from "../../../src/common/ids.js";
 import { type Random, seededRandom } from "../../../src/common/random.js";
 import {
-  type Checkpoint,
   type Manifest,
-  RetiredKind,
   type RetiredObjects,
   runSstsInManifestMax,
   type SortedRun,
@@ -17,73 +14,33 @@ import {
 } from "../../../src/format/manifest.js";
 import { encodeManifest } from "../../../src/format/manifest-codec.js";
 import { encodeRetiredList } from "../../../src/format/retired-list-codec.js";
-import { decodeRunList, encodeRunList } from "../../../src/format/run-list.js";
+import { encodeRunList } from "../../../src/format/run-list.js";
 import { encodeWalFence } from "../../../src/format/wal-object.js";
 import {
   applyCompaction,
   claimCompactor,
   StaleInputsError,
 } from "../../../src/manifest/compaction-transitions.js";
-import { lowerFloor, moveRetiredToList } from "../../../src/manifest/gc-transitions.js";
+import { moveRetiredToList } from "../../../src/manifest/gc-transitions.js";
 import { checkManifest } from "../../../src/manifest/invariants.js";
 import { ManifestStore } from "../../../src/manifest/manifest-store.js";
 import { isListable } from "../../../src/manifest/move-long-retired.js";
 import {
-  addCheckpoint,
   claimWriter,
   closeWriter,
-  comparePositions,
-  firstWalId,
   retireBatch,
   type Transition,
 } from "../../../src/manifest/transitions.js";
-import {
-  ObjectPaths,
-  parseManifestPath,
-  parseRetiredListPath,
-  parseRunPath,
-  parseSstPath,
-  parseWalPath,
-} from "../../../src/object-store/paths.js";
+import { ObjectPaths, parseManifestPath } from "../../../src/object-store/paths.js";
 import { MemoryObjectStore } from "../../../src/testing/index.js";
 import { databaseId, empty } from "../manifest/manifests.js";
 import { buildSst, plainRow } from "../sst/row-model.js";
 import { writeUint32Key } from "./keys.js";
+import { sstsOf } from "./reachable.js";
+import { ShiftedClock, StepClock } from "./step-clock.js";
 import { walGroup } from "./wal-objects.js";
 
 export const minute = 60_000;
-
-/** Time that a test moves; sleeps are over at once. */
-export class StepClock implements Clock {
-  ms = 0;
-  /** What the wall clock is off by. */
-  readonly #skewMs: number;
-
-  constructor(skewMs = 0) {
-    this.#skewMs = skewMs;
-  }
-
-  now(): number {
-    return Date.UTC(2026, 0, 1) + this.ms + this.#skewMs;
-  }
-
-  monotonic(): number {
-    return this.ms;
-  }
-
-  sleep(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  after(_ms: number, callback: () => void): Timer {
-    const timer = setImmediate(callback);
-    return { cancel: () => clearImmediate(timer) };
-  }
-
-  endOfTurn(callback: () => void): void {
-    setImmediate(callback);
-  }
-}
 
 interface Load {
   readonly sst: SstInfo;
@@ -102,38 +59,39 @@ interface Job {
 }
 
 export class GcWorld {
-  readonly clock = new StepClock();
-  readonly store = new MemoryObjectStore({ clock: this.clock });
+  readonly clock: StepClock = new StepClock();
+  readonly store: MemoryObjectStore = new MemoryObjectStore({ clock: this.clock });
   readonly random: Random;
-  readonly #writerIds: UlidFactory;
-  readonly #compactorIds: UlidFactory;
+  readonly writerIds: UlidFactory;
+  readonly compactorIds: UlidFactory;
   #current: Manifest = empty;
   #seq = 0;
   #key = 0;
   #epoch = 0;
-  #walId = 1;
+  /** The next object of its log. */
+  walId = 1;
   /** Objects of logs that were acknowledged and are not flushed, by path. */
-  readonly logEnds = new Map<number, number>();
+  readonly logEnds: Map<number, number> = new Map();
   loads: Load[] = [];
   jobs: Job[] = [];
   #lists: { id: Ulid; moved: readonly RetiredObjects[] }[] = [];
   /** Bodies of WAL objects, to be stored again late. */
   readonly #walBodies: { path: string; bytes: Uint8Array }[] = [];
-  readonly fences = new Set<string>();
+  readonly fences: Set<string> = new Set();
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
     // Both clocks are an hour off, in directions that change with the seed.
     const skew = (this.random.next() - 0.5) * 120 * minute;
-    this.#writerIds = new UlidFactory(new ShiftedClock(this.clock, skew), this.random);
-    this.#compactorIds = new UlidFactory(new ShiftedClock(this.clock, -skew), this.random);
+    this.writerIds = new UlidFactory(new ShiftedClock(this.clock, skew), this.random);
+    this.compactorIds = new UlidFactory(new ShiftedClock(this.clock, -skew), this.random);
   }
 
   static async create(seed = 1): Promise<GcWorld> {
     const world = new GcWorld(seed);
     await world.#claimWriter();
     await world.commit(claimCompactor());
-    world.#raise(world.#compactorIds);
+    world.#raise(world.compactorIds);
     return world;
   }
 
@@ -190,19 +148,19 @@ export class GcWorld {
   async #claimWriter(): Promise<void> {
     const manifest = await this.commit(claimWriter({ putsInFlight: 1 }));
     this.#epoch = manifest.writerEpoch;
-    this.#walId = 1;
-    this.#raise(this.#writerIds);
-    for (const { sst } of this.loads) this.#writerIds.raiseAbove(sst.id);
+    this.walId = 1;
+    this.#raise(this.writerIds);
+    for (const { sst } of this.loads) this.writerIds.raiseAbove(sst.id);
   }
 
   // The writer
 
   async writeWal(count = 1): Promise<void> {
     for (let i = 0; i < count; i++) {
-      const path = ObjectPaths.wal(this.#epoch, this.#walId);
+      const path = ObjectPaths.wal(this.#epoch, this.walId);
       const seq = ++this.#seq;
-      const bytes = walGroup({ epoch: this.#epoch, id: this.#walId, seq, random: this.random });
-      this.#walId++;
+      const bytes = walGroup({ epoch: this.#epoch, id: this.walId, seq, random: this.random });
+      this.walId++;
       await this.store.create(path, bytes);
       this.#walBodies.push({ path, bytes });
     }
@@ -219,13 +177,13 @@ export class GcWorld {
   /** The writer's floor: just below the least id that is neither named nor given up. */
   #writerFloor(): Ulid {
     const least = this.loads.map(({ sst }) => sst.id).sort()[0];
-    return least === undefined ? this.#writerIds.last : ulidBefore(least);
+    return least === undefined ? this.writerIds.last : ulidBefore(least);
   }
 
   /** What is in the log is in L0 then, recorded loads too. */
   async flush(): Promise<void> {
     const recorded = this.loads.filter((load) => load.isRecorded);
-    const flushed = await this.#newSst(this.#writerIds);
+    const flushed = await this.#newSst(this.writerIds);
     const entries = [...recorded.map(({ sst }) => sst), flushed].map((sst) => {
       const seq = ++this.#seq;
       return { ssts: [{ ...sst, minSeq: seq, maxSeq: seq }], seq: 0 };
@@ -234,14 +192,14 @@ export class GcWorld {
     await this.commit(
       retireBatch({
         ...{ epoch: this.#epoch, entries, lastL0Seq: this.#seq, lastSeq: this.#seq },
-        ...{ walStart: { epoch: this.#epoch, id: this.#walId }, snapshotSeq: 0 },
+        ...{ walStart: { epoch: this.#epoch, id: this.walId }, snapshotSeq: 0 },
         ...{ writerFloor: this.#writerFloor(), logEnds: new Map(this.logEnds) },
       }),
     );
   }
 
   async beginLoad(): Promise<void> {
-    this.loads.push({ sst: await this.#newSst(this.#writerIds), isRecorded: false });
+    this.loads.push({ sst: await this.#newSst(this.writerIds), isRecorded: false });
   }
 
   async recordLoad(): Promise<void> {
@@ -259,7 +217,7 @@ export class GcWorld {
   /** The writer dies, and another one closes its log. Loads without a record are lost; the others are replayed. */
   async reopen(): Promise<void> {
     const old = this.#epoch;
-    const end = this.#walId;
+    const end = this.walId;
     await this.#claimWriter();
     await this.#fence(old, end);
     this.logEnds.set(old, end);
@@ -278,7 +236,7 @@ export class GcWorld {
     await this.flush();
     await this.commit(
       closeWriter({
-        ...{ epoch: this.#epoch, walStart: { epoch: this.#epoch, id: this.#walId } },
+        ...{ epoch: this.#epoch, walStart: { epoch: this.#epoch, id: this.walId } },
         ...{ lastSeq: this.#seq, writerFloor: this.#writerFloor(), logEnds: new Map(this.logEnds) },
       }),
     );
@@ -309,13 +267,6 @@ export class GcWorld {
 
   // The compactor
 
-  /** As if no compactor had ever committed. */
-  async forgetCompactorFloor(): Promise<void> {
-    const { number } = this.manifest;
-    const next = { ...this.manifest, number: number + 1, compactorFloor: "" };
-    await this.store.put(ObjectPaths.manifest(number + 1), encodeManifest(next));
-  }
-
   /** Plans a job and uploads its outputs. Some inputs move as they are; the list of some runs is an object of its own. */
   async planJob(): Promise<void> {
     const { manifest } = this;
@@ -325,14 +276,14 @@ export class GcWorld {
     const from = l0.length > 0 ? 0 : this.pick(manifest.runs.length);
     const runs = manifest.runs.slice(from, from + this.pick(3));
     if (runs.some(({ id }) => busy.has(id)) || l0.length + runs.length === 0) return;
-    const id = this.#compactorIds.next();
+    const id = this.compactorIds.next();
     const inputs = l0.flatMap(({ ssts }) => ssts);
-    for (const run of runs) inputs.push(...(await this.#sstsOf(run)));
+    for (const run of runs) inputs.push(...(await sstsOf(this.store, run)));
     const moved = inputs.filter(() => this.pick(4) === 0);
-    const outputs = [...moved, await this.#newSst(this.#compactorIds)];
+    const outputs = [...moved, await this.#newSst(this.compactorIds)];
     const isLong = this.pick(4) === 0 || outputs.length > runSstsInManifestMax;
     while (isLong && outputs.length <= runSstsInManifestMax) {
-      outputs.push(await this.#newSst(this.#compactorIds));
+      outputs.push(await this.#newSst(this.compactorIds));
     }
     outputs.sort((a, b) => Buffer.compare(a.firstKey, b.firstKey));
     this.jobs.push({
@@ -344,7 +295,7 @@ export class GcWorld {
   }
 
   async #newRun(ssts: readonly SstInfo[], isLong: boolean): Promise<SortedRun> {
-    const id = this.#compactorIds.next();
+    const id = this.compactorIds.next();
     const { bytes, indexOffset } = encodeRunList(databaseId, id, ssts, 1);
     if (isLong) await this.store.put(ObjectPaths.run(id), bytes);
     return {
@@ -355,14 +306,6 @@ export class GcWorld {
     };
   }
 
-  async #sstsOf(run: SortedRun): Promise<readonly SstInfo[]> {
-    if (run.listBytes === 0) return run.ssts;
-    const path = ObjectPaths.run(run.id);
-    const object = await this.store.get(path);
-    expect(object, `${path} is there`).toBeDefined();
-    return decodeRunList(object!.bytes, path, databaseId, run);
-  }
-
   async commitJob(): Promise<void> {
     const job = this.jobs[this.pick(this.jobs.length)];
     if (job === undefined) return;
@@ -371,7 +314,7 @@ export class GcWorld {
     const inputs = new Set(job.inputs.map(({ id }) => id));
     const named = [...outputs].filter((id) => !inputs.has(id));
     const least = this.jobs.map(({ id }) => id).sort()[0];
-    const floor = least === undefined ? this.#compactorIds.last : ulidBefore(least);
+    const floor = least === undefined ? this.compactorIds.last : ulidBefore(least);
     const change = applyCompaction({
       ...{ l0: job.l0, runsFrom: job.runs, runsTo: [job.run], retainSeq: 0, rewrites: false },
       ...{
@@ -389,14 +332,14 @@ export class GcWorld {
   }
 
   /** One job with all there is, and nothing moved. */
-  async compactAll({ isLong = false } = {}): Promise<void> {
+  async compactAll({ isLong = false }: { isLong?: boolean } = {}): Promise<void> {
     const { manifest } = this;
     const inputs = manifest.l0.flatMap(({ ssts }) => ssts);
-    for (const run of manifest.runs) inputs.push(...(await this.#sstsOf(run)));
-    const id = this.#compactorIds.next();
-    const outputs = [await this.#newSst(this.#compactorIds)];
+    for (const run of manifest.runs) inputs.push(...(await sstsOf(this.store, run)));
+    const id = this.compactorIds.next();
+    const outputs = [await this.#newSst(this.compactorIds)];
     while (isLong && outputs.length <= runSstsInManifestMax) {
-      outputs.push(await this.#newSst(this.#compactorIds));
+      outputs.push(await this.#newSst(this.compactorIds));
     }
     this.jobs = [
       {
@@ -409,17 +352,6 @@ export class GcWorld {
     await this.commitJob();
   }
 
-  /** As if a compaction of so many SSTs had been committed. */
-  async retireMany(count: number): Promise<void> {
-    const ids = Array.from({ length: count }, () => this.#compactorIds.next());
-    for (const id of ids) await this.store.put(ObjectPaths.sst(id), new Uint8Array(1));
-    await this.commit((manifest) => {
-      const numbers = { manifestNumber: manifest.number + 1, epoch: 0, fromId: 0, toId: 0 };
-      const entry = { kind: RetiredKind.sst, ids, ...numbers };
-      return { ...manifest, retired: [...manifest.retired, entry] };
-    });
-  }
-
   giveUpJob(): void {
     this.jobs.splice(this.pick(this.jobs.length), 1);
   }
@@ -428,7 +360,7 @@ export class GcWorld {
   async uploadList(): Promise<void> {
     const moved = this.manifest.retired.filter(isListable);
     if (moved.length === 0) return;
-    const id = this.#compactorIds.next();
+    const id = this.compactorIds.next();
     const bytes = encodeRetiredList(databaseId, id, moved);
     await this.store.put(ObjectPaths.retiredList(id), bytes);
     this.#lists.push({ id, moved });
@@ -437,153 +369,6 @@ export class GcWorld {
   async nameList(): Promise<void> {
     const list = this.#lists.pop();
     if (list !== undefined) await this.commit(moveRetiredToList(list.id, list.moved));
-  }
-
-  // Checkpoints
-
-  async checkpoint(ttlMs: number): Promise<void> {
-    const id = this.#writerIds.next();
-    await this.commit((manifest) => {
-      const manifestNumber = manifest.number + 1;
-      const times = { createdAt: 0, ttlMs, refreshedNumber: manifestNumber };
-      return addCheckpoint({ id, name: "", manifestNumber, ...times })(manifest);
-    });
-  }
-
-  async changeCheckpoint(change: (checkpoint: Checkpoint, next: number) => Checkpoint | undefined) {
-    const at = this.pick(this.manifest.checkpoints.length);
-    const id = this.manifest.checkpoints[at]?.id;
-    await this.commit((manifest) => {
-      if (!manifest.checkpoints.some((one) => one.id === id)) return manifest;
-      const checkpoints = manifest.checkpoints.flatMap((one) => {
-        const changed = one.id === id ? change(one, manifest.number + 1) : one;
-        return changed === undefined ? [] : [changed];
-      });
-      return { ...manifest, checkpoints };
-    });
-  }
-
-  /** L0 and runs of a listed checkpoint, in the place of what is there. */
-  async restore(): Promise<void> {
-    const { checkpoints } = this.manifest;
-    const checkpoint = checkpoints[this.pick(checkpoints.length)];
-    if (checkpoint === undefined) return;
-    const manifests = new ManifestStore(this.store);
-    const old = (await manifests.get(checkpoint.manifestNumber))!.manifest;
-    const back = await this.#namedBy(old);
-    const gone = await this.#namedBy(this.manifest);
-    await this.commit((manifest) => {
-      if (!manifest.checkpoints.some(({ id }) => id === checkpoint.id)) return manifest;
-      const retire = (kind: RetiredKind, ids: readonly Ulid[]): RetiredObjects[] =>
-        ids.length === 0
-          ? []
-          : [{ kind, manifestNumber: manifest.number + 1, ids, epoch: 0, fromId: 0, toId: 0 }];
-      const isBack = (id: Ulid): boolean => back.ssts.has(id) || back.lists.has(id);
-      const left = manifest.retired.map((entry) =>
-        isListable(entry) ? { ...entry, ids: entry.ids.filter((id) => !isBack(id)) } : entry,
-      );
-      const retired = [
-        ...left.filter((entry) => !isListable(entry) || entry.ids.length > 0),
-        ...retire(
-          RetiredKind.sst,
-          [...gone.ssts].filter((id) => !isBack(id)),
-        ),
-        ...retire(
-          RetiredKind.run,
-          [...gone.lists].filter((id) => !isBack(id)),
-        ),
-      ];
-      return { ...manifest, l0: old.l0, runs: old.runs, retired };
-    });
-  }
-
-  async #namedBy(manifest: Manifest): Promise<{ ssts: Set<Ulid>; lists: Set<Ulid> }> {
-    const ssts = new Set(manifest.l0.flatMap((entry) => entry.ssts.map(({ id }) => id)));
-    const lists = new Set<Ulid>();
-    for (const run of manifest.runs) {
-      if (run.listBytes > 0) lists.add(run.id);
-      for (const { id } of await this.#sstsOf(run)) ssts.add(id);
-    }
-    return { ssts, lists };
-  }
-
-  // What must hold
-
-  /** Every object that someone may ask for is there. */
-  async check(): Promise<void> {
-    await this.refresh();
-    const manifests = new ManifestStore(this.store);
-    const { manifest } = this;
-    const states = [manifest];
-    for (const { manifestNumber, refreshedNumber } of manifest.checkpoints) {
-      const found = await manifests.get(manifestNumber);
-      expect(found, `manifest ${manifestNumber} of a checkpoint is there`).toBeDefined();
-      states.push(found!.manifest);
-      await this.#expectThere(
-        ObjectPaths.manifest(refreshedNumber),
-        "which a checkpoint's age needs",
-      );
-    }
-    for (const state of states) {
-      const { ssts, lists } = await this.#namedBy(state);
-      for (const id of ssts) await this.#expectThere(ObjectPaths.sst(id), `of ${state.number}`);
-      for (const id of lists) await this.#expectThere(ObjectPaths.run(id), `of ${state.number}`);
-    }
-    for (const { kind, ids } of manifest.retired) {
-      if (kind !== RetiredKind.list) continue;
-      for (const id of ids) await this.#expectThere(ObjectPaths.retiredList(id), "which is named");
-    }
-    for (const { epoch } of manifest.walChain) {
-      const end = epoch === this.#epoch ? this.#walId : this.logEnds.get(epoch)!;
-      for (let id = firstWalId(manifest, epoch); id < end; id++) {
-        await this.#expectThere(ObjectPaths.wal(epoch, id), "which replay needs");
-      }
-    }
-    for (const path of this.fences) await this.#expectThere(path, "a fence");
-    for (const { sst } of this.loads) {
-      await this.#expectThere(ObjectPaths.sst(sst.id), "of a load under way");
-    }
-    for (const job of this.jobs) {
-      // A restore may have taken its inputs; its outputs nobody has.
-      const inputs = new Set(job.inputs.map(({ id }) => id));
-      for (const { id } of job.outputs) {
-        if (!inputs.has(id)) await this.#expectThere(ObjectPaths.sst(id), "of a job under way");
-      }
-      if (job.run.listBytes > 0) await this.#expectThere(ObjectPaths.run(job.run.id), "of a job");
-    }
-  }
-
-  async #expectThere(path: string, why: string): Promise<void> {
-    expect(await this.store.head(path), `${path}, ${why}`).toBeDefined();
-  }
-
-  /** Once nothing is under way: what no manifest names is above the floors, or a fence. */
-  async expectNoOrphans(): Promise<void> {
-    const manifests = new ManifestStore(this.store);
-    const named = new Set<string>();
-    const { manifest } = this;
-    const numbers = manifest.checkpoints.map(({ manifestNumber }) => manifestNumber);
-    for (const number of [...numbers, manifest.number]) {
-      const state = (await manifests.get(number))!.manifest;
-      const { ssts, lists } = await this.#namedBy(state);
-      for (const id of ssts) named.add(ObjectPaths.sst(id));
-      for (const id of lists) named.add(ObjectPaths.run(id));
-    }
-    for (const { kind, ids } of manifest.retired) {
-      for (const id of ids) {
-        const isInList = kind === RetiredKind.list;
-        named.add(isInList ? ObjectPaths.retiredList(id) : ObjectPaths.sst(id));
-        named.add(ObjectPaths.run(id));
-      }
-    }
-    const floor = lowerFloor(manifest);
-    for (const path of await this.names()) {
-      const id = parseSstPath(path) ?? parseRunPath(path) ?? parseRetiredListPath(path);
-      if (id !== undefined && id <= floor) expect(named, path).toContain(path);
-      const position = parseWalPath(path);
-      if (position === undefined || this.fences.has(path)) continue;
-      expect(comparePositions(position, manifest.walStart), path).toBeGreaterThanOrEqual(0);
-    }
   }
 
   async manifestNumbers(): Promise<number[]> {
@@ -607,20 +392,5 @@ export class GcWorld {
       if (prefix !== "" || !/^(manifest|probe)\//.test(key)) names.push(key);
     }
     return names;
-  }
-}
-
-class ShiftedClock extends StepClock {
-  readonly #clock: StepClock;
-  readonly #shiftMs: number;
-
-  constructor(clock: StepClock, shiftMs: number) {
-    super();
-    this.#clock = clock;
-    this.#shiftMs = shiftMs;
-  }
-
-  override now(): number {
-    return this.#clock.now() + this.#shiftMs;
   }
 }

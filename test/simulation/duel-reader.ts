@@ -1,4 +1,5 @@
 /** A reader in a duel: everything that it sees is a prefix that only grows, however it looks. */
+import { decodeUtf8 } from "../../src/common/bytes.js";
 import { isMoraineError } from "../../src/common/errors.js";
 import { randomBelow } from "../../src/common/random.js";
 import { DbReader } from "../../src/db/db-reader.js";
@@ -45,7 +46,7 @@ export class DuelReader {
       const acknowledged = this.#oracle.durableMarkers();
       const reader = await this.#open();
       if (reader === undefined) continue;
-      await this.#look(reader, acknowledged);
+      await this.#firstLook(reader, acknowledged);
       const rounds = 2 + this.#below(5);
       for (let round = 0; round < rounds; round++) {
         await clock.sleep(this.#below(200));
@@ -77,7 +78,7 @@ export class DuelReader {
       await clock.sleep(this.#below(400));
       const acknowledged = this.#oracle.durableMarkers();
       this.#follower = await this.#open();
-      if (this.#follower !== undefined) await this.#look(this.#follower, acknowledged);
+      if (this.#follower !== undefined) await this.#firstLook(this.#follower, acknowledged);
     }
     if (this.#follower === undefined) return;
     this.#feeding =
@@ -121,6 +122,16 @@ export class DuelReader {
       if (!isAway(error)) throw error;
       return undefined;
     }
+  }
+
+  /**
+   * An open finds the newest manifest first and then follows the log. Without grace what it misses there may have been collected in between,
+   * and is in the next manifest: a first refresh brings it.
+   */
+  async #firstLook(reader: DbReader, acknowledged: readonly string[]): Promise<void> {
+    if (this.#maintainers === undefined) return this.#look(reader, acknowledged);
+    await this.#look(reader, []);
+    await this.#refresh(reader);
   }
 
   async #refresh(reader: DbReader): Promise<void> {
@@ -178,7 +189,9 @@ export class DuelReader {
   async #scan(reader: DbReader, isPinned = false): Promise<Content | undefined> {
     try {
       if (this.#below(2) === 0) return await scanContent(reader);
-      return await readContent(reader, this.#oracle.keys());
+      const keys = this.#oracle.keys();
+      if (this.#maintainers === undefined || isPinned) return await readContent(reader, keys);
+      return await readUnpinned(reader, keys);
     } catch (error) {
       const mayBeGone = this.#maintainers !== undefined && !isPinned;
       if (!isAway(error) && !(mayBeGone && isMoraineError(error, "gone"))) throw error;
@@ -189,6 +202,26 @@ export class DuelReader {
   #below(limit: number): number {
     return randomBelow(this.process.random, limit);
   }
+}
+
+/**
+ * A get whose objects are gone begins again at the newest seq, while a scan stays at its own: so they agree in a snapshot, and where
+ * nothing new has been seen meanwhile.
+ */
+async function readUnpinned(reader: DbReader, keys: readonly string[]): Promise<Content> {
+  const { seq } = reader;
+  await using snapshot = reader.snapshot();
+  const [content, values] = await Promise.all([
+    readContent(snapshot, keys),
+    reader.getMany([...keys]),
+  ]);
+  const got = new Map(keys.map((key, i) => [key, values[i]]));
+  for (const [key, value] of reader.seq === seq ? got : []) {
+    const given = value && decodeUtf8(value);
+    if (given === content.get(key)) continue;
+    throw new Error(`For "${key}" getMany gives another value than a snapshot of the same seq.`);
+  }
+  return content;
 }
 
 /** The store was away for a whole deadline. */

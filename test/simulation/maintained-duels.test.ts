@@ -40,7 +40,7 @@ if (replayed !== undefined) {
         expect(totals.deleted, "SSTs deleted").toBeGreaterThan(perGroup);
         expect(totals.snapshots, "looks at snapshots").toBeGreaterThan(perGroup);
       },
-      120_000,
+      600_000,
     );
   });
 

@@ -1,8 +1,6 @@
 /** Running one case of a simulation, so that a failure says which it was, how to run it again, and what happened last. */
 import type { World } from "./world.js";
 
-const lastEvents = 40;
-
 interface SimulationEnvironment {
   MORAINE_SIM_SEED?: string;
   MORAINE_SIM_RUNS?: string;
@@ -16,6 +14,9 @@ export const verbose: boolean = env.MORAINE_SIM_VERBOSE !== undefined;
 
 /** The case to replay, when one was asked for: `MORAINE_SIM_SEED`. */
 export const replayed: string | undefined = env.MORAINE_SIM_SEED;
+
+/** A run that is looked at again is told of from its beginning. */
+const lastEvents = replayed === undefined ? 40 : 60_000;
 
 /** How many duels to run: `MORAINE_SIM_RUNS`, or what is normal; and the seeds of a sweep in proportion. */
 export const duelCount: number = Number(env.MORAINE_SIM_RUNS ?? 150);

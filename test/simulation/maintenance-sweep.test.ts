@@ -1,0 +1,60 @@
+/** Every request of those who compact and collect is cut, or they are paused there, and another one does the work (P5, P6). */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loadEngine } from "../support/load-engine.js";
+import {
+  type MaintenanceCase,
+  type MaintenanceCut,
+  type MaintenanceOutcome,
+  parseMaintenanceCase,
+  runMaintenanceCase,
+  type Victim,
+  victims,
+} from "./maintenance-sweep.js";
+import { duelCount, replayed, verbose } from "./replay.js";
+
+beforeAll(loadEngine);
+
+const fates: readonly MaintenanceCut["fate"][] = [
+  ...(["kill-after", "pause", "kill-before", "lose-reply", "kill-late", "late"] as const),
+];
+/** Of each request so many fates; all of them where there is time. */
+const fatesPerRequest = duelCount > 1000 ? fates.length : 1;
+let runs = 0;
+
+async function run(which: MaintenanceCase): Promise<MaintenanceOutcome> {
+  runs++;
+  return runMaintenanceCase(which);
+}
+
+afterAll(() => {
+  if (verbose) console.log(`${runs} runs of the maintenance sweep`);
+});
+
+if (replayed !== undefined) {
+  test("replay", async () => {
+    const { events } = await runMaintenanceCase(parseMaintenanceCase(replayed!));
+    console.log(events.join("\n"));
+  });
+} else {
+  describe("maintenance sweep", () => {
+    test.each(victims)(
+      "every request of one that %s",
+      async (victim: Victim) => {
+        const { requests, jobs, deleted } = await run({ victim, seed: 1 });
+        expect(requests).toBeGreaterThan(10);
+        expect(jobs, "jobs").toBeGreaterThan(0);
+        expect(deleted, "SSTs deleted").toBeGreaterThan(0);
+        let hits = 0;
+        for (let at = 0; at < requests; at++) {
+          for (let i = 0; i < fatesPerRequest; i++) {
+            const cut = { at, fate: fates[(at + i) % fates.length]! };
+            if ((await run({ victim, seed: 1, cut })).cutHit) hits++;
+          }
+        }
+        // What two processes do at once goes another way when one of them is cut.
+        expect(hits).toBeGreaterThan(requests * fatesPerRequest * 0.9);
+      },
+      600_000,
+    );
+  });
+}

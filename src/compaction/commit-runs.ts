@@ -4,7 +4,7 @@ import type { CompactionJob, JobRange } from "../format/compactions.js";
 import type { Manifest } from "../format/manifest.js";
 import { applyCompaction, StaleInputsError } from "../manifest/compaction-transitions.js";
 import { ObjectPaths } from "../object-store/paths.js";
-import type { CoordinatorOptions } from "./coordinator.js";
+import type { RoundContext } from "./coordinator-options.js";
 import { hasInputs, retainSeqOf } from "./plan-job.js";
 import { type BuiltChange, buildRunChange } from "./run-change.js";
 import { withLists } from "./run-list-reads.js";
@@ -22,19 +22,6 @@ export interface CommittedRuns {
   /** Some have to be tried again on the manifest that there is now. */
   readonly isIncomplete: boolean;
 }
-
-/** Since a coordinator began. */
-export interface CompactionTotals {
-  committedJobs: number;
-  failedJobs: number;
-  /** Of the committed jobs: bytes of SSTs that were merged, and that were made; what was moved is in neither. */
-  inputBytes: number;
-  outputBytes: number;
-  movedSsts: number;
-}
-
-/** What the parts of a coordinator share. */
-export type RoundContext = CoordinatorOptions & { readonly totals: CompactionTotals };
 
 interface Ready {
   readonly id: Ulid;

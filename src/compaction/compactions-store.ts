@@ -4,7 +4,7 @@ import type { Ulid } from "../common/ids.js";
 import type { Compactions } from "../format/compactions.js";
 import { decodeCompactions, encodeCompactions } from "../format/compactions-codec.js";
 import { listHighest } from "../manifest/list-highest.js";
-import type { SeriesObjects } from "../manifest/stored-series.js";
+import type { SeriesObjects } from "../manifest/numbered-series.js";
 import type { ObjectMeta, ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths, parseCompactionsPath } from "../object-store/paths.js";
 import { checkStateStep } from "./state-invariants.js";

@@ -17,9 +17,9 @@ import type { CompactionJob } from "../format/compactions.js";
 import type { Manifest } from "../format/manifest.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 import type { ObjectStore } from "../object-store/object-store.js";
-import type { CompactionTotals } from "./commit-runs.js";
 import { CompactionsStore } from "./compactions-store.js";
 import { Coordinator, type Round, type RoundOptions } from "./coordinator.js";
+import type { CompactionTotals } from "./coordinator-options.js";
 import type { BuildSettings, JobRunner } from "./job.js";
 import type { JobOutcome, JobRunOptions } from "./job-run.js";
 import { LocalWorkers } from "./local-workers.js";
@@ -98,12 +98,6 @@ export interface RunOnceOptions {
   /** Takes the epoch when there is something to do, whoever has it. Default false. */
   readonly claims?: boolean | undefined;
 }
-
-/** What the holder of a role calls. */
-export type CompactorHandle = Pick<
-  CompactorRole,
-  "stats" | "poke" | "runOnce" | "compact" | "close"
->;
 
 export class CompactorRole {
   readonly #options: CompactorRoleOptions;

@@ -4,7 +4,8 @@ import { type CompactionJob, type Compactions, JobStatus } from "../format/compa
 import { type Manifest, noUlid } from "../format/manifest.js";
 import { raiseAboveKnown } from "../manifest/known-ids.js";
 import { isBottomOf } from "./bottom.js";
-import { CommitRuns, type DoneJob, type RoundContext } from "./commit-runs.js";
+import { CommitRuns, type DoneJob } from "./commit-runs.js";
+import type { RoundContext } from "./coordinator-options.js";
 import {
   addJobs,
   allOf,

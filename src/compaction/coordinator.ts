@@ -1,59 +1,12 @@
-/**
- * `Coordinator`: holds the compactor's epoch and decides. A round looks at the manifest and at the state of jobs, commits what is done,
- * takes jobs back from workers that are gone, gives up those whose inputs are, and plans new ones. First the manifest, then the state: a
- * round that ends between the two is taken up by the next one, whoever does it.
- *
- * What must hold: before its first other commit of the manifest the state has its epoch, so that no job of an older coordinator appears
- * later; and the floor stays below every job in the state.
- */
-import type { Clock } from "../common/clock.js";
 import { FencedError } from "../common/errors.js";
-import type { Random } from "../common/random.js";
-import type { Manifest } from "../format/manifest.js";
 import { claimCompactor } from "../manifest/compaction-transitions.js";
-import type { StoredManifest } from "../manifest/stored-manifest.js";
-import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
-import type { CompactionTotals, RoundContext } from "./commit-runs.js";
+import type { CompactionTotals, CoordinatorOptions, RoundContext } from "./coordinator-options.js";
 import { CoordinatorRound, type RoundResult } from "./coordinator-round.js";
-import type { LocalWorkers } from "./local-workers.js";
 import { outcomeTransition } from "./outcome-transition.js";
 import { RequestedCompactions } from "./requested-compactions.js";
-import { type RunListReads, withLists } from "./run-list-reads.js";
+import { withLists } from "./run-list-reads.js";
 import { StandBy } from "./stand-by.js";
-import type { StoreTime } from "./store-time.js";
-import type { StoredCompactions } from "./stored-compactions.js";
-import type { CompactionStrategy } from "./strategy.js";
-
-export interface CoordinatorOptions {
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Run lists are put here, and the store's time is asked of it. */
-  readonly store: ObjectStore;
-  /** May be shared with the writer of this process. */
-  readonly storedManifest: StoredManifest;
-  /** Shared with the workers of this process. */
-  readonly compactions: StoredCompactions;
-  readonly storeTime: StoreTime;
-  readonly lists: RunListReads;
-  readonly strategy: CompactionStrategy;
-  /** Data bytes after which an output is cut. */
-  readonly sstBytesMax: number;
-  /** L0 entries from which on a coordinator that stands by takes over. */
-  readonly l0SoftMax: number;
-  /** `"at-once"`: the first round claims the epoch. `"lazily"`: only when there is work that nobody else does. */
-  readonly claims: "at-once" | "lazily";
-  /** Jobs that are open at once; those of `local` are among them. */
-  readonly jobsMax: number;
-  /** Workers of this process: a job for them is added and claimed in one commit, and what they finish needs none. Default: none. */
-  readonly local?: LocalWorkers | undefined;
-  /** The workers of this process have a compaction filter: jobs are planned for it where nothing is open. Default: none. */
-  readonly filters?: boolean | undefined;
-  /** Whether jobs may be planned that change what reads see, as far as this process knows. Default: they may. */
-  readonly mayRewrite?: (() => boolean) | undefined;
-  /** The manifest of each of its commits, in the tick in which it is known. */
-  readonly onCommitted?: ((manifest: Manifest) => void) | undefined;
-}
 
 export interface RoundOptions {
   readonly signal?: AbortSignal | undefined;

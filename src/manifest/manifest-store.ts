@@ -6,7 +6,7 @@ import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths, parseManifestPath } from "../object-store/paths.js";
 import { checkStep } from "./invariants.js";
 import { listHighest } from "./list-highest.js";
-import type { SeriesObjects } from "./stored-series.js";
+import type { SeriesObjects } from "./numbered-series.js";
 
 /** Features that this version of Moraine knows. */
 const knownFeatures: readonly number[] = Object.values(Feature);

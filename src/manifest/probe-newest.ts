@@ -3,7 +3,7 @@
  * further, then bisect). Sound while nothing after the known one may have been deleted.
  */
 import { CorruptionError } from "../common/errors.js";
-import type { Numbered, SeriesObjects } from "./stored-series.js";
+import type { Numbered, SeriesObjects } from "./numbered-series.js";
 
 const hitsBeforeGallop = 4;
 

@@ -7,42 +7,17 @@
  * newest: then a listing confirms before the outcome is believed, however it was learned (docs/protocol.md).
  */
 import { assert } from "../common/assert.js";
-import { type Bytes, equalBytes } from "../common/bytes.js";
+import { equalBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
 import { CorruptionError, isMoraineError, StoreError } from "../common/errors.js";
-import type { Ulid } from "../common/ids.js";
 import type { Random } from "../common/random.js";
+import type { Numbered, SeriesObjects } from "./numbered-series.js";
 import { probeNewest, requireSameDatabase } from "./probe-newest.js";
 
 const confirmAfterMs = 60 * 60 * 1000;
 const conflictDelayMaxMs = 50;
 /** Conflicts are with few other roles, each of which commits now and then. */
 const conflictsMax = 1000;
-
-/** What one of the objects says. */
-export interface Numbered {
-  /** It is in the bytes too. 0: the base of the first one. */
-  readonly number: number;
-  readonly databaseId: Ulid;
-  /** ms since 1970, by the clock of whoever committed it */
-  readonly createdAt: number;
-  /** Makes the bytes of no two commits equal. */
-  readonly token: Bytes;
-}
-
-/** The objects, without any decision. */
-export interface SeriesObjects<T extends Numbered> {
-  /** Of all names. */
-  readonly prefix: string;
-  path(number: number): string;
-  get(number: number, signal?: AbortSignal): Promise<{ value: T; bytes: Uint8Array } | undefined>;
-  create(number: number, bytes: Uint8Array, signal?: AbortSignal): Promise<"created" | "exists">;
-  /** The highest number there is above `above`, by listing; undefined when there is none. */
-  highestNumber(above: number, signal?: AbortSignal): Promise<number | undefined>;
-  encode(value: T): Bytes;
-  /** Throws `InternalError` when `next` may not follow `previous`. */
-  checkStep(previous: T, next: T): void;
-}
 
 /** A moment by both clocks, in ms. */
 export interface Instant {

@@ -235,6 +235,10 @@ test("a load that was moved into a run has its seq there", async () => {
   const reader = await DbReader.open(place.at, unread);
   expect(await rows(reader)).toBe("a=loaded b=later");
   expect((await reader.getEntry("a"))?.seq).toBe(1);
+  const warm = await DbReader.open(place.at, { pollIntervalMs: 3_600_000 });
+  // Once from the store, and once from memory.
+  for (let i = 0; i < 2; i++) expect((await warm.getEntry("a"))?.seq).toBe(1);
+  await warm.close();
   expect(text(await reader.get("b", { seq: 1 }))).toBe("loaded");
   expect(await reader.get("a", { seq: 0 })).toBeUndefined();
   await compactByHand({ store: place.root });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { compareBytes, equalBytes } from "../../../src/common/bytes.js";
 import type { JobTask } from "../../../src/compaction/job.js";
+import type { JobRange } from "../../../src/format/compactions.js";
 import { delimitedPrefix } from "../../../src/format/prefix-extractor.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
@@ -208,4 +209,64 @@ test("an SST that moves is not read", async () => {
   await store.delete(ids.map((id) => ObjectPaths.sst(id)));
   const ranges = await runTask(store, newTask(above, sources, { ...large, sstBytesMax: 500_000 }));
   expect(ranges.flatMap(({ outputs }) => outputs.map(({ id }) => id))).toEqual([...ids]);
+});
+
+test("an SST with range deletes beside its rows does not move: other outputs have those", async () => {
+  const store = new MemoryObjectStore();
+  const range = { start: Uint8Array.of(120), end: Uint8Array.of(122), seq: 9000 };
+  const newer = { ...puts(numbered("b/", 4000), 10), rangeDeletes: [range] };
+  const sources = await storeSources(store, [newer, puts(["w", "y", "z"], 1)], large);
+  for (const isBottom of [true, false]) {
+    const task = newTask({ ...above, isBottom }, sources, { ...large, sstBytesMax: 500_000 });
+    const outputs = await decodeOutputs(store, await runTask(store, task));
+    expectApart(outputs);
+    expect(joinContents(outputs).rows.length).toBe(4002);
+    expect(joinContents(outputs).rangeDeletes.length).toBe(isBottom ? 0 : 1);
+  }
+});
+
+test("what ends with a copied partition can be copied again before keys that the copy has no room for", async () => {
+  const store = new MemoryObjectStore();
+  // Between two of them there is room for separators that are no keys.
+  const spread = (from: number) =>
+    puts(
+      Array.from({ length: 3000 }, (_, i) => `k/${String((from + i) * 7).padStart(8, "0")}`),
+      10 + from,
+    );
+  const fine = { ...large, indexPartitionBytes: 100, sstBytesMax: 700_000 };
+  const parts = [spread(6000), spread(3000), spread(0)];
+  const ranges = await runTask(store, newTask(above, await storeSources(store, parts, fine), fine));
+  expect(ranges[0]!.outputs.length).toBe(2);
+  const [first] = await decodeOutputs(store, ranges);
+  const between = Uint8Array.of(...first!.info.lastKey, 1);
+  const one = plainRow(between, 50_000);
+  const [extra] = await storeSources(store, [{ ...puts([], 1), rows: [one] }], large, 90);
+  const again = newTask(above, [extra!, { ssts: [first!.info], seq: 0 }], large);
+  const [output] = await decodeOutputs(store, await runTask(store, again));
+  expect(output!.copiedBlockCount).toBeGreaterThan(100);
+  expect(output!.rows.at(-1)!.key).toEqual(between);
+});
+
+test("what is left of a stretch is copied by whoever resumes, however little it is", async () => {
+  const small = { blockBytes: 300, indexPartitionBytes: 1, sstBytesMax: 6000 };
+  let copiedCount = 0;
+  for (let rowCount = 8; rowCount < 16; rowCount++) {
+    const store = new MemoryObjectStore();
+    const parts = Array.from({ length: 9 }, (_, i) =>
+      puts(numbered(`${9 - i}/`, rowCount), 1 + 100 * i),
+    );
+    const sources = await storeSources(store, parts, small);
+    const steps: (readonly JobRange[])[] = [];
+    const progress = (ranges: readonly JobRange[]) => void steps.push(ranges);
+    const whole = await runTask(store, newTask(above, sources, small), { progress });
+    const outputs = await decodeOutputs(store, whole);
+    copiedCount += outputs.filter(({ copiedBlockCount }) => copiedBlockCount > 0).length;
+    for (const ranges of steps) {
+      const resumed = await runTask(store, newTask(above, sources, small, { ranges }));
+      expect(resumed).toEqual(whole);
+      const again = await decodeOutputs(store, resumed);
+      expect(again.every(({ bytes }, i) => equalBytes(bytes, outputs[i]!.bytes))).toBe(true);
+    }
+  }
+  expect(copiedCount).toBeGreaterThan(10);
 });

@@ -355,8 +355,9 @@ export async function storeSources(
   store: MemoryObjectStore,
   sources: readonly ModelSource[],
   sizes: Sizes,
+  idsFrom = 0,
 ): Promise<JobSource[]> {
-  let count = 0;
+  let count = idsFrom;
   const stored: JobSource[] = [];
   for (const { rows, rangeDeletes, seq, cuts } of sources) {
     const ssts: SstInfo[] = [];

@@ -64,11 +64,10 @@ export { DbReader } from "./db/db-reader.js";
 export type { LifetimeOptions } from "./db/lifetime.js";
 export type { LoadEntries, LoadEntry, LoadProgress, LoadResult } from "./db/load.js";
 export type { Location } from "./db/location.js";
-export type { MaintainOptions, MaintenanceReport } from "./db/maintain-options.js";
+export type { BudgetOptions, MaintainOptions, MaintenanceReport } from "./db/maintain-options.js";
 export type { OpenOptions, ReaderOptions } from "./db/open-options.js";
 export type { RangeToDelete } from "./db/range-to-delete.js";
 export type { ReadOptions, ScanOptions } from "./db/read-options.js";
-export type { BudgetOptions } from "./db/round-budget.js";
 export type { BeginOptions, TransactionOptions } from "./db/run-transaction.js";
 export {
   type ReaderSettingsOptions,

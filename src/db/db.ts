@@ -43,12 +43,16 @@ import type { ChangesOptions } from "./change-feeds.js";
 import { dropCovered } from "./drop-covered.js";
 import type { LoadEntries, LoadResult } from "./load.js";
 import type { Location } from "./location.js";
-import type { MaintainOptions, MaintenanceReport } from "./maintain-options.js";
+import {
+  budgetOptionNames,
+  type MaintainOptions,
+  type MaintenanceReport,
+  requireBudget,
+} from "./maintain-options.js";
 import type { OpenOptions } from "./open-options.js";
 import { prefixToDelete, type RangeToDelete, rangeToDelete } from "./range-to-delete.js";
 import type { ReadView } from "./read-view.js";
 import { Reads } from "./reads.js";
-import { budgetOptionNames, requireBudget } from "./round-budget.js";
 import type { BeginOptions, TransactionOptions } from "./run-transaction.js";
 import type { Snapshot } from "./snapshot.js";
 import type { DbStats } from "./stats.js";

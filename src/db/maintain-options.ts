@@ -1,5 +1,24 @@
 /** What `maintain` is asked for, and what it answers. */
-import type { BudgetOptions } from "./round-budget.js";
+import { requireInteger } from "../common/options.js";
+
+/** Each is looked at between SSTs. None is the default: a round goes on until nothing is due. */
+export interface BudgetOptions {
+  /** ms, from 1 */
+  timeMs?: number | undefined;
+  /** Bytes that are read and written, from 1. */
+  bytes?: number | undefined;
+  /** Requests to the store, from 1. */
+  requests?: number | undefined;
+}
+
+export const budgetOptionNames = ["timeMs", "bytes", "requests"] as const;
+
+/** Throws `InvalidArgumentError`. */
+export function requireBudget(options: BudgetOptions | undefined): void {
+  for (const name of budgetOptionNames) {
+    requireInteger(options?.[name], name, 1, Number.MAX_SAFE_INTEGER);
+  }
+}
 
 export interface MaintainOptions extends BudgetOptions {
   /**

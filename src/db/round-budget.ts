@@ -3,27 +3,8 @@
  * it by what one SST takes, at most.
  */
 import type { Clock } from "../common/clock.js";
-import { requireInteger } from "../common/options.js";
 import type { ObservedRequest } from "../object-store/observed-request.js";
-
-/** Each is looked at between SSTs. None is the default: a round goes on until nothing is due. */
-export interface BudgetOptions {
-  /** ms, from 1 */
-  timeMs?: number | undefined;
-  /** Bytes that are read and written, from 1. */
-  bytes?: number | undefined;
-  /** Requests to the store, from 1. */
-  requests?: number | undefined;
-}
-
-export const budgetOptionNames = ["timeMs", "bytes", "requests"] as const;
-
-/** Throws `InvalidArgumentError`. */
-export function requireBudget(options: BudgetOptions | undefined): void {
-  for (const name of budgetOptionNames) {
-    requireInteger(options?.[name], name, 1, Number.MAX_SAFE_INTEGER);
-  }
-}
+import type { BudgetOptions } from "./maintain-options.js";
 
 /** Why a round stopped before nothing was due. */
 export class BudgetSpent extends Error {}

@@ -61,7 +61,7 @@ export class CollectionPass {
   readonly #options: PassOptions;
   readonly #ages: StoreAges;
   /** What the store has confirmed, or would be asked to delete in a dry run. */
-  readonly freed = new FreedCount();
+  readonly freed: FreedCount = new FreedCount();
   /** What is gone of the manifest's own list, and of each list object. */
   readonly #gone = new GoneEntries();
   /** Manifests below it are gone. */

@@ -2,10 +2,15 @@
  * Writers against each other beside coordinators, workers and collectors without grace, several of each, all under pauses, kills, lost
  * replies, late requests and clocks that are hours off (P1 to P8).
  */
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { loadEngine } from "../support/load-engine.js";
 import { runMaintainedDuel } from "./duel.js";
 import { duelCount, replayed, verbose } from "./replay.js";
+
+vi.mock("../../src/compaction/compactor.js", async (original) => {
+  const { withPlansOnly } = await import("./plans-only.js");
+  return withPlansOnly(await original());
+});
 
 beforeAll(loadEngine);
 

@@ -6,6 +6,7 @@ import type { StrategyOption } from "../../src/db/compaction-option.js";
 import { Compactor, type CompactorOptions } from "../../src/db/compactor.js";
 import type { OpenOptions } from "../../src/db/open-options.js";
 import type { DuelPlace } from "./duel-place.js";
+import { plansOnly } from "./plans-only.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 
 /** What each of them may be told when another one takes over, or when the store was away for a whole deadline. */
@@ -52,11 +53,13 @@ export class Maintainers {
   /** Plans, commits, and carries out jobs, for itself or for workers. */
   async coordinate(process: SimulatedProcess): Promise<void> {
     const below = (limit: number): number => randomBelow(process.random, limit);
-    await this.#lives(process, () => ({
-      strategy: strategies[below(strategies.length)],
-      workerJobsMax: below(3),
-      compactionL0Trigger: 2,
-    }));
+    await this.#lives(process, () => {
+      const workerJobsMax = below(3);
+      return {
+        ...{ workerJobsMax, name: workerJobsMax === 2 ? plansOnly : "compactor" },
+        ...{ strategy: strategies[below(strategies.length)], compactionL0Trigger: 2 },
+      };
+    });
   }
 
   /** Carries out what others plan. */

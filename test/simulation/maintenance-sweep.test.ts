@@ -1,5 +1,5 @@
 /** Every request of those who compact and collect is cut, or they are paused there, and another one does the work (P5, P6). */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { loadEngine } from "../support/load-engine.js";
 import {
   type MaintenanceCase,
@@ -11,6 +11,11 @@ import {
   victims,
 } from "./maintenance-sweep.js";
 import { duelCount, replayed, verbose } from "./replay.js";
+
+vi.mock("../../src/compaction/compactor.js", async (original) => {
+  const { withPlansOnly } = await import("./plans-only.js");
+  return withPlansOnly(await original());
+});
 
 beforeAll(loadEngine);
 

@@ -15,6 +15,7 @@ import { decodeManifest } from "../../src/format/manifest-codec.js";
 import { bytesAppend } from "../../src/merge/byte-strings.js";
 import type { Fate } from "./fate.js";
 import { type Content, difference, equalContent, scanContent } from "./history.js";
+import { plansOnly } from "./plans-only.js";
 import { runCase } from "./replay.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import type { MakeObjects } from "./sweep.js";
@@ -41,7 +42,7 @@ export interface MaintenanceOutcome {
   /** Of the victim. */
   readonly requests: number;
   readonly cutHit: boolean;
-  /** Jobs that the victim, and its companion, have carried out. */
+  /** Carried out by the victim, or by its companion, where that is a worker. */
   readonly jobs: number;
   readonly deleted: number;
   readonly events: readonly string[];
@@ -172,10 +173,12 @@ class MaintenanceSweep {
     };
   }
 
-  /** Two runs, and L0 entries of every kind above them, some at seqs that are open. */
+  /** A run, and L0 entries of every kind above it; what an open snapshot and a checkpoint see. */
   async #write(process: SimulatedProcess): Promise<void> {
     const { clock } = process;
-    const db = await openDb(process, { mergeOperators: this.#operators });
+    // What it reads later it has to ask for, so that it finds out what is gone.
+    const options = { blockCacheBytes: 0, mergeOperators: this.#operators };
+    const db = await openDb(process, options);
     this.#db = db;
     const soft = { durable: false };
     const put = (key: string, value: string, options = {}): void => {
@@ -184,13 +187,14 @@ class MaintenanceSweep {
     };
     for (let round = 0; round < 5; round++) {
       for (let i = 0; i < 8; i++)
-        put(`key${(i * 3 + round) % 12}`, `${round}.${i}`.padEnd(700, "."));
+        put(`key${(i * 5 + round) % 12}`, `${round}.${i}`.padEnd(700, "."));
       put(`round${round}`, "here");
       put("short", `${round}`, { ttlMs: 5 });
       put("long", `${round}`, { ttlMs: 36_000_000 });
       this.#keys.add("log");
       void db.merge("log", `${round};`, { operator: "log", ...soft });
       if (round > 0) void db.delete(`key${round}`, soft);
+      if (round > 0) void db.delete(`key${round + 5}`, soft);
       if (round === 1) void db.deleteRange({ gte: "key3", lt: "key6" }, soft);
       if (round === 3) void db.deleteRange({ gte: "round1", lt: "round2" }, soft);
       if (round === 2) {
@@ -199,13 +203,14 @@ class MaintenanceSweep {
         await db.load(rows.sort((a, b) => (a.key < b.key ? -1 : 1)));
       }
       await db.flush({ to: "l0" });
-      if (round === 1 || round === 0) await this.#compacts(process);
-      if (round === 2) {
-        this.#checkpoint = (await db.checkpoint()).id;
-        await this.#knows("the open snapshot", db.snapshot());
-      }
+      if (round === 1) this.#checkpoint = (await db.checkpoint()).id;
+      if (round === 0 || round === 1) await this.#compacts(process);
       await clock.sleep(20);
+      // The next flush says that it is open; no checkpoint has what it sees.
+      if (round === 3) await this.#knows("the open snapshot", db.snapshot());
     }
+    // What has a short life has expired.
+    await clock.sleep(20);
     await this.#knows("the writer", db);
     const reader = await this.#reader(process);
     await this.#knows("the checkpoint", reader);
@@ -236,17 +241,14 @@ class MaintenanceSweep {
     if (what === "compacts") return this.#compacts(process);
     if (what === "collects") return this.#collects(process);
     const isWorker = what === "works";
-    return this.#opened(
-      process,
-      isWorker ? { worker: true } : { workerJobsMax: 3 },
-      async (one) => {
-        for (let round = 0; round < 4; round++) {
-          this.#jobs += await one.runOnce();
-          await process.clock.sleep(40);
-        }
-        if (!isWorker) await this.#compactAll(process, one);
-      },
-    );
+    const role = isWorker ? { worker: true } : { workerJobsMax: 3, name: plansOnly };
+    return this.#opened(process, role, async (one) => {
+      for (let round = 0; round < 8; round++) {
+        const jobs = await one.runOnce();
+        if (isWorker) this.#jobs += jobs;
+        await process.clock.sleep(40);
+      }
+    });
   }
 
   #compacts(process: SimulatedProcess): Promise<void> {

@@ -1,0 +1,155 @@
+/** Bugs planted in what compacts and collects: the sweep of maintenance, or duels beside it, find each within a few runs. */
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { loadEngine } from "../support/load-engine.js";
+import { runMaintainedDuel } from "./duel.js";
+import { firstFailureOf } from "./first-failure.js";
+import { runMaintenanceCase, victims } from "./maintenance-sweep.js";
+
+interface MaintenanceBug {
+  /** Jobs keep only what is newest, although something is open. */
+  keepsNewestOnly?: boolean;
+  /** The writer does not say what is open. */
+  saysNothingIsOpen?: boolean;
+  /** Deletes are dropped though older rows are beneath. */
+  takesAllForBottom?: boolean;
+  /** The collector looks only at the newest manifest. */
+  forgetsCheckpoints?: boolean;
+  /** The sweep deletes what nothing names yet. */
+  sweepsAboveFloors?: boolean;
+  /** Floors rise past jobs under way, and nobody looks at them. */
+  raisesFloor?: boolean;
+  /** A job is committed though its L0 entries are gone. */
+  ignoresInputs?: boolean;
+  /** A commit does not say what it has dropped. */
+  hidesCompactedSeq?: boolean;
+}
+
+const planted = vi.hoisted(() => ({ bug: {} as MaintenanceBug }));
+
+vi.mock("../../src/compaction/compactor.js", async (original) => {
+  const { withPlansOnly } = await import("./plans-only.js");
+  return withPlansOnly(await original());
+});
+
+vi.mock("../../src/compaction/plan-job.js", async (original) => {
+  const actual = await original<typeof import("../../src/compaction/plan-job.js")>();
+  const planJob: typeof actual.planJob = (manifest, pick, options) => {
+    const { keepsNewestOnly, takesAllForBottom } = planted.bug;
+    const job = actual.planJob(manifest, pick, {
+      ...options,
+      isBottom: options.isBottom || takesAllForBottom === true,
+    });
+    return keepsNewestOnly ? { ...job, retainSeq: manifest.lastL0Seq } : job;
+  };
+  const hasInputs: typeof actual.hasInputs = (manifest, inputs) =>
+    actual.hasInputs(manifest, planted.bug.ignoresInputs ? { ...inputs, l0: [] } : inputs);
+  return { ...actual, planJob, hasInputs };
+});
+
+vi.mock("../../src/manifest/transitions.js", async (original) => {
+  const actual = await original<typeof import("../../src/manifest/transitions.js")>();
+  const retireBatch: typeof actual.retireBatch = (batch) =>
+    actual.retireBatch(planted.bug.saysNothingIsOpen ? { ...batch, snapshotSeq: 0 } : batch);
+  return { ...actual, retireBatch };
+});
+
+vi.mock("../../src/manifest/compaction-transitions.js", async (original) => {
+  const actual = await original<typeof import("../../src/manifest/compaction-transitions.js")>();
+  const applyCompaction: typeof actual.applyCompaction = (change) => (manifest) => {
+    const { raisesFloor, ignoresInputs, hidesCompactedSeq } = planted.bug;
+    const taken = manifest.l0.slice(0, change.l0.length).map(({ ssts }) => ssts[0]!.id);
+    const changed = actual.applyCompaction({
+      ...change,
+      ...(ignoresInputs ? { l0: taken } : {}),
+      ...(raisesFloor ? { floor: `7${"Z".repeat(25)}`, named: [] } : {}),
+    })(manifest);
+    return hidesCompactedSeq ? { ...changed, compactedSeq: manifest.compactedSeq } : changed;
+  };
+  return { ...actual, applyCompaction };
+});
+
+vi.mock("../../src/gc/collectible.js", async (original) => {
+  const actual = await original<typeof import("../../src/gc/collectible.js")>();
+  const collectible: typeof actual.collectible = (manifest, pinned, ...others) =>
+    actual.collectible(manifest, planted.bug.forgetsCheckpoints ? [] : pinned, ...others);
+  return { ...actual, collectible };
+});
+
+vi.mock("../../src/gc/orphans.js", async (original) => {
+  const actual = await original<typeof import("../../src/gc/orphans.js")>();
+  class Planted extends actual.Orphans {
+    constructor(...[manifest, ...others]: ConstructorParameters<typeof actual.Orphans>) {
+      const above = `7${"Z".repeat(25)}`;
+      const floors = { writerFloor: above, compactorFloor: above };
+      super(planted.bug.sweepsAboveFloors ? { ...manifest, ...floors } : manifest, ...others);
+    }
+  }
+  return { ...actual, Orphans: Planted };
+});
+
+beforeAll(loadEngine);
+afterEach(() => {
+  planted.bug = {};
+});
+
+/** The message of the first duel that fails. */
+function duels(bug: MaintenanceBug, count = 40): Promise<string | undefined> {
+  planted.bug = bug;
+  return firstFailureOf({ count }, (seed) => runMaintainedDuel(seed));
+}
+
+/** The same of the runs of the sweep in which nobody is cut. */
+function sweep(bug: MaintenanceBug): Promise<string | undefined> {
+  planted.bug = bug;
+  return firstFailureOf({ count: victims.length }, (n) =>
+    runMaintenanceCase({ victim: victims[n - 1]!, seed: 1 }),
+  );
+}
+
+describe("the sweep of maintenance finds", () => {
+  test("nothing, when nothing is planted", async () => {
+    expect(await sweep({})).toBeUndefined();
+  }, 60_000);
+
+  test("a job that keeps only what is newest although a snapshot is open", async () => {
+    expect(await sweep({ keepsNewestOnly: true })).toMatch(/What was seen at seq|has changed/);
+  }, 60_000);
+
+  test("a writer that does not say what is open", async () => {
+    expect(await sweep({ saysNothingIsOpen: true })).toMatch(/What was seen at seq|has changed/);
+  }, 60_000);
+
+  test("a collector that deletes what a checkpoint names", async () => {
+    expect(await sweep({ forgetsCheckpoints: true })).toMatch(
+      /is deleted, and manifest \d+ names it/,
+    );
+  }, 60_000);
+});
+
+describe("duels beside maintenance find", () => {
+  test("nothing, when nothing is planted", async () => {
+    expect(await duels({}, 3)).toBeUndefined();
+  }, 60_000);
+
+  test("a sweep that ignores the floors", async () => {
+    expect(await duels({ sweepsAboveFloors: true })).toMatch(/is not stored|is deleted/);
+  }, 120_000);
+
+  test("floors that rise past jobs under way", async () => {
+    expect(await duels({ raisesFloor: true })).toMatch(/names SST|is deleted|floor/);
+  }, 120_000);
+
+  test("deletes that are dropped though they are not at the bottom", async () => {
+    expect(await duels({ takesAllForBottom: true })).toMatch(
+      /torn|sees|lacks|must see|has changed/,
+    );
+  }, 120_000);
+
+  test("a job that is committed though its inputs are gone", async () => {
+    expect(await duels({ ignoresInputs: true })).toMatch(/lacks|must see|torn|is named once/);
+  }, 120_000);
+
+  test("a commit that does not say what it has dropped", async () => {
+    expect(await duels({ hidesCompactedSeq: true })).toMatch(/has changed|torn/);
+  }, 120_000);
+});

@@ -7,7 +7,7 @@ import { newPlace, openAt, type Place, requestsOf, turns } from "./support.js";
 const KiB = 1024;
 const day = 24 * 3_600_000;
 /** Nothing is sent unless somebody asks for it. */
-const quiet = { flushIntervalMs: 3_600_000 };
+const quiet = { flushIntervalMs: 3_600_000, background: false };
 
 async function openReader(place: Place): Promise<DbReader> {
   const { at, clock } = place;

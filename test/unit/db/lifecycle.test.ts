@@ -6,7 +6,7 @@ import { HeldRequests } from "../../support/held-requests.js";
 import { newPlace, openAt, type Place, requestsOf, text, turns } from "./support.js";
 
 /** Nothing is sent unless somebody asks for it. */
-const quiet = { flushIntervalMs: 3_600_000 };
+const quiet = { flushIntervalMs: 3_600_000, background: false };
 const unavailable: Fault = { kind: "before", error: new StoreError("unavailable", "It is away.") };
 
 /** Everything that reads or writes through a handle, each as a function that gives a promise. */

@@ -11,7 +11,7 @@ import {
 import { CountingObjectStore, MemoryObjectStore } from "../../../src/testing/index.js";
 import { newPlace, openAt, rows, text } from "./support.js";
 
-const quiet = { flushIntervalMs: 3_600_000 };
+const quiet = { flushIntervalMs: 3_600_000, background: false };
 const openDb = (options: OpenOptions = {}): Promise<Db> =>
   Db.open({ store: new MemoryObjectStore(), path: "db" }, { ...quiet, ...options });
 const soon = { durable: false };

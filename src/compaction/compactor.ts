@@ -76,6 +76,8 @@ export interface CoordinatorSettings {
   readonly l0SoftMax: number;
   /** `"at-once"`: a process of its own. `"lazily"`: beside a writer, only when there is work that nobody else does. */
   readonly claims: "at-once" | "lazily";
+  /** That of the writer beside which it is; 0: a process of its own, which says when it leaves. */
+  readonly writerEpoch: number;
   /** Jobs planned at once for workers of other processes. Default 0. */
   readonly remoteJobsMax?: number | undefined;
   /** Whether jobs may be planned that change what reads see, as far as this process knows: nothing is open. Default: they may. */
@@ -245,7 +247,18 @@ export class CompactorRole {
     await Promise.all(this.#workers.map((worker) => worker.close()));
     await this.#giveBack(closed);
     await Promise.all([this.#looking, this.#polling]);
+    await this.#leave();
     await this.#options.runner.close();
+  }
+
+  /** Beside a writer there is nothing to say: whoever comes next has a newer epoch. If the store fails, the next one waits for silence. */
+  async #leave(): Promise<void> {
+    if (this.#options.coordinator?.writerEpoch !== 0) return;
+    try {
+      await this.#coordinator!.leave();
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+    }
   }
 
   /** What was reached is written down, once: if the store fails, others take the jobs from what they find. */

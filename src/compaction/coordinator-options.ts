@@ -28,6 +28,8 @@ export interface CoordinatorOptions {
   readonly l0SoftMax: number;
   /** `"at-once"`: the first round claims the epoch. `"lazily"`: only when there is work that nobody else does. */
   readonly claims: "at-once" | "lazily";
+  /** That of the writer whose handle this belongs to; 0: a process of its own. */
+  readonly writerEpoch: number;
   /** Jobs that are open at once; those of `local` are among them. */
   readonly jobsMax: number;
   /** Workers of this process: a job for them is added and claimed in one commit, and what they finish needs none. Default: none. */

@@ -78,6 +78,9 @@ export class CoordinatorRound {
     const change: StateChange = { transitions: [], claims: new Map(), settled: [] };
     const left = this.#removeGone(state, manifest, result, change);
     this.#tellOutcomes(left, change);
+    for (const { id, claim, signNumber } of left.filter((job) => isOrphaned(manifest, job))) {
+      change.transitions.push(reclaimJob(id, claim, signNumber));
+    }
     const { jobs } = allOf(change.transitions)(state);
     const drops = await this.#plan({ ...state, jobs }, change, signal);
     const suspects = this.#silent.suspects({ ...state, jobs }, (job) => this.#isOwn(job));
@@ -204,7 +207,8 @@ export class CoordinatorRound {
     for (const job of state.jobs) {
       if (job.status !== JobStatus.open || job.claim !== noUlid || free === 0) continue;
       if (job.rewrites && this.#options.filters !== true) continue;
-      change.transitions.push(claimJob(job.id, claim(job.id), local!.name));
+      const { writerEpoch } = this.#options;
+      change.transitions.push(claimJob(job.id, claim(job.id), local!.name, writerEpoch));
     }
     const isBusy = ({ status }: CompactionJob): boolean => status !== JobStatus.failed;
     let slots = jobsMax - state.jobs.filter(isBusy).length;
@@ -246,6 +250,7 @@ export class CoordinatorRound {
         ...{ id, expiredAt: storeTime.now(), isBottom: isBottomOf(manifest, pick.inputs) },
         ...{ sstBytesMax: this.#options.sstBytesMax, claim: minted },
         worker: minted === noUlid ? "" : local!.name,
+        writerEpoch: minted === noUlid ? 0 : this.#options.writerEpoch,
         filters: this.#options.filters === true && this.#mayRewrite(manifest),
       });
       added.push(job);
@@ -296,6 +301,14 @@ export class CoordinatorRound {
   #commit(transition: StateTransition, signal: AbortSignal | undefined): Promise<Compactions> {
     return this.#options.compactions.commit(transition, { epoch: this.epoch, signal });
   }
+}
+
+/** The writer whose handle carried it out has been superseded: nobody has to wait for a sign of life. */
+function isOrphaned(
+  { writerEpoch }: Manifest,
+  { status, claim, writerEpoch: ofJob }: CompactionJob,
+): boolean {
+  return status === JobStatus.open && claim !== noUlid && ofJob > 0 && ofJob < writerEpoch;
 }
 
 /** Just below the least id of a job in the state; the last id that was minted, when there is none. */

@@ -1,5 +1,17 @@
+/**
+ * `Coordinator`: holds the compactor's epoch and decides. A round looks at the manifest and at the state of jobs, commits what is done,
+ * takes jobs back from workers that are gone, gives up those whose inputs are, and plans new ones. First the manifest, then the state: a
+ * round that ends between the two is taken up by the next one, whoever does it.
+ *
+ * What must hold: before its first other commit of the manifest the state has its epoch, so that no job of an older coordinator appears
+ * later; and the floor stays below every job in the state.
+ */
 import { FencedError } from "../common/errors.js";
-import { claimCompactor } from "../manifest/compaction-transitions.js";
+import {
+  claimCompactor,
+  isCompactorFree,
+  leaveCompactor,
+} from "../manifest/compaction-transitions.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { CompactionTotals, CoordinatorOptions, RoundContext } from "./coordinator-options.js";
 import { CoordinatorRound, type RoundResult } from "./coordinator-round.js";
@@ -76,8 +88,7 @@ export class Coordinator {
     const { claims: manner, storedManifest } = this.#options;
     if (this.requests.count > 0) return true;
     if (manner === "at-once" && !this.#wasFenced) return true;
-    const isFree = storedManifest.current.compactorEpoch === 0;
-    return (claims || (isFree && !this.#wasFenced)) && this.#hasWork(signal);
+    return (claims || isCompactorFree(storedManifest.current)) && this.#hasWork(signal);
   }
 
   async #hasWork(signal: AbortSignal | undefined): Promise<boolean> {
@@ -86,14 +97,24 @@ export class Coordinator {
     return strategy.pick(manifest, [], storeTime.now()).length > 0;
   }
 
+  /** Says that nobody holds the epoch any more, if it is its own: one commit. Rejects with a `StoreError`. */
+  async leave(signal?: AbortSignal): Promise<void> {
+    const epoch = this.#round?.epoch;
+    this.#round = undefined;
+    this.#wasFenced = true;
+    if (epoch === undefined) return;
+    const manifest = await this.#options.storedManifest.commit(leaveCompactor(epoch), { signal });
+    this.#options.onCommitted?.(manifest);
+  }
+
   /** False when another one has been faster. */
   async #claim(seen: number, signal: AbortSignal | undefined): Promise<boolean> {
-    const { storedManifest, store, storeTime } = this.#options;
+    const { storedManifest, store, storeTime, writerEpoch } = this.#options;
     let isOwn = false;
     const manifest = await storedManifest.commit(
       (newest) => {
         isOwn = newest.compactorEpoch === seen;
-        return isOwn ? claimCompactor()(newest) : newest;
+        return isOwn ? claimCompactor(writerEpoch)(newest) : newest;
       },
       { signal },
     );

@@ -53,11 +53,12 @@ export function addJobs(added: readonly CompactionJob[]): StateTransition {
   };
 }
 
-/** The job is `worker`'s, if nobody has it. */
-export function claimJob(id: Ulid, claim: Ulid, worker: string): StateTransition {
+/** The job is `worker`'s, if nobody has it. `writerEpoch` as in the job. */
+export function claimJob(id: Ulid, claim: Ulid, worker: string, writerEpoch = 0): StateTransition {
   return changeJob(id, (job, number) => {
     if (job.status !== JobStatus.open || job.claim !== noUlid) return job;
-    return { ...job, claim, worker, attempts: job.attempts + 1, signNumber: number };
+    const attempts = job.attempts + 1;
+    return { ...job, claim, worker, writerEpoch, attempts, signNumber: number };
   });
 }
 

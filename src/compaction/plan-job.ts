@@ -16,6 +16,8 @@ export interface PlanOptions {
   /** Of the first worker; `noUlid`: it is for whoever comes. */
   readonly claim: Ulid;
   readonly worker: string;
+  /** As in the job. */
+  readonly writerEpoch: number;
 }
 
 export function planJob(
@@ -23,12 +25,12 @@ export function planJob(
   pick: CompactionPick,
   options: PlanOptions,
 ): CompactionJob {
-  const { id, expiredAt, isBottom, sstBytesMax, filters, claim, worker } = options;
+  const { id, expiredAt, isBottom, sstBytesMax, filters, claim, worker, writerEpoch } = options;
   return {
     ...{ id, reason: pick.reason, inputs: pick.inputs, level: pick.level },
     ...{ retainSeq: retainSeqOf(manifest), expiredAt, isBottom, sstBytesMax },
     rewrites: filters && mayRewrite(manifest),
-    ...{ status: JobStatus.open, claim, worker, signNumber: 0 },
+    ...{ status: JobStatus.open, claim, worker, signNumber: 0, writerEpoch },
     ...{ attempts: claim === noUlid ? 0 : 1, failure: "", ranges: [] },
   };
 }

@@ -107,7 +107,12 @@ export class OpenCompactor {
       ...{ lists: this.#tables.runLists, compression: options.compression.runs },
       ...{ mergeOperators: options.mergeOperators, prefixExtractor },
       ...{ compactionFilter: compaction.filter, functions: compaction.functions },
-      ...{ claims: "at-once", remoteJobsMax: options.workerJobsMax, name: options.name },
+      ...{
+        claims: "at-once",
+        writerEpoch: 0,
+        remoteJobsMax: options.workerJobsMax,
+        name: options.name,
+      },
       ended: this.#ended.signal,
       onCommitted: () => this.#hint.committed(),
       source: options.source ?? new PollingWorkSource({ clock }),

@@ -44,6 +44,8 @@ export interface CompactionParts {
   /** URL of the module that these functions are from. */
   readonly functions: string | undefined;
   readonly claims: "at-once" | "lazily";
+  /** That of the writer; 0 in a process of its own. */
+  readonly writerEpoch: number;
   /** Jobs planned at once for workers of other processes. */
   readonly remoteJobsMax: number;
   /** Of this process, for people. */
@@ -76,7 +78,7 @@ export function startCompaction(parts: CompactionParts): StartedCompaction {
     now: () => clock.now(),
   });
   const { sstBytesMax, manifestRetentionMs: retentionMs } = settings;
-  const { claims, remoteJobsMax, mayRewrite, compactionFilter } = parts;
+  const { claims, writerEpoch, remoteJobsMax, mayRewrite, compactionFilter } = parts;
   // Where nobody is slowed down, somebody has to take over all the same.
   const l0SoftMax = Number.isFinite(settings.l0SoftMax)
     ? settings.l0SoftMax
@@ -86,7 +88,7 @@ export function startCompaction(parts: CompactionParts): StartedCompaction {
     ...{ store: counted, runner: watched, build: buildSettings(parts) },
     filters: compactionFilter !== undefined,
     coordinator: strategy && {
-      ...{ sstBytesMax, l0SoftMax, claims, remoteJobsMax, mayRewrite },
+      ...{ sstBytesMax, l0SoftMax, claims, writerEpoch, remoteJobsMax, mayRewrite },
       strategy: newStrategy(strategy, settings),
     },
     localJobsMax: Math.max(1, settings.compactionThreads),

@@ -147,7 +147,12 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
           ...{ store, clock, random, settings, storedManifest: stored, strategy, functions },
           ...{ filter, prefixExtractor, compactionFilter, mergeOperators: options.mergeOperators },
           ...{ compression: options.compression.runs, lists: caches.tables.runLists },
-          ...{ claims: "lazily", remoteJobsMax: 0, name: `writer of epoch ${epoch}` },
+          ...{
+            claims: "lazily",
+            writerEpoch: epoch,
+            remoteJobsMax: 0,
+            name: `writer of epoch ${epoch}`,
+          },
           mayRewrite: () => snapshots.neededSeq === undefined,
           onCommitted: (manifest) => {
             state.adopt(manifest);

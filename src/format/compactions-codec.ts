@@ -62,6 +62,7 @@ const compactionJob = new MessageType<CompactionJob>("CompactionJob", {
   failure: [14, string],
   ranges: [15, repeated(jobRange)],
   rewrites: [16, bool],
+  writerEpoch: [17, uint64],
 });
 
 /** @internal For tests. */

@@ -54,6 +54,8 @@ export interface CompactionJob {
   readonly ranges: readonly JobRange[];
   /** A compaction filter is asked: only a worker that has one takes it, and no filter is asked in any other job. Its commit rewrites. */
   readonly rewrites: boolean;
+  /** The writer epoch of the handle whose own worker has it; 0: a worker of another process. With that writer superseded, its worker is gone. */
+  readonly writerEpoch: number;
 }
 
 export interface CompactionInputs {

@@ -181,6 +181,8 @@ export const manifestMessage: MessageType<Manifest> = new MessageType<Manifest>(
   compactedSeq: [23, uint64],
   rewrittenNumber: [24, uint64],
   firstNumber: [25, uint64],
+  compactorWriterEpoch: [26, uint64],
+  compactorLeft: [27, bool],
 });
 
 /** The content of a run's own object, or of one of its parts. */

@@ -51,6 +51,10 @@ export interface Manifest {
   readonly rewrittenNumber: number;
   /** Manifests below this number are deleted, but for those that checkpoints name. 0 and 1: none are. */
   readonly firstNumber: number;
+  /** The writer epoch of the handle that holds the compactor's epoch; 0 where that is a process of its own. Manners, not safety. */
+  readonly compactorWriterEpoch: number;
+  /** Whoever held the compactor's epoch has closed: it is free. */
+  readonly compactorLeft: boolean;
 }
 
 /** Required features. These numbers are stored: never change or reuse one. */

@@ -33,9 +33,30 @@ export interface RunChange {
 /** An input is not in the manifest, or an output may have been swept: nothing of the change can be committed, now or later. */
 export class StaleInputsError extends Error {}
 
-/** Takes the next compactor epoch. The writer does not notice. */
-export function claimCompactor(): Transition {
-  return (manifest) => ({ ...manifest, compactorEpoch: manifest.compactorEpoch + 1 });
+/** Takes the next compactor epoch. The writer does not notice. `writerEpoch` as in `Manifest.compactorWriterEpoch`. */
+export function claimCompactor(writerEpoch: number): Transition {
+  return (manifest) => ({
+    ...{ ...manifest, compactorEpoch: manifest.compactorEpoch + 1 },
+    ...{ compactorWriterEpoch: writerEpoch, compactorLeft: false },
+  });
+}
+
+/** Whoever holds the epoch closes: the next one need not wait for silence. */
+export function leaveCompactor(epoch: number): Transition {
+  return (manifest) =>
+    manifest.compactorEpoch !== epoch || manifest.compactorLeft
+      ? manifest
+      : { ...manifest, compactorLeft: true };
+}
+
+/** Nobody compacts, for all that the manifest says: nobody ever did, or they have closed, or their writer has been superseded. */
+export function isCompactorFree(manifest: Manifest): boolean {
+  const { compactorEpoch, compactorLeft, compactorWriterEpoch, writerEpoch } = manifest;
+  return (
+    compactorEpoch === 0 ||
+    compactorLeft ||
+    (compactorWriterEpoch > 0 && compactorWriterEpoch < writerEpoch)
+  );
 }
 
 /** Puts runs in the place of what they were made of. Throws `StaleInputsError` where that is not there. */

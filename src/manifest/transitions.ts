@@ -46,6 +46,8 @@ export function emptyManifest(databaseId: Ulid, pinned: PinnedSettings): Manifes
     compactedSeq: 0,
     rewrittenNumber: 0,
     firstNumber: 0,
+    compactorWriterEpoch: 0,
+    compactorLeft: false,
   };
 }
 

@@ -11,12 +11,15 @@ const folder = new URL("./golden/", import.meta.url);
 const youngerFields = new Set([
   ...["rangeDeletesOffset", "shadowedCount", "expiringCount", "indexOffset"],
   ...["compactedSeq", "rewrittenNumber", "firstNumber"],
+  ...["compactorWriterEpoch", "compactorLeft", "writerEpoch"],
 ]);
 /** Fields that are younger than the files are left out where they say nothing. */
 const asJson = (value: unknown): unknown =>
   JSON.parse(
     JSON.stringify(value, function (this: object, name, field) {
-      if (field === 0 && (youngerFields.has(name) || (name === "seq" && "metaOffset" in this))) {
+      const saysNothing = field === 0 || field === false;
+      const isYounger = youngerFields.has(name) || (name === "seq" && "metaOffset" in this);
+      if (saysNothing && isYounger) {
         return undefined;
       }
       if (name === "rangeDeletes" && field?.length === 0) return undefined;

@@ -90,6 +90,8 @@ export const manifest: Manifest = {
   compactedSeq: 0,
   rewrittenNumber: 0,
   firstNumber: 0,
+  compactorWriterEpoch: 0,
+  compactorLeft: false,
 };
 
 /** What came with compaction: in the manifest, in SSTs, and a run whose list stands elsewhere. */
@@ -137,14 +139,14 @@ export const compactions: Compactions = {
       ...{ inputs: { l0: [ids[1], ids[2]], runs: [{ id: ids[0], ssts: [] }] } },
       ...{ expiredAt: 1_700_000_000_001, isBottom: true, sstBytesMax: 67_108_864 },
       ...{ status: JobStatus.open, claim: "", worker: "", signNumber: 0, attempts: 0 },
-      ...{ failure: "", ranges: [], rewrites: false },
+      ...{ failure: "", ranges: [], rewrites: false, writerEpoch: 0 },
     },
     {
       ...{ id: ids[1], reason: "leveled: level 2 is too large", level: 3, retainSeq: 12 },
       ...{ inputs: { l0: [], runs: [{ id: ids[2], ssts: [ids[0], ids[1]] }] } },
       ...{ expiredAt: 7, isBottom: false, sstBytesMax: 1 },
       ...{ status: JobStatus.done, claim: ids[2], worker: "host ü", signNumber: 11, attempts: 2 },
-      ...{ failure: "", rewrites: true },
+      ...{ failure: "", rewrites: true, writerEpoch: 0 },
       ranges: [
         {
           ...{ start: new Uint8Array(0), end: encodeUtf8("m"), endless: false, done: true },
@@ -161,6 +163,7 @@ export const compactions: Compactions = {
       ...{ inputs: { l0: [ids[0]], runs: [] }, sstBytesMax: 1, status: JobStatus.failed },
       ...{ claim: "", worker: "", signNumber: 2, attempts: 1, ranges: [] },
       rewrites: false,
+      writerEpoch: 0,
       failure: 'Object "sst/x.sst" is damaged',
     },
   ],

@@ -57,7 +57,7 @@ export async function storeTask(
       ...{ id: jobId, reason: "test", inputs: { l0, runs: [] }, level: 0 },
       ...{ retainSeq: entries, expiredAt: 0, isBottom: true, sstBytesMax: 256 * 1024 },
       ...{ status: JobStatus.open, claim: "", worker: "", signNumber: 0, attempts: 0 },
-      ...{ failure: "", ranges: [], rewrites: false, ...over },
+      ...{ failure: "", ranges: [], rewrites: false, writerEpoch: 0, ...over },
     },
     build: {
       ...{ blockBytes: 4096, filter: "bloom", filterBitsPerKey: 10 },

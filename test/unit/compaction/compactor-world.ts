@@ -150,6 +150,7 @@ export class Process {
           ? undefined
           : {
               ...{ strategy: byTwos, sstBytesMax: 1000, l0SoftMax: 8, claims: "at-once" },
+              writerEpoch: 0,
               ...coordinator,
             },
       onFailed: (error) => this.failures.push(error),

@@ -410,7 +410,7 @@ export function newJob(over: Partial<CompactionJob>): CompactionJob {
     ...{ id: jobId, reason: "test", inputs: { l0: [], runs: [] }, level: 0 },
     ...{ retainSeq: 0, expiredAt: now, isBottom: false, sstBytesMax: 1000 },
     ...{ status: JobStatus.open, claim: "", worker: "", signNumber: 0, attempts: 0 },
-    ...{ failure: "", ranges: [], rewrites: false, ...over },
+    ...{ failure: "", ranges: [], rewrites: false, writerEpoch: 0, ...over },
   };
 }
 

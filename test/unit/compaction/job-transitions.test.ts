@@ -26,7 +26,14 @@ import { databaseId, sstOf, ulid } from "../manifest/manifests.js";
 const jobOf = (number: number, over: Partial<CompactionJob> = {}): CompactionJob => ({
   ...{ id: ulid(100 * number), reason: "", level: 0, retainSeq: 1, expiredAt: 0, isBottom: false },
   ...{ inputs: { l0: [], runs: [{ id: ulid(number), ssts: [] }] }, sstBytesMax: 1 },
-  ...{ rewrites: false, status: JobStatus.open, claim: "", worker: "", signNumber: 0 },
+  ...{
+    rewrites: false,
+    writerEpoch: 0,
+    status: JobStatus.open,
+    claim: "",
+    worker: "",
+    signNumber: 0,
+  },
   ...{ attempts: 0, failure: "", ranges: [], ...over },
 });
 

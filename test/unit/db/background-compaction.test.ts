@@ -61,6 +61,33 @@ async function flushes(db: Db, count: number, from = 0): Promise<void> {
   }
 }
 
+test("each next handle compacts at the trigger, however the one before it ended, and takes its job", async () => {
+  const { inner } = newPlace();
+  for (const ending of ["close", "crash", "crash in a job", "close"] as const) {
+    const process = new FaultyObjectStore(inner);
+    const db = await Db.open({ store: process, path: "db" }, small);
+    for (let i = 0; i < 6; i++) {
+      await flushes(db, 1);
+      expect(db.stats().l0Count).toBeLessThan(8);
+    }
+    await until(db, ({ compaction, l0Count }) => compaction.jobsDone > 0 && l0Count < 4);
+    if (ending === "crash in a job") {
+      let isUnderWay = false;
+      const held = new HeldRequests(process, ({ operation, key }) => {
+        isUnderWay ||= operation === "create" && key.includes("compactions/");
+        return isUnderWay && operation === "put" && key.includes("sst/");
+      });
+      await flushes(db, 4 - db.stats().l0Count);
+      while (held.count === 0) await pause(5);
+    }
+    if (ending === "close") await db.close();
+    else {
+      process.crash();
+      await db.close({ flush: false });
+    }
+  }
+});
+
 test("L0 becomes a run after four flushes, and what was written over is deleted", async () => {
   const db = await openDb(newPlace());
   await flushes(db, 4);

@@ -129,7 +129,7 @@ export const compactions: fc.Arbitrary<Compactions> = fc.record({
       ...{ isBottom: fc.boolean(), sstBytesMax: uint64 },
       status: fc.constantFrom(...Object.values(JobStatus)),
       ...{ claim: ulidOrNone, worker: text, signNumber: uint64, attempts: uint32, failure: text },
-      ...{ ranges: few(jobRange), rewrites: fc.boolean() },
+      ...{ ranges: few(jobRange), rewrites: fc.boolean(), writerEpoch: uint64 },
     }),
   ),
 });
@@ -174,4 +174,6 @@ export const manifests: fc.Arbitrary<Manifest> = fc.record({
   compactedSeq: uint64,
   rewrittenNumber: uint64,
   firstNumber: uint64,
+  compactorWriterEpoch: uint64,
+  compactorLeft: fc.boolean(),
 });

@@ -90,7 +90,7 @@ export class GcWorld {
   static async create(seed = 1): Promise<GcWorld> {
     const world = new GcWorld(seed);
     await world.#claimWriter();
-    await world.commit(claimCompactor());
+    await world.commit(claimCompactor(0));
     world.#raise(world.compactorIds);
     return world;
   }

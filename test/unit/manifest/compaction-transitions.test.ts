@@ -102,7 +102,7 @@ test("an output above one of the floors may be named: no sweep has deleted it", 
 });
 
 test("the compactor's claim leaves the writer alone", () => {
-  const next = step(base, claimCompactor());
+  const next = step(base, claimCompactor(0));
   expect(next).toEqual({ ...base, number: 6, compactorEpoch: 2 });
 });
 

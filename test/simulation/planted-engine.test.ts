@@ -394,8 +394,8 @@ describe("duels find in the engine", () => {
       }
     };
     // It shows only where a newer write of one of its keys is in L0 too: in one duel of about fifty.
-    expect(await firstFailure({ replayLoads }, { from: 92 })).toMatch(/getMany gives/);
-  }, 30_000);
+    expect(await firstFailure({ replayLoads }, { from: 50, count: 100 })).toMatch(/getMany gives/);
+  }, 120_000);
 
   test("a load that is acknowledged before its WAL object is stored", async () => {
     const commitLoad: EngineBug["commitLoad"] = (commit) => (runs, createdAt) => {

@@ -5,10 +5,12 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import Table from "cli-table3";
 import { type Command, Option } from "commander";
+import { InvalidArgumentError } from "../common/errors.js";
 import type { StrategyName } from "../db/compaction-option.js";
 import { Compactor, type CompactorStats } from "../db/compactor.js";
 import { addUrl, wholeNumber } from "./arguments.js";
 import type { Context } from "./context.js";
+import { exitCodes } from "./exit-code.js";
 
 interface CompactArguments {
   worker?: boolean;
@@ -35,7 +37,12 @@ export function addCompact(program: Command, context: Context): void {
     .option("--full", "merge everything into one sorted run, and end")
     .option("--worker", "only carry out jobs that another compactor plans")
     .option("--workers <count>", "plan so many jobs for workers of other processes", wholeNumber)
-    .addOption(new Option("--strategy <name>", "how to merge").choices(["size-tiered", "leveled"]))
+    .addOption(
+      new Option(
+        "--strategy <name>",
+        "how to merge, which should be as the writer does (size-tiered)",
+      ).choices(["size-tiered", "leveled"]),
+    )
     .option("--threads <count>", "threads that compact (1)", wholeNumber)
     .option("--bytes-per-second <bytes>", "how fast it reads and writes", wholeNumber)
     .option(
@@ -49,6 +56,9 @@ export function addCompact(program: Command, context: Context): void {
 
 async function compact(context: Context, url: string, options: CompactArguments): Promise<void> {
   const { signal } = context;
+  if (options.worker === true && options.full === true) {
+    throw new InvalidArgumentError("A worker plans nothing: leave --worker or --full out.");
+  }
   const compactor = await Compactor.open(url, {
     ...{ ...context.settings(), signal, name: `${hostname()} ${process.pid}` },
     ...{ worker: options.worker, strategy: options.strategy, functions: options.functions },
@@ -70,6 +80,7 @@ async function compact(context: Context, url: string, options: CompactArguments)
   const { failures } = compactor.stats();
   if (failures.length > 0) {
     context.err.write(`moraine: ${failures.length} jobs failed: ${failures.at(-1)!.message}\n`);
+    context.exitCode = exitCodes.corruption;
   }
 }
 

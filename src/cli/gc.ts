@@ -53,7 +53,13 @@ function toTable(report: CollectReport): string {
   row("manifests", deleted.manifests, sweep?.deleted.manifests);
   row("states of compactions", undefined, sweep?.deleted.compactions);
   row("probes", undefined, sweep?.deleted.probes);
-  row("bytes, as far as known", deleted.bytes, sweep?.deleted.bytes);
+  // What is retired has no size of its own: only who saw it named knows that.
+  const isKnown = deleted.bytes > 0 || deleted.ssts === 0;
+  table.push([
+    "bytes",
+    isKnown ? count(deleted.bytes) : "unknown",
+    ...(sweep ? [count(sweep.deleted.bytes)] : []),
+  ]);
   const foreign = sweep?.foreignCount ?? 0;
   const lines = [
     table.toString(),

@@ -247,15 +247,16 @@ export class CompactorRole {
     await Promise.all(this.#workers.map((worker) => worker.close()));
     await this.#giveBack(closed);
     await Promise.all([this.#looking, this.#polling]);
+    await this.#turn;
     await this.#leave();
     await this.#options.runner.close();
   }
 
-  /** Beside a writer there is nothing to say: whoever comes next has a newer epoch. If the store fails, the next one waits for silence. */
+  /** What it has claimed goes back, and so does the epoch; beside a writer whoever comes next has a newer one anyway. If the store fails, the next one waits for silence. */
   async #leave(): Promise<void> {
-    if (this.#options.coordinator?.writerEpoch !== 0) return;
     try {
-      await this.#coordinator!.leave();
+      await this.#coordinator?.release();
+      if (this.#options.coordinator?.writerEpoch === 0) await this.#coordinator!.leave();
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
     }

@@ -14,6 +14,7 @@ import {
   claimState,
   findJob,
   reclaimJob,
+  releaseJob,
   removeJobs,
   type StateTransition,
   touchState,
@@ -101,6 +102,21 @@ export class CoordinatorRound {
       hasNews: hasNews || gone.length > 0,
       lookAgainMs: isAtOnce ? 0 : hasOthers ? othersMs : undefined,
     };
+  }
+
+  /**
+   * Gives back what it has claimed, also where a round was cut off before the job began: nobody else would know for a minute that nobody has
+   * it. What local workers have to tell was told before. Rejects with a `StoreError`.
+   */
+  async release(): Promise<void> {
+    const { compactions } = this.#options;
+    if (!compactions.isOpen) return;
+    const { jobs } = await compactions.settle({ epoch: this.epoch });
+    const own = jobs.filter(
+      (job) => job.status === JobStatus.open && job.claim !== noUlid && this.#isOwn(job),
+    );
+    const releases = own.map(({ id, claim, ranges }) => releaseJob(id, claim, ranges));
+    if (releases.length > 0) await compactions.commit(allOf(releases), {});
   }
 
   /** An earlier commit without an outcome is decided first: its jobs hold the floor. */

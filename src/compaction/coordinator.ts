@@ -97,6 +97,15 @@ export class Coordinator {
     return strategy.pick(manifest, [], storeTime.now()).length > 0;
   }
 
+  /** As of a `CoordinatorRound`. No round may be under way. */
+  async release(): Promise<void> {
+    try {
+      await this.#round?.release();
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error;
+    }
+  }
+
   /** Says that nobody holds the epoch any more, if it is its own: one commit. Rejects with a `StoreError`. */
   async leave(signal?: AbortSignal): Promise<void> {
     const epoch = this.#round?.epoch;

@@ -101,3 +101,26 @@ test("progress is stored every 10 s at most, and a sign of life every 20 s at le
   expect(Math.min(...pauses)).toBe(10);
   expect(Math.max(...pauses)).toBe(20);
 });
+
+test("what was claimed as it closes is given back, also where the job had not begun", async () => {
+  for (const delayMs of [0, 5, 20, 60]) {
+    const world = await World.open();
+    await world.flush(2);
+    const one = new Process(world);
+    let isSent = false;
+    one.faulty.intercept = ({ operation, key }) => {
+      if (operation !== "create" || !key.includes("compactions/")) return undefined;
+      isSent = true;
+      return delayMs === 0 ? undefined : { kind: "delay", until: world.clock.sleep(delayMs) };
+    };
+    one.role.poke();
+    while (!isSent) await world.clock.advance(1);
+    await world.until(one.role.close());
+    const [job] = (await world.states()).at(-1)?.jobs ?? [];
+    expect(job?.claim ?? "").toBe("");
+    const next = new Process(world);
+    await world.until(next.role.runOnce());
+    expect((await world.manifest()).runs.length).toBe(1);
+    await world.until(next.role.close());
+  }
+});

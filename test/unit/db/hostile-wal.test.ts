@@ -69,7 +69,16 @@ async function withRecords(
 
 const sst = (number: number, first: string, last: string, over: object = {}): SstInfo => ({
   ...{ id: ulid(number), size: 1000, metaOffset: 500, topOffset: 600, minSeq: 0, maxSeq: 0 },
-  ...{ rowCount: 1, deleteCount: 0, maxExpiresAt: 0, rangeDeletesOffset: 0, rangeDeletes: [], seq: 0, shadowedCount: 0, expiringCount: 0 },
+  ...{
+    rowCount: 1,
+    deleteCount: 0,
+    maxExpiresAt: 0,
+    rangeDeletesOffset: 0,
+    rangeDeletes: [],
+    seq: 0,
+    shadowedCount: 0,
+    expiringCount: 0,
+  },
   ...{ firstKey: encodeUtf8(first), lastKey: encodeUtf8(last), ...over },
 });
 

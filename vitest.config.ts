@@ -3,8 +3,8 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    // By default one less than there are cores, which is one of two, and half as fast.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // By default one less than there are cores. Some tests wait for processes and timers: with one more than there are, two cores are busy.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     projects: [
       {
         test: {

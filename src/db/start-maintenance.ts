@@ -8,6 +8,7 @@ import type { CollectionResult, FreedObjects } from "../gc/collection-result.js"
 import { Collector } from "../gc/collector.js";
 import { Sweep } from "../gc/sweep.js";
 import type { SweptObjects } from "../gc/sweep-result.js";
+import type { StoredManifest } from "../manifest/stored-manifest.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { observed } from "../object-store/observed.js";
 import { backgroundStore } from "./background-store.js";
@@ -37,7 +38,9 @@ export interface MaintenanceParts {
   /** Compaction has stopped, until the database is opened again. */
   readonly onFailed: (error: MoraineError) => void;
   /** A pass has committed something. */
-  readonly onCollected: () => Promise<unknown>;
+  readonly onCollected: () => void;
+  /** The writer's. */
+  readonly storedManifest: StoredManifest;
 }
 
 const failuresKept = 10;
@@ -66,7 +69,7 @@ export class StartedMaintenance {
     const store = counted(parts.store);
     const walStore = parts.walStore === parts.store ? store : counted(parts.walStore);
     const collecting = { store, walStore, clock, random, retentionMs, place };
-    this.#collector = new Collector(collecting);
+    this.#collector = new Collector({ ...collecting, storedManifest: parts.storedManifest });
     this.#sweep = new Sweep(collecting);
     this.#sweptDay = dayOf(parts.lastCommitAt === 0 ? clock.now() : parts.lastCommitAt);
     if (compaction === undefined) return;
@@ -114,7 +117,7 @@ export class StartedMaintenance {
     this.#collecting = pass.catch(() => undefined);
     const result = await pass;
     if (countOf(result.deleted) > 0 || result.checkpointsDropped > 0) {
-      await this.#parts.onCollected();
+      this.#parts.onCollected();
     }
     return result;
   }

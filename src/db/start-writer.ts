@@ -142,6 +142,7 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
       const { gcGraceMs, manifestRetentionMs: retentionMs } = settings;
       return startMaintenance({
         ...{ clock, random, store, walStore, gcGraceMs, retentionMs, place },
+        storedManifest: stored,
         lastCommitAt: claim.lastCommitAt,
         compaction: strategy && {
           ...{ store, clock, random, settings, storedManifest: stored, strategy, functions },
@@ -162,8 +163,9 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
           },
         },
         onFailed: (error) => maintenance.failed(error),
-        onCollected: async () => {
-          state.adopt(await stored.refresh({ epoch, signal: abort.signal }));
+        onCollected: () => {
+          state.adopt(stored.current);
+          hint.committed();
         },
       });
     },

@@ -37,6 +37,8 @@ export interface CollectorOptions {
   readonly retentionMs: number;
   /** What the location is called in messages. Default: the store's id. */
   readonly place?: string | undefined;
+  /** That of the writer of this process: the commits of two would outrun each other. Its requests are not among those of a pass. Default: its own. */
+  readonly storedManifest?: StoredManifest | undefined;
 }
 
 /** How often a pass begins anew because what it had read was collected by another one. */
@@ -120,6 +122,7 @@ export class Collector {
   }
 
   async #newest(signal: AbortSignal | undefined): Promise<StoredManifest> {
+    this.#stored ??= this.#options.storedManifest;
     if (this.#stored !== undefined) {
       await this.#stored.refresh(signal && { signal });
       return this.#stored;

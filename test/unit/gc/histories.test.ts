@@ -1,6 +1,6 @@
 /**
  * With a grace of 0, whatever a writer, a compactor and an administrator do, and wherever collectors and sweeps are paused, killed, or have
- * their deletes applied late: nothing that can be reached is deleted, and when all is quiet nothing else is left.
+ * their deletes applied late: nothing that can be reached is deleted (P5), and when all is quiet nothing else is left.
  */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";

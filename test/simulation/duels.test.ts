@@ -47,7 +47,7 @@ if (replayed !== undefined) {
         expect(totals.truncated, "feeds that were cut off").toBeGreaterThan(0);
         expect(totals.ended, "feeds that ended with their handle").toBeGreaterThan(perGroup / 2);
       },
-      120_000,
+      900_000,
     );
   });
 

@@ -45,7 +45,7 @@ if (replayed !== undefined) {
         expect(totals.deleted, "SSTs deleted").toBeGreaterThan(perGroup);
         expect(totals.snapshots, "looks at snapshots").toBeGreaterThan(perGroup);
       },
-      600_000,
+      900_000,
     );
   });
 

@@ -10,6 +10,7 @@ const entries = [
   "object-store/s3",
   "db/compactor",
   "db/collect",
+  "admin/index",
   "testing/index",
   "cli/main",
 ];

@@ -200,7 +200,7 @@ async function missingWal(
 }
 
 /** Ids are minted above every id that the manifest knows, whatever the clock says. */
-function raiseAboveAll(ids: UlidFactory, manifest: Manifest): void {
+export function raiseAboveAll(ids: UlidFactory, manifest: Manifest): void {
   ids.raiseAbove(manifest.writerFloor);
   ids.raiseAbove(manifest.compactorFloor);
   for (const entry of manifest.retired) for (const id of entry.ids) ids.raiseAbove(id);

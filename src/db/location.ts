@@ -5,6 +5,7 @@ import { checkOptions } from "../common/options.js";
 import { FileObjectStore } from "../object-store/file.js";
 import { MemoryObjectStore } from "../object-store/memory.js";
 import type { ObjectStore } from "../object-store/object-store.js";
+import { prefixed } from "../object-store/prefixed.js";
 
 /** `s3://bucket/path`, `file:///dir`, `memory:///name`, or a store of your own with a path inside it. */
 export type Location = string | URL | { store: ObjectStore; path: string };
@@ -15,8 +16,27 @@ export interface OpenLocation {
   readonly path: string;
   /** Closes the store, where this call made it. */
   readonly close: () => void;
+  /** What this is one path of: other databases in it may share objects with this one. */
+  readonly namespace: Namespace;
   /** What a URL says of the WAL's place in `?wal=`. */
   readonly wal?: string | undefined;
+}
+
+export interface Namespace {
+  /** Equal ids: the same objects below the same paths. */
+  readonly id: string;
+  /** Where in it the database is. */
+  readonly path: string;
+  /** The store of a database at another path in it. Closed with the location. */
+  at(path: string): ObjectStore;
+}
+
+/** A store in which each database has a path. */
+function inStore(
+  store: ObjectStore,
+  path: string,
+): Pick<OpenLocation, "store" | "path" | "namespace"> {
+  return { store, path, namespace: { id: store.id, path, at: (other) => prefixed(store, other) } };
 }
 
 /** Stores of `memory:` URLs live as long as the process, so that a name means the same database each time. */
@@ -34,7 +54,7 @@ export async function openLocation(location: Location): Promise<OpenLocation> {
       throw new InvalidArgumentError(`"path" must be a string, not ${describeType(path)}.`);
     }
     requireCanonical(path, path);
-    return { store, path, close: () => undefined };
+    return { ...inStore(store, path), close: () => undefined };
   }
   const { text, wal } = takeWal(String(location));
   const shown = withoutCredentials(text);
@@ -83,7 +103,7 @@ function openMemory(text: string, rawPath: string): OpenLocation {
   const path = decodePath(text, rawPath.replace(/^\//, ""));
   if (rawPath[0] !== "/") throw new InvalidArgumentError(`Write "memory:///${rawPath}".`);
   requireCanonical(path, text);
-  return { store: memoryStore, path, close: () => undefined };
+  return { ...inStore(memoryStore, path), close: () => undefined };
 }
 
 function openFile(text: string, rawPath: string): OpenLocation {
@@ -98,6 +118,11 @@ function openFile(text: string, rawPath: string): OpenLocation {
   return {
     store: new FileObjectStore({ directory: `/${path}` }),
     path: "",
+    namespace: {
+      id: "file",
+      path,
+      at: (other) => new FileObjectStore({ directory: `/${other}` }),
+    },
     close: () => undefined,
   };
 }
@@ -111,7 +136,7 @@ async function openS3(text: string, shown: string, rawPath: string): Promise<Ope
   const url = new URL(text);
   url.pathname = "/";
   const store = s3StoreFromUrl(url);
-  return { store, path, close: () => store.close() };
+  return { ...inStore(store, path), close: () => store.close() };
 }
 
 function refuseQuery(text: string): void {

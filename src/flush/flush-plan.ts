@@ -2,6 +2,7 @@
 import { ExistsError, type MoraineError } from "../common/errors.js";
 import { type Ulid, ulidBefore } from "../common/ids.js";
 import type { Checkpoint, L0Entry, Manifest, SstInfo } from "../format/manifest.js";
+import { plainCheckpoint } from "../manifest/plain-checkpoint.js";
 import { addCheckpoint, type Transition } from "../manifest/transitions.js";
 import type { MemTable } from "../memtable/mem-table.js";
 
@@ -151,5 +152,8 @@ function nameIsTaken(manifest: Manifest, pending: PendingCheckpoint): boolean {
 /** It is attached only to the number of the commit that creates it. */
 function toCheckpoint(pending: PendingCheckpoint, manifestNumber: number): Checkpoint {
   const { id, name, ttlMs, createdAt } = pending;
-  return { id, name, ttlMs, createdAt, manifestNumber, refreshedNumber: manifestNumber };
+  return {
+    ...plainCheckpoint,
+    ...{ id, name, ttlMs, createdAt, manifestNumber, refreshedNumber: manifestNumber },
+  };
 }

@@ -7,6 +7,8 @@ import { compareBytes } from "../common/bytes.js";
 import type { Ulid } from "../common/ids.js";
 import type {
   Checkpoint,
+  CheckpointPurpose,
+  ExportOrigin,
   ExternalDatabase,
   L0Entry,
   Manifest,
@@ -16,10 +18,12 @@ import type {
   RunPart,
   SortedRun,
   SstInfo,
+  TimeSample,
   TombstoneSpan,
   WalEpoch,
   WalLocation,
   WalPosition,
+  WalRange,
 } from "./manifest.js";
 import { MessageType, repeated } from "./protobuf-message.js";
 import {
@@ -87,6 +91,7 @@ export const sstInfoMessage: MessageType<SstInfo> = new MessageType<SstInfo>(
     seq: [14, uint64],
     shadowedCount: [15, uint64],
     expiringCount: [16, uint64],
+    owner: [17, ulidOrNone],
   },
   (sst) =>
     sst.rangeDeletesOffset > sst.metaOffset ||
@@ -117,7 +122,21 @@ const sortedRun = new MessageType<SortedRun>("SortedRun", {
   level: [9, uint32],
   indexOffset: [10, uint64],
   rangeDeletes: [11, repeated(tombstoneSpan)],
+  owner: [12, ulidOrNone],
 });
+
+const walRange = new MessageType<WalRange>(
+  "WalRange",
+  {
+    epoch: [1, uint64],
+    fromId: [2, uint64],
+    toId: [3, uint64],
+  },
+  ({ fromId, toId }) => (fromId >= toId ? "a range of WAL objects is empty" : undefined),
+);
+
+// Kinds and places that only later versions know are read as the numbers they are.
+const checkpointPurpose = uint32 as ValueType<CheckpointPurpose>;
 
 const checkpoint = new MessageType<Checkpoint>("Checkpoint", {
   id: [1, ulid],
@@ -126,15 +145,24 @@ const checkpoint = new MessageType<Checkpoint>("Checkpoint", {
   createdAt: [4, uint64],
   ttlMs: [5, uint64],
   refreshedNumber: [6, uint64],
+  seq: [7, uint64],
+  base: [8, ulidOrNone],
+  retained: [9, bool],
+  isExpired: [10, bool],
+  wal: [11, repeated(walRange)],
+  loads: [12, repeated(ulid)],
+  purpose: [13, checkpointPurpose],
+  holder: [14, string],
+  holderId: [15, ulidOrNone],
 });
 
 const externalDatabase = new MessageType<ExternalDatabase>("ExternalDatabase", {
   databaseId: [1, ulid],
   path: [2, string],
-  checkpointId: [3, ulid],
+  checkpointId: [3, ulidOrNone],
+  isLeaving: [4, bool],
 });
 
-// Kinds and places that only later versions know are read as the numbers they are.
 const retiredKind = uint32 as ValueType<RetiredKind>;
 const walLocation = uint32 as ValueType<WalLocation>;
 
@@ -153,6 +181,18 @@ const pinnedSettings = new MessageType<PinnedSettings>("PinnedSettings", {
   walPath: [3, string],
   mergeOperators: [4, repeated(string)],
   encryption: [5, uint32],
+});
+
+const timeSample = new MessageType<TimeSample>("TimeSample", {
+  seq: [1, uint64],
+  manifestNumber: [2, uint64],
+  at: [3, uint64],
+});
+
+const exportOrigin = new MessageType<ExportOrigin>("ExportOrigin", {
+  checkpointId: [1, ulid],
+  manifestNumber: [2, uint64],
+  at: [3, uint64],
 });
 
 export const manifestMessage: MessageType<Manifest> = new MessageType<Manifest>("Manifest", {
@@ -183,6 +223,8 @@ export const manifestMessage: MessageType<Manifest> = new MessageType<Manifest>(
   firstNumber: [25, uint64],
   compactorWriterEpoch: [26, uint64],
   compactorLeft: [27, bool],
+  history: [28, repeated(timeSample)],
+  exports: [29, repeated(exportOrigin)],
 });
 
 /** The content of a run's own object, or of one of its parts. */

@@ -55,6 +55,10 @@ export interface Manifest {
   readonly compactorWriterEpoch: number;
   /** Whoever held the compactor's epoch has closed: it is free. */
   readonly compactorLeft: boolean;
+  /** Which seqs were there when: samples, oldest first, of which old ones are farther apart. At most `historySamplesMax`. */
+  readonly history: readonly TimeSample[];
+  /** The exports that made this database, oldest first, the last few of them. Empty elsewhere, and once a writer has opened it: it is no copy then. */
+  readonly exports: readonly ExportOrigin[];
 }
 
 /** Required features. These numbers are stored: never change or reuse one. */
@@ -63,6 +67,8 @@ export const Feature = {
   mergeRows: 1,
   /** An SST that some manifest names has range deletes. */
   rangeDeletes: 2,
+  /** The manifest names objects of other databases, by `owner`. */
+  externals: 3,
 } as const;
 
 export interface WalPosition {
@@ -109,6 +115,8 @@ export interface SstInfo {
   readonly shadowedCount: number;
   /** How many puts and merges expire. A hint, as above. */
   readonly expiringCount: number;
+  /** The database whose object it is, where that is another one (a clone's parent); in a run's own object, than the run's. */
+  readonly owner: Ulid;
 }
 
 /**
@@ -157,6 +165,8 @@ export interface SortedRun {
   readonly indexOffset: number;
   /** Where the list stands in the run's own object: what its range deletes cover, as of an SST; at most one span, with `minSeq` 0. */
   readonly rangeDeletes: readonly TombstoneSpan[];
+  /** The database whose object the list is, where that is another one. */
+  readonly owner: Ulid;
 }
 
 /**
@@ -183,12 +193,69 @@ export interface Checkpoint {
   /** Milliseconds after the manifest numbered `refreshedNumber` was stored; 0: never. */
   readonly ttlMs: number;
   readonly refreshedNumber: number;
+  /** Everything up to this seq is in it. 0 where an earlier version made it: then the last L0 seq of its manifest. */
+  readonly seq: number;
+  /** The checkpoint that it was added to, which stays for as long as it does; `noUlid`: none. */
+  readonly base: Ulid;
+  /** Policies leave it alone. */
+  readonly retained: boolean;
+  /** It has ended, and lingers only because it is the base of one that has not. */
+  readonly isExpired: boolean;
+  /** WAL objects that are in it beside what its manifest names, in log order. */
+  readonly wal: readonly WalRange[];
+  /** SSTs that load records in these objects name, and its manifest does not. */
+  readonly loads: readonly Ulid[];
+  readonly purpose: CheckpointPurpose;
+  /** Who holds it: the path of a clone, the target of an export. */
+  readonly holder: string;
+  /** The database id of a clone that holds it. */
+  readonly holderId: Ulid;
+}
+
+/** What a checkpoint is for. These numbers are stored: never change or reuse one. */
+export const CheckpointPurpose = {
+  user: 0,
+  clone: 1,
+  reader: 2,
+  exporter: 3,
+  /** The state that a restore replaced. */
+  replaced: 4,
+} as const;
+export type CheckpointPurpose = (typeof CheckpointPurpose)[keyof typeof CheckpointPurpose];
+
+/** The objects from `fromId` up to but without `toId` of a log. */
+export interface WalRange {
+  readonly epoch: number;
+  readonly fromId: number;
+  readonly toId: number;
 }
 
 export interface ExternalDatabase {
   readonly databaseId: Ulid;
+  /** In the same store; empty: its objects lie at this database's own path. */
   readonly path: string;
+  /** By which it is kept there. */
   readonly checkpointId: Ulid;
+  /** Nothing names it any more, and nothing may again: its checkpoint is being dropped. */
+  readonly isLeaving: boolean;
+}
+
+export interface TimeSample {
+  /** The last seq of that manifest. */
+  readonly seq: number;
+  readonly manifestNumber: number;
+  /** ms since 1970, as that manifest says. */
+  readonly at: number;
+}
+
+export const historySamplesMax = 64;
+
+export interface ExportOrigin {
+  readonly checkpointId: Ulid;
+  /** The manifest that the checkpoint pinned. */
+  readonly manifestNumber: number;
+  /** ms since 1970, when the export was finished. */
+  readonly at: number;
 }
 
 /** A list is an object that holds entries like these, where they are many. */

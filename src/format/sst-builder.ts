@@ -23,7 +23,7 @@ import type { FilterName } from "./filter-name.js";
 import { IndexBlockBuilder } from "./index-block-builder.js";
 import { hashKey } from "./key-hash.js";
 import { LastKey } from "./last-key.js";
-import type { SstInfo, TombstoneSpan } from "./manifest.js";
+import { noUlid, type SstInfo, type TombstoneSpan } from "./manifest.js";
 import { PrefixCursor } from "./prefix-cursor.js";
 import { hashPrefix, type PrefixExtractor } from "./prefix-extractor.js";
 import {
@@ -298,6 +298,7 @@ export class SstBuilder {
         maxExpiresAt,
         rangeDeletesOffset,
         rangeDeletes,
+        owner: noUlid,
         seq: 0,
         shadowedCount,
         expiringCount,

@@ -7,7 +7,7 @@ import type { RowRef } from "../common/row.js";
 import { Block } from "./block.js";
 import { BlockTrailer } from "./block-trailer.js";
 import { IndexBlock } from "./index-block.js";
-import type { SstInfo } from "./manifest.js";
+import { noUlid, type SstInfo } from "./manifest.js";
 import type { PrefixExtractor } from "./prefix-extractor.js";
 import { readFilter } from "./read-filter.js";
 import { RowChecker } from "./row-checker.js";
@@ -146,6 +146,7 @@ export function verifySst(bytes: Uint8Array, options: VerifySstOptions): SstInfo
     seq: 0,
     shadowedCount: said.shadowedCount,
     expiringCount: said.expiringCount,
+    owner: noUlid,
   };
 }
 

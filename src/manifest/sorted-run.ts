@@ -2,6 +2,7 @@
 import { type Bytes, compareBytes, emptyBytes } from "../common/bytes.js";
 import type { Ulid } from "../common/ids.js";
 import {
+  noUlid,
   runSstsInManifestMax,
   type SortedRun,
   type SstInfo,
@@ -24,7 +25,7 @@ export function buildSortedRun(
   const total = (of: (sst: SstInfo) => number): number =>
     ssts.reduce((sum, sst) => sum + of(sst), 0);
   const run: SortedRun = {
-    ...{ id, ssts, listBytes: 0, level, indexOffset: 0, rangeDeletes: [] },
+    ...{ id, ssts, listBytes: 0, level, indexOffset: 0, owner: noUlid, rangeDeletes: [] },
     ...{ firstKey: ssts[0]!.firstKey, lastKey: ssts.at(-1)!.lastKey, sstCount: ssts.length },
     ...{ rowCount: total(({ rowCount }) => rowCount), size: total(({ size }) => size) },
   };

@@ -48,6 +48,8 @@ export function emptyManifest(databaseId: Ulid, pinned: PinnedSettings): Manifes
     firstNumber: 0,
     compactorWriterEpoch: 0,
     compactorLeft: false,
+    history: [],
+    exports: [],
   };
 }
 

@@ -11,9 +11,10 @@ export const ObjectPaths = {
   manifestHint: "manifest/latest",
   manifest: (number: number): string => `manifest/${paddedNumber(number)}.manifest`,
   sstPrefix: "sst/",
-  sst: (id: Ulid): string => `sst/${id}.sst`,
+  /** `owner`: the database whose it is, where that is another one: external-routes.ts knows where that lies. */
+  sst: (id: Ulid, owner: Ulid = ""): string => `${ofOwner(owner)}sst/${id}.sst`,
   runPrefix: "runs/",
-  run: (id: Ulid): string => `runs/${id}.run`,
+  run: (id: Ulid, owner: Ulid = ""): string => `${ofOwner(owner)}runs/${id}.run`,
   retiredPrefix: "retired/",
   retiredList: (id: Ulid): string => `retired/${id}.retired`,
   compactionsPrefix: "compactions/",
@@ -23,7 +24,13 @@ export const ObjectPaths = {
   wal: (epoch: number, id: number): string => `wal/${paddedNumber(epoch)}/${paddedNumber(id)}.wal`,
   probe: (token: string): string => `probe/${token}.probe`,
   probePrefix: "probe/",
+  externalPrefix: "databases/",
+  claimPrefix: "claims/",
 } as const;
+
+function ofOwner(owner: Ulid): string {
+  return owner === "" ? "" : `${ObjectPaths.externalPrefix}${owner}/`;
+}
 
 const manifestName = /^manifest\/(\d{20})\.manifest$/;
 const sstName = /^sst\/([0-9A-HJKMNP-TV-Z]{26})\.sst$/;

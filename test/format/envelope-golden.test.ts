@@ -11,14 +11,18 @@ const folder = new URL("./golden/", import.meta.url);
 const youngerFields = new Set([
   ...["rangeDeletesOffset", "shadowedCount", "expiringCount", "indexOffset"],
   ...["compactedSeq", "rewrittenNumber", "firstNumber"],
-  ...["compactorWriterEpoch", "compactorLeft", "writerEpoch"],
+  ...["compactorWriterEpoch", "compactorLeft", "writerEpoch", "owner", "history", "exports"],
+  ...["base", "retained", "isExpired", "wal", "loads", "purpose", "holder", "holderId"],
+  "isLeaving",
 ]);
 /** Fields that are younger than the files are left out where they say nothing. */
 const asJson = (value: unknown): unknown =>
   JSON.parse(
     JSON.stringify(value, function (this: object, name, field) {
-      const saysNothing = field === 0 || field === false;
-      const isYounger = youngerFields.has(name) || (name === "seq" && "metaOffset" in this);
+      const isEmpty = Array.isArray(field) && field.length === 0;
+      const saysNothing = field === 0 || field === false || field === "" || isEmpty;
+      const hadNone = "metaOffset" in this || "refreshedNumber" in this;
+      const isYounger = youngerFields.has(name) || (name === "seq" && hadNone);
       if (saysNothing && isYounger) {
         return undefined;
       }

@@ -1,4 +1,5 @@
 /** Manifests, a state of compactions and a list of SSTs with values in every field. */
+
 import { type Bytes, encodeUtf8 } from "../../src/common/bytes.js";
 import type { Ulid } from "../../src/common/ids.js";
 import { type Compactions, JobStatus } from "../../src/format/compactions.js";
@@ -10,6 +11,7 @@ import {
   type TombstoneSpan,
   WalLocation,
 } from "../../src/format/manifest.js";
+import { plainCheckpoint } from "../../src/manifest/plain-checkpoint.js";
 
 export const databaseId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 export const otherDatabaseId = "01BX5ZZKBKACTAV9WEVGEMMVRZ";
@@ -24,7 +26,14 @@ export const sst = (id: string, seq: number): SstInfo => ({
   ...{ id, size: 5_000_000_000, metaOffset: 4_999_000_000, topOffset: 4_999_900_000 },
   ...{ firstKey: encodeUtf8("a"), lastKey: Uint8Array.of(255, 0), minSeq: seq, maxSeq: seq + 9 },
   ...{ rowCount: 10, deleteCount: 2, maxExpiresAt: 1_800_000_000_000 },
-  ...{ rangeDeletesOffset: 0, rangeDeletes: [], seq: 0, shadowedCount: 0, expiringCount: 0 },
+  ...{
+    rangeDeletesOffset: 0,
+    rangeDeletes: [],
+    seq: 0,
+    shadowedCount: 0,
+    expiringCount: 0,
+    owner: "",
+  },
 });
 
 export const manifest: Manifest = {
@@ -59,14 +68,25 @@ export const manifest: Manifest = {
         size: 5_000_000_000,
         level: 1,
         indexOffset: 0,
+        owner: "",
         rangeDeletes: [],
       },
     },
   ],
   checkpoints: [
-    { id: ids[0], name: "día", manifestNumber: 3, createdAt: 1, ttlMs: 60_000, refreshedNumber: 4 },
+    {
+      id: ids[0],
+      name: "día",
+      manifestNumber: 3,
+      createdAt: 1,
+      ttlMs: 60_000,
+      refreshedNumber: 4,
+      ...plainCheckpoint,
+    },
   ],
-  externals: [{ databaseId: otherDatabaseId, path: "other/path", checkpointId: ids[1] }],
+  externals: [
+    { databaseId: otherDatabaseId, path: "other/path", checkpointId: ids[1], isLeaving: false },
+  ],
   retired: [
     {
       kind: RetiredKind.sst,
@@ -92,6 +112,8 @@ export const manifest: Manifest = {
   firstNumber: 0,
   compactorWriterEpoch: 0,
   compactorLeft: false,
+  history: [],
+  exports: [],
 };
 
 /** What came with compaction: in the manifest, in SSTs, and a run whose list stands elsewhere. */
@@ -99,13 +121,13 @@ export const compacted: Manifest = {
   ...withoutRuns(manifest),
   runs: [
     {
-      ...{ id: ids[2], ssts: [], listBytes: 300_000, indexOffset: 299_000 },
+      ...{ id: ids[2], ssts: [], listBytes: 300_000, indexOffset: 299_000, owner: "" },
       ...{ firstKey: encodeUtf8("a"), lastKey: encodeUtf8("z"), sstCount: 2500, rowCount: 1e9 },
       ...{ size: 160_000_000_000, level: 0 },
       rangeDeletes: [span(encodeUtf8("m"), undefined, { count: 70, minSeq: 0, maxSeq: 33 })],
     },
     {
-      ...{ id: ids[0], listBytes: 0, indexOffset: 0, rangeDeletes: [], level: 0 },
+      ...{ id: ids[0], listBytes: 0, indexOffset: 0, owner: "", rangeDeletes: [], level: 0 },
       ...{ firstKey: encodeUtf8("a"), lastKey: Uint8Array.of(255, 0), sstCount: 1, rowCount: 10 },
       ...{ size: 5_000_000_000, ssts: [movedLoad(ids[1])] },
     },
@@ -127,7 +149,7 @@ function withoutRuns(from: Manifest): Manifest {
 }
 
 function movedLoad(id: string): SstInfo {
-  return { ...sst(id, 0), maxSeq: 0, seq: 17, shadowedCount: 3, expiringCount: 200 };
+  return { ...sst(id, 0), maxSeq: 0, seq: 17, shadowedCount: 3, expiringCount: 200, owner: "" };
 }
 
 /** A job that nobody has yet, one under way in two ranges, and one that failed. */

@@ -34,7 +34,15 @@ function manifestOf(l0: readonly Shape[][], runs: readonly Shape[][]): Manifest 
     runs: runs.map((run, i) => {
       const ssts = run.map((s, j) => sst(1000 * (i + 1) + j, s));
       return {
-        ...{ id: ulid(10 + i), ssts, listBytes: 0, indexOffset: 0, rangeDeletes: [], level: 0 },
+        ...{
+          id: ulid(10 + i),
+          ssts,
+          listBytes: 0,
+          indexOffset: 0,
+          owner: "",
+          rangeDeletes: [],
+          level: 0,
+        },
         ...{ firstKey: ssts[0]!.firstKey, lastKey: ssts.at(-1)!.lastKey },
         ...{ sstCount: ssts.length, rowCount: ssts.length, size: 100 * ssts.length },
       };

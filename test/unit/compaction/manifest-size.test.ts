@@ -20,7 +20,7 @@ function sstsOf(count: number): SstInfo[] {
     ...{ id: ulid(++ids), size: 64 * MiB, metaOffset: 63 * MiB, topOffset: 63 * MiB + 9000 },
     ...{ firstKey: key(i * 1000), lastKey: key(i * 1000 + 999), minSeq: 2 ** 33, maxSeq: 2 ** 34 },
     ...{ rowCount: 400_000, deleteCount: 0, maxExpiresAt: 0, seq: 0 },
-    ...{ rangeDeletesOffset: 0, rangeDeletes: [], shadowedCount: 0, expiringCount: 0 },
+    ...{ rangeDeletesOffset: 0, rangeDeletes: [], shadowedCount: 0, expiringCount: 0, owner: "" },
   }));
 }
 

@@ -74,7 +74,7 @@ test("runs of the size-tiered strategy become a level, while L0 goes on", () => 
 
 test("several levels are merged at once, and no run by two jobs", () => {
   const run = (level: number, count: number): SortedRun => ({
-    ...{ id: ulid(level), listBytes: 0, indexOffset: 0, rangeDeletes: [], level },
+    ...{ id: ulid(level), listBytes: 0, indexOffset: 0, owner: "", rangeDeletes: [], level },
     ssts: Array.from({ length: count }, (_, i) => ({
       ...sstOf(1000 * level + i, 1, 2),
       ...{ firstKey: keyOf(i * 100), lastKey: keyOf(i * 100 + 99), size: 64 * MiB },

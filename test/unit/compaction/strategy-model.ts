@@ -367,12 +367,13 @@ export class StrategyModel {
       maxExpiresAt: Number.isFinite(maxExpiresAt) ? maxExpiresAt : 0,
       ...{ rangeDeletesOffset: 0, rangeDeletes: [], seq: 0, shadowedCount: 0 },
       expiringCount: rows.filter(({ expiresAt }) => expiresAt !== 0).length,
+      owner: "",
     };
   }
 
   #runOf(ssts: readonly SstInfo[], level: number): SortedRun {
     return {
-      ...{ id: this.#nextId(), ssts, listBytes: 0, indexOffset: 0, rangeDeletes: [] },
+      ...{ id: this.#nextId(), ssts, listBytes: 0, indexOffset: 0, owner: "", rangeDeletes: [] },
       firstKey: ssts[0]?.firstKey ?? new Uint8Array(0),
       lastKey: ssts.at(-1)?.lastKey ?? new Uint8Array(0),
       ...{ sstCount: ssts.length, rowCount: ssts.reduce((sum, sst) => sum + sst.rowCount, 0) },

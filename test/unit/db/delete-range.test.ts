@@ -472,7 +472,7 @@ function loggedObject(): WalObject {
     ...{ id: databaseId, size: 100, metaOffset: 10, topOffset: 20, minSeq: 0, maxSeq: 0 },
     ...{ firstKey: encodeUtf8("c"), lastKey: encodeUtf8("c"), rowCount: 1, deleteCount: 0 },
     ...{ maxExpiresAt: 0, rangeDeletesOffset: 0, rangeDeletes: [] },
-    ...{ seq: 0, shadowedCount: 0, expiringCount: 0 },
+    ...{ seq: 0, shadowedCount: 0, expiringCount: 0, owner: "" },
   };
   const load = encodeLoadRecord([{ ssts: [sst], seq: 2 }], 9);
   const object = encodeWalGroup(databaseId, {

@@ -78,6 +78,7 @@ const sst = (number: number, first: string, last: string, over: object = {}): Ss
     seq: 0,
     shadowedCount: 0,
     expiringCount: 0,
+    owner: "",
   },
   ...{ firstKey: encodeUtf8(first), lastKey: encodeUtf8(last), ...over },
 });

@@ -20,7 +20,7 @@ function toRun({ l0 }: Manifest): SortedRun {
     ssts.reduce((total, sst) => total + of(sst), 0);
   return {
     ...{ id: `1${ssts[0]!.id.slice(1)}`, ssts, listBytes: 0, level: 0, sstCount: ssts.length },
-    ...{ indexOffset: 0, rangeDeletes: [] },
+    ...{ indexOffset: 0, owner: "", rangeDeletes: [] },
     ...{ firstKey: ssts[0]!.firstKey, lastKey: ssts.at(-1)!.lastKey },
     ...{ rowCount: sum((sst) => sst.rowCount), size: sum((sst) => sst.size) },
   };

@@ -4,6 +4,7 @@ import { type Bytes, compareBytes, emptyBytes, equalBytes } from "../../../src/c
 import { type Ulid, ulidFromBytes } from "../../../src/common/ids.js";
 import { type Compactions, JobStatus } from "../../../src/format/compactions.js";
 import {
+  CheckpointPurpose,
   type L0Entry,
   type Manifest,
   RetiredKind,
@@ -67,7 +68,7 @@ export const sstInfo: fc.Arbitrary<SstInfo> = fc
     seqs: fc.tuple(uint64, uint64).map((all) => all.sort((a, b) => a - b)),
     counts: fc.record({
       ...{ rowCount: uint64, deleteCount: uint64, maxExpiresAt: uint64 },
-      ...{ seq: uint64, shadowedCount: uint64, expiringCount: uint64 },
+      ...{ seq: uint64, shadowedCount: uint64, expiringCount: uint64, owner: ulidOrNone },
     }),
     spans: tombstoneSpans,
   })
@@ -134,6 +135,11 @@ export const compactions: fc.Arbitrary<Compactions> = fc.record({
   ),
 });
 
+const walRange = fc
+  .record({ epoch: uint64, ids: fc.tuple(uint64, uint64) })
+  .filter(({ ids }) => ids[0] !== ids[1])
+  .map(({ epoch, ids }) => ({ epoch, fromId: Math.min(...ids), toId: Math.max(...ids) }));
+
 export const manifests: fc.Arbitrary<Manifest> = fc.record({
   number: uint64,
   databaseId: ulid,
@@ -154,16 +160,21 @@ export const manifests: fc.Arbitrary<Manifest> = fc.record({
     fc.record({
       ...{ id: ulid, ssts: few(sstInfo), listBytes: uint64, firstKey: bytes, lastKey: bytes },
       ...{ sstCount: uint64, rowCount: uint64, size: uint64, level: uint32 },
-      ...{ indexOffset: uint64, rangeDeletes: tombstoneSpans },
+      ...{ indexOffset: uint64, owner: ulidOrNone, rangeDeletes: tombstoneSpans },
     }),
   ),
   checkpoints: few(
     fc.record({
       ...{ id: ulid, name: text, manifestNumber: uint64, createdAt: uint64 },
-      ...{ ttlMs: uint64, refreshedNumber: uint64 },
+      ...{ ttlMs: uint64, refreshedNumber: uint64, seq: uint64 },
+      ...{ base: ulidOrNone, retained: fc.boolean(), isExpired: fc.boolean() },
+      ...{ wal: few(walRange), loads: few(ulid), holder: text, holderId: ulidOrNone },
+      purpose: fc.constantFrom(...Object.values(CheckpointPurpose)),
     }),
   ),
-  externals: few(fc.record({ databaseId: ulid, path: text, checkpointId: ulid })),
+  externals: few(
+    fc.record({ databaseId: ulid, path: text, checkpointId: ulidOrNone, isLeaving: fc.boolean() }),
+  ),
   retired: few(retiredObjects),
   writerFloor: ulidOrNone,
   compactorFloor: ulidOrNone,
@@ -176,4 +187,6 @@ export const manifests: fc.Arbitrary<Manifest> = fc.record({
   firstNumber: uint64,
   compactorWriterEpoch: uint64,
   compactorLeft: fc.boolean(),
+  history: few(fc.record({ seq: uint64, manifestNumber: uint64, at: uint64 })),
+  exports: few(fc.record({ checkpointId: ulid, manifestNumber: uint64, at: uint64 })),
 });

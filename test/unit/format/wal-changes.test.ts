@@ -79,6 +79,7 @@ const sst = (index: number): object => ({
   seq: 0,
   shadowedCount: 0,
   expiringCount: 0,
+  owner: "",
 });
 
 test("every batch and every entry of a load is given once, and from each position on", () => {

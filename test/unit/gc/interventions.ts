@@ -1,9 +1,11 @@
 /** What an administrator does to a `GcWorld`: checkpoints and restores, and what no role would do at all. */
+
 import type { Ulid } from "../../../src/common/ids.js";
 import { type Checkpoint, RetiredKind, type RetiredObjects } from "../../../src/format/manifest.js";
 import { encodeManifest } from "../../../src/format/manifest-codec.js";
 import { ManifestStore } from "../../../src/manifest/manifest-store.js";
 import { isListable } from "../../../src/manifest/move-long-retired.js";
+import { plainCheckpoint } from "../../../src/manifest/plain-checkpoint.js";
 import { addCheckpoint } from "../../../src/manifest/transitions.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { namedBy } from "./reachable.js";
@@ -31,7 +33,7 @@ export async function checkpoint(world: GcWorld, ttlMs: number): Promise<void> {
   const id = world.writerIds.next();
   await world.commit((manifest) => {
     const manifestNumber = manifest.number + 1;
-    const times = { createdAt: 0, ttlMs, refreshedNumber: manifestNumber };
+    const times = { createdAt: 0, ttlMs, refreshedNumber: manifestNumber, ...plainCheckpoint };
     return addCheckpoint({ id, name: "", manifestNumber, ...times })(manifest);
   });
 }

@@ -301,7 +301,7 @@ export class GcWorld {
     return {
       ...{ id, ssts: isLong ? [] : ssts, listBytes: isLong ? bytes.length : 0 },
       ...{ firstKey: ssts[0]!.firstKey, lastKey: ssts.at(-1)!.lastKey, sstCount: ssts.length },
-      ...{ rowCount: ssts.length, size: 1, level: 0, rangeDeletes: [] },
+      ...{ rowCount: ssts.length, size: 1, level: 0, rangeDeletes: [], owner: "" },
       indexOffset: isLong ? indexOffset : 0,
     };
   }

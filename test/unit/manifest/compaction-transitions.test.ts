@@ -1,4 +1,5 @@
 /** Transitions of the compactor: exactly its inputs go, in any order with what other roles do, and once. */
+
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -16,6 +17,7 @@ import {
 } from "../../../src/manifest/compaction-transitions.js";
 import { takeOffRetired } from "../../../src/manifest/gc-transitions.js";
 import { checkStep } from "../../../src/manifest/invariants.js";
+import { plainCheckpoint } from "../../../src/manifest/plain-checkpoint.js";
 import { buildSortedRun } from "../../../src/manifest/sorted-run.js";
 import {
   addCheckpoint,
@@ -119,7 +121,15 @@ test("transitions of all roles give the same manifest in any order, and change n
     }),
     takeOffRetired([retiredSst(1, 2)]),
     addCheckpoint({
-      ...{ id: ulid(90), name: "", manifestNumber: 5, createdAt: 0, ttlMs: 0, refreshedNumber: 5 },
+      ...{
+        id: ulid(90),
+        name: "",
+        manifestNumber: 5,
+        createdAt: 0,
+        ttlMs: 0,
+        refreshedNumber: 5,
+        ...plainCheckpoint,
+      },
     }),
   ];
   const numberless = (manifest: Manifest) => ({

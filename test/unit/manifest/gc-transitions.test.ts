@@ -1,4 +1,5 @@
 /** Transitions of the collector: exact, the same when applied again, and in any order with those of other roles. */
+
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Manifest, RetiredKind, type RetiredObjects } from "../../../src/format/manifest.js";
@@ -11,6 +12,7 @@ import {
   unpackRetiredList,
 } from "../../../src/manifest/gc-transitions.js";
 import { checkStep } from "../../../src/manifest/invariants.js";
+import { plainCheckpoint } from "../../../src/manifest/plain-checkpoint.js";
 import { walRange } from "../../../src/manifest/retired-wal.js";
 import { addCheckpoint, retireBatch, type Transition } from "../../../src/manifest/transitions.js";
 import { claimed, entryOf, ulid } from "./manifests.js";
@@ -27,7 +29,15 @@ const ssts = (manifestNumber: number, ...ids: number[]): RetiredObjects => ({
   ...{ kind: RetiredKind.sst, manifestNumber, ids: ids.map(ulid), epoch: 0, fromId: 0, toId: 0 },
 });
 const checkpointOf = (id: number, refreshedNumber = 1) => ({
-  ...{ id: ulid(id), name: "", manifestNumber: 1, createdAt: 0, ttlMs: 5, refreshedNumber },
+  ...{
+    ...plainCheckpoint,
+    id: ulid(id),
+    name: "",
+    manifestNumber: 1,
+    createdAt: 0,
+    ttlMs: 5,
+    refreshedNumber,
+  },
 });
 
 /** With retired SSTs 1 to 6, WAL 1 to 9 of log 1, checkpoints 90 to 92, and an L0 of tables 20 and 21. */
@@ -51,7 +61,7 @@ const compact: Transition = applyCompaction({
   runsTo: [
     {
       ...{ ...run, firstKey: Uint8Array.of(1), lastKey: Uint8Array.of(2), sstCount: 1 },
-      ...{ rowCount: 1, size: 100, level: 0, indexOffset: 0, rangeDeletes: [] },
+      ...{ rowCount: 1, size: 100, level: 0, indexOffset: 0, owner: "", rangeDeletes: [] },
     },
   ],
   ...{ retiredSsts: [ulid(20)], retiredRuns: [], floor: ulid(31) },

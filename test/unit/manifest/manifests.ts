@@ -30,6 +30,7 @@ export function sstOf(number: number, minSeq: number, maxSeq: number): SstInfo {
       seq: 0,
       shadowedCount: 0,
       expiringCount: 0,
+      owner: "",
     },
   };
 }

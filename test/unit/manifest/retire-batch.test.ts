@@ -25,7 +25,14 @@ const sst: SstInfo = {
   ...{ id: sstId, size: 100, metaOffset: 50, topOffset: 60 },
   ...{ firstKey: new Uint8Array([1]), lastKey: new Uint8Array([2]) },
   ...{ minSeq: 1, maxSeq: 3, rowCount: 3, deleteCount: 0, maxExpiresAt: 0 },
-  ...{ rangeDeletesOffset: 0, rangeDeletes: [], seq: 0, shadowedCount: 0, expiringCount: 0 },
+  ...{
+    rangeDeletesOffset: 0,
+    rangeDeletes: [],
+    seq: 0,
+    shadowedCount: 0,
+    expiringCount: 0,
+    owner: "",
+  },
 };
 
 test("a table that a compaction has taken out of L0 since is not named again", () => {
@@ -90,7 +97,7 @@ test("no manifest names range deletes without the feature, or an SST of nothing 
   const run: SortedRun = {
     ...{ id: sstId, ssts: [withRangeDeletes], listBytes: 0, firstKey: sst.firstKey },
     ...{ lastKey: sst.lastKey, sstCount: 1, rowCount: 0, size: 100, level: 0 },
-    ...{ indexOffset: 0, rangeDeletes: [] },
+    ...{ indexOffset: 0, owner: "", rangeDeletes: [] },
   };
   const l0 = [{ ssts: [withRangeDeletes], seq: 0 }];
   checkManifest({ ...numbers, l0, requiredFeatures });

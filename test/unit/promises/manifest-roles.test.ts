@@ -1,4 +1,5 @@
 /** Promises about manifests that several roles commit to: what a conflict keeps, and nobody brings back or deletes (R2, R3, R7). */
+
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../../src/common/random.js";
 import type { L0Entry, Manifest, SortedRun } from "../../../src/format/manifest.js";
@@ -6,6 +7,7 @@ import { Db, StoreError } from "../../../src/index.js";
 import { findNewest } from "../../../src/manifest/find-newest.js";
 import { checkStep } from "../../../src/manifest/invariants.js";
 import { ManifestStore } from "../../../src/manifest/manifest-store.js";
+import { plainCheckpoint } from "../../../src/manifest/plain-checkpoint.js";
 import { StoredManifest } from "../../../src/manifest/stored-manifest.js";
 import { addCheckpoint, claimWriter, type Transition } from "../../../src/manifest/transitions.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
@@ -25,7 +27,7 @@ import { beside, commitBeside, logOf, newestOf } from "./support.js";
 function runOf({ ssts }: L0Entry): SortedRun {
   const { firstKey, lastKey, rowCount, size } = ssts[0]!;
   const id = `1${ssts[0]!.id.slice(1)}`;
-  const list = { listBytes: 0, indexOffset: 0, rangeDeletes: [] };
+  const list = { listBytes: 0, indexOffset: 0, owner: "", rangeDeletes: [] };
   return { ...list, id, ssts, firstKey, lastKey, sstCount: 1, rowCount, size, level: 0 };
 }
 
@@ -41,7 +43,7 @@ const checkpointOf =
   (number: number, name: string): Transition =>
   (manifest) =>
     addCheckpoint({
-      ...{ id: ulid(number), name, ttlMs: 0, createdAt: 0 },
+      ...{ ...plainCheckpoint, id: ulid(number), name, ttlMs: 0, createdAt: 0 },
       ...{ manifestNumber: manifest.number + 1, refreshedNumber: manifest.number + 1 },
     })(manifest);
 

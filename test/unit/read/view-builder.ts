@@ -215,7 +215,7 @@ function sortedRun(ssts: readonly SstInfo[]): SortedRun {
   const { lastKey } = ssts[ssts.length - 1]!;
   return {
     ...{ id: ssts[0]!.id, ssts, firstKey, lastKey, sstCount: ssts.length, level: 0 },
-    ...{ listBytes: 0, indexOffset: 0, rangeDeletes: [] as const, rowCount: 0, size: 0 },
+    ...{ listBytes: 0, indexOffset: 0, owner: "", rangeDeletes: [] as const, rowCount: 0, size: 0 },
   };
 }
 

@@ -1,0 +1,43 @@
+/** `Admin`: what an administrator does with a database, with or without a writer beside: checkpoints, restore, clones, exports, checks, its end. */
+import { ClosedError } from "../common/errors.js";
+import { asOfNow } from "../common/options.js";
+import type { Location } from "../db/location.js";
+import type { AdminOptions } from "./admin-options.js";
+import type { AdminContext } from "./context.js";
+import { openContext } from "./open-context.js";
+
+export class Admin {
+  readonly #context: AdminContext;
+  #isClosed = false;
+
+  /** Reads the newest manifest, and writes nothing. `NotFoundError` when there is no database. */
+  static async open(location: Location, options?: AdminOptions): Promise<Admin> {
+    return new Admin(await openContext(asOfNow(location), asOfNow(options)));
+  }
+
+  private constructor(context: AdminContext) {
+    this.#context = context;
+  }
+
+  /** A ULID, the same for the life of the database. */
+  get databaseId(): string {
+    return this.#open().stored.current.databaseId;
+  }
+
+  /** Closing twice is harmless. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#context.place.close();
+    this.#context.walPlace?.open?.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #open(): AdminContext {
+    if (this.#isClosed) throw new ClosedError("This handle is closed. Open a new one.");
+    return this.#context;
+  }
+}

@@ -1,0 +1,3 @@
+/** The public names of `moraine/admin`. Nothing here loads a cloud SDK. */
+export { Admin } from "./admin.js";
+export type { AdminOptions } from "./admin-options.js";

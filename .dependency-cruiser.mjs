@@ -91,7 +91,7 @@ export default {
     only("p-queue-only-in-limited", "p-queue", "object-store/limited\\.ts$"),
     only("ulid-only-in-ids", "ulid", "common/ids\\.ts$"),
     only("protobuf-only-in-protobuf-wire", "@bufbuild/protobuf", "format/protobuf-wire\\.ts$"),
-    only("command-line-packages-only-in-cli", "(commander|cli-table3)", "cli/"),
+    only("command-line-packages-only-in-cli", "(commander|cli-table3|cli-progress)", "cli/"),
     {
       name: "io-only-in-object-store",
       severity: "error",

@@ -49,7 +49,7 @@ export class KeptRunLists implements RunListReads {
   }
 
   async #read(run: SortedRun, signal: AbortSignal | undefined): Promise<readonly SstInfo[]> {
-    const path = ObjectPaths.run(run.id);
+    const path = ObjectPaths.run(run.id, run.owner);
     const object = await this.#store.get(path, { signal, background: true });
     if (object === undefined) throw new CorruptionError(path, "it is missing");
     return decodeRunList(object.bytes, path, this.#databaseId, run);

@@ -49,7 +49,7 @@ export class Caches {
     this.tables = new TableStore({
       store: disk ? cachedRanges(store, disk, databaseId) : store,
       ...{ databaseId, cache: this.#blocks, prefixExtractor, disk },
-      onDamage: disk && ((id) => void disk.drop(databaseId, id)),
+      onDamage: disk && ((info) => void disk.drop(this.tables.ownerOf(info), info.id)),
     });
   }
 

@@ -7,6 +7,7 @@
  */
 import { throwIfAborted, withSignal } from "../common/abort.js";
 import { MissingObjectError, SnapshotGoneError } from "../common/errors.js";
+import type { SstInfo } from "../format/manifest.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { DbView } from "../read/db-view.js";
 import type { ReadView, ViewSource } from "./read-view.js";
@@ -62,14 +63,14 @@ export class NewerViews implements ViewSource {
 
 /** What a view, and the list of a long run, says of other lists is not known here: a read that misses the object again asks again. */
 function names({ loads, manifest }: DbView, object: string): boolean {
-  const isIn = (ssts: readonly { readonly id: string }[]): boolean =>
-    ssts.some(({ id }) => ObjectPaths.sst(id) === object);
+  const isIn = (ssts: readonly Pick<SstInfo, "id" | "owner">[]): boolean =>
+    ssts.some(({ id, owner }) => ObjectPaths.sst(id, owner) === object);
   return (
     loads.some(({ ssts }) => isIn(ssts)) ||
     manifest.l0.some(({ ssts }) => isIn(ssts)) ||
     manifest.runs.some(
-      ({ id, ssts, listBytes }) =>
-        isIn(ssts) || (listBytes !== 0 && ObjectPaths.run(id) === object),
+      ({ id, ssts, listBytes, owner }) =>
+        isIn(ssts) || (listBytes !== 0 && ObjectPaths.run(id, owner) === object),
     )
   );
 }

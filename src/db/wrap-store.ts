@@ -1,6 +1,7 @@
-/** The store of a handle: counted, limited, retried, and rooted at the database's path. */
+/** The store of a handle: counted, limited, retried, and rooted at the database's path; objects of other databases are read through it too. */
 import type { Clock } from "../common/clock.js";
 import type { Random } from "../common/random.js";
+import { ExternalRoutes, routed } from "../object-store/external-routes.js";
 import { limited } from "../object-store/limited.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { observed } from "../object-store/observed.js";
@@ -14,6 +15,8 @@ export interface WrappedStore {
   readonly store: ObjectStore;
   /** Every request that reached the store, repeated ones included. */
   readonly counts: RequestCounts;
+  /** Where objects of other databases lie. A `ManifestStore` on this store, however wrapped, tells them of each manifest. */
+  readonly routes: ExternalRoutes;
 }
 
 /** Stores of one handle count together where they are given the same `counts`. */
@@ -23,9 +26,12 @@ export function wrapStore(
   counts: RequestCounts = new RequestCounts(),
 ): WrappedStore {
   const { settings, clock, random } = options;
-  const counted = observed(location.store, (request) => counts.add(request), clock);
+  const routes = new ExternalRoutes((path) => location.namespace.at(path));
+  // The innermost, so that requests to other databases are counted, limited and retried with all others.
+  const everywhere = routed(location.store, location.path, routes);
+  const counted = observed(everywhere, (request) => counts.add(request), clock);
   const bounded = limited(counted, { requestsInFlight: settings.requestsInFlight });
   // Outside the limit, so that a request that waits for its next attempt holds no place.
   const tried = retrying(bounded, { clock, random, deadlineMs: settings.storeDeadlineMs });
-  return { store: prefixed(tried, location.path), counts };
+  return { store: prefixed(tried, location.path), counts, routes };
 }

@@ -11,7 +11,7 @@ import { type Bytes, compareBytes, concatBytes } from "../common/bytes.js";
 import { CorruptionError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import { EnvelopeKind, openEnvelope, sealEnvelope } from "./envelope.js";
-import type { RunPart, SortedRun, SstInfo } from "./manifest.js";
+import { noUlid, type RunPart, type SortedRun, type SstInfo } from "./manifest.js";
 import { runIndexMessage, runMessage } from "./manifest-messages.js";
 
 /** A part is closed with the SST that takes it to about so many bytes: some 600 SSTs, and one quick request. */
@@ -19,9 +19,10 @@ const defaultPartBytes = 64 * 1024;
 /** About what an SST takes besides its keys, and what a span of its range deletes does: to encode them only to know would take as long as the list. */
 const sstOverheadBytes = 72;
 const spanOverheadBytes = 24;
+const ownerBytes = 28;
 
 /** What the manifest says of a run, and its list has to be. */
-export type RunOfList = Pick<SortedRun, "id" | "listBytes" | "indexOffset" | "sstCount">;
+export type RunOfList = Pick<SortedRun, "id" | "listBytes" | "indexOffset" | "sstCount" | "owner">;
 
 export interface EncodedRunList {
   readonly bytes: Bytes;
@@ -60,8 +61,9 @@ export function encodeRunList(
 function endOfPart(ssts: readonly SstInfo[], from: number, partBytes: number): number {
   let to = from;
   for (let bytes = 0; to < ssts.length && bytes < partBytes; to++) {
-    const { firstKey, lastKey, rangeDeletes } = ssts[to]!;
+    const { firstKey, lastKey, rangeDeletes, owner } = ssts[to]!;
     bytes += sstOverheadBytes + firstKey.length + lastKey.length;
+    if (owner !== noUlid) bytes += ownerBytes;
     for (const { start, end } of rangeDeletes)
       bytes += spanOverheadBytes + start.length + end.length;
   }
@@ -87,7 +89,10 @@ function startOf({ firstKey, rangeDeletes }: SstInfo, before: SstInfo | undefine
   return start;
 }
 
-/** All SSTs of the run. `object` is for messages. Throws `CorruptionError` or `UnsupportedError`. */
+/**
+ * All SSTs of the run, each of which says whose it is, unless it is that of `databaseId`, the database whose manifest names the run. `object` is
+ * for messages. Throws `CorruptionError` or `UnsupportedError`.
+ */
 export function decodeRunList(
   bytes: Uint8Array,
   object: string,
@@ -121,7 +126,7 @@ export function decodeRunIndex(
   databaseId: Ulid,
   run: RunOfList,
 ): readonly RunPart[] {
-  const { payload } = openEnvelope(bytes, EnvelopeKind.run, object, databaseId);
+  const { payload } = openEnvelope(bytes, EnvelopeKind.run, object, ownerOf(run, databaseId));
   const index = runIndexMessage.decode(payload, object);
   checkId(index.id, run.id, object);
   let offset = 0;
@@ -174,7 +179,7 @@ function decodeSsts(
   { object, databaseId, run }: Expected,
   sstCount: number,
 ): readonly SstInfo[] {
-  const { payload } = openEnvelope(bytes, EnvelopeKind.run, object, databaseId);
+  const { payload } = openEnvelope(bytes, EnvelopeKind.run, object, ownerOf(run, databaseId));
   const { id, ssts } = runMessage.decode(payload, object);
   checkId(id, run.id, object);
   if (ssts.length !== sstCount || sstCount === 0) {
@@ -185,7 +190,14 @@ function decodeSsts(
       throw new CorruptionError(object, `SST ${ssts[i]!.id} overlaps the one before`);
     }
   }
-  return ssts;
+  // A list says nothing of the owner of what is its own owner's.
+  return run.owner === noUlid
+    ? ssts
+    : ssts.map((sst) => (sst.owner === noUlid ? { ...sst, owner: run.owner } : sst));
+}
+
+function ownerOf({ owner }: RunOfList, databaseId: Ulid): Ulid {
+  return owner === noUlid ? databaseId : owner;
 }
 
 function checkId(found: Ulid, expected: Ulid, object: string): void {

@@ -1,7 +1,8 @@
-/** `ManifestStore`: numbered manifests and the hint as objects. It decides nothing. */
+/** `ManifestStore`: numbered manifests and the hint as objects. It decides nothing, and tells its store where the databases lie that they name. */
 import { CorruptionError, UnsupportedError } from "../common/errors.js";
 import { Feature, type Manifest } from "../format/manifest.js";
 import { decodeManifest, encodeManifest } from "../format/manifest-codec.js";
+import { type ExternalRoutes, routesOf } from "../object-store/external-routes.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths, parseManifestPath } from "../object-store/paths.js";
 import { checkStep } from "./invariants.js";
@@ -20,9 +21,12 @@ export class ManifestStore {
   readonly store: ObjectStore;
   /** The same, as of any numbered series. */
   readonly series: SeriesObjects<Manifest>;
+  /** Undefined where the store has none. */
+  readonly #routes: ExternalRoutes | undefined;
 
   constructor(store: ObjectStore) {
     this.store = store;
+    this.#routes = routesOf(store);
     this.series = {
       prefix: ObjectPaths.manifestPrefix,
       path: ObjectPaths.manifest,
@@ -44,6 +48,7 @@ export class ManifestStore {
     if (object === undefined) return undefined;
     const manifest = decodeManifest(object.bytes, path, number);
     requireKnownFeatures(manifest);
+    this.adoptExternals(manifest);
     return { manifest, bytes: object.bytes };
   }
 
@@ -60,7 +65,13 @@ export class ManifestStore {
     }
     // It is the newest manifest itself when no number follows it.
     requireKnownFeatures(hint);
+    this.adoptExternals(hint);
     return hint;
+  }
+
+  /** From now on the store finds objects of other databases where this manifest says, unless a newer one is known. */
+  adoptExternals({ number, externals }: Pick<Manifest, "number" | "externals">): void {
+    this.#routes?.adopt(number, externals);
   }
 
   putHint(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {

@@ -44,8 +44,11 @@ export class StoredManifest {
    * Commits the transition on top of the newest manifest and gives the result; no request when it changes nothing. When the store fails, the
    * outcome may be unknown: a later commit settles it first.
    */
-  commit(transition: Transition, options: CommitOptions = {}): Promise<Manifest> {
-    return this.#series.commit(transition, askedBy(options));
+  async commit(transition: Transition, options: CommitOptions = {}): Promise<Manifest> {
+    const manifest = await this.#series.commit(transition, askedBy(options));
+    // What is read is adopted when it is; this one may never be read.
+    this.manifests.adoptExternals(manifest);
+    return manifest;
   }
 
   /** Looks for newer manifests: one GET when there is none. */

@@ -11,23 +11,26 @@ import { deferred } from "../common/deferred.js";
 import type { Ulid } from "../common/ids.js";
 import type { DiskCache } from "./disk-cache.js";
 import type { GetOptions, ObjectMeta, ObjectStore, StoredObject } from "./object-store.js";
-import { PartReads, type PartSource, type ReadPart } from "./part-reads.js";
-import { parseSstPath } from "./paths.js";
+import { type PartObject, PartReads, type PartSource, type ReadPart } from "./part-reads.js";
+import { parseOwnedSstPath } from "./paths.js";
 import { wrapperOf } from "./wrappers.js";
 
-/** `databaseId` is that of the database at the store's root. The bytes that `get` answers must not be changed. */
+/**
+ * `databaseId` is that of the database at the store's root. An SST of another one is kept under that one's id: whoever shares it finds it. The
+ * bytes that `get` answers must not be changed.
+ */
 export function cachedRanges(store: ObjectStore, cache: DiskCache, databaseId: Ulid): ObjectStore {
-  const objects = new CachedObjects({ store, cache, databaseId });
+  const objects = new CachedObjects({ store, cache });
   const wrapper: ObjectStore = {
     ...plainCalls(store),
     get(key, options) {
-      const id = parseSstPath(key);
+      const sst = parseOwnedSstPath(key);
       const range = options?.range;
-      if (id === undefined || (range !== undefined && "suffix" in range)) {
+      if (sst === undefined || (range !== undefined && "suffix" in range)) {
         return store.get(key, options);
       }
       if (range !== undefined && range.length === 0) return store.get(key, options);
-      const wanted = { id, key, options };
+      const wanted = { id: sst.id, databaseId: sst.owner || databaseId, key, options };
       return range === undefined ? objects.getWhole(wanted) : objects.getRange(wanted, range);
     },
   };
@@ -45,9 +48,7 @@ function plainCalls(store: ObjectStore): Omit<ObjectStore, "get"> {
   };
 }
 
-interface Wanted {
-  readonly id: Ulid;
-  readonly key: string;
+interface Wanted extends PartObject {
   readonly options: GetOptions | undefined;
 }
 
@@ -75,8 +76,8 @@ class CachedObjects {
   /** Of an object whose first part is cached, or another being read, the size is known; others are one request, for all of it. */
   async getWhole(wanted: Wanted): Promise<StoredObject | undefined> {
     while (this.#wholes.has(wanted.id)) await this.#whenNotWhole(wanted);
-    const { cache, databaseId } = this.#source;
-    const { id, options } = wanted;
+    const { cache } = this.#source;
+    const { id, databaseId, options } = wanted;
     const end = deferred();
     this.#wholes.set(id, end.promise);
     try {
@@ -99,8 +100,8 @@ class CachedObjects {
   }
 
   async #getParts(wanted: Wanted, { offset, length }: Range): Promise<StoredObject | undefined> {
-    const { store, cache, databaseId } = this.#source;
-    const { id, key, options } = wanted;
+    const { store, cache } = this.#source;
+    const { id, databaseId, key, options } = wanted;
     const { partBytes } = cache;
     const first = Math.floor(offset / partBytes);
     const last = Math.ceil((offset + length) / partBytes) - 1;
@@ -120,8 +121,8 @@ class CachedObjects {
     return store.get(key, options);
   }
 
-  async #fetchWhole({ id, key, options }: Wanted): Promise<StoredObject | undefined> {
-    const { store, cache, databaseId } = this.#source;
+  async #fetchWhole({ id, databaseId, key, options }: Wanted): Promise<StoredObject | undefined> {
+    const { store, cache } = this.#source;
     cache.count(false);
     const found = await store.get(key, options);
     if (found === undefined || found.bytes.length !== found.size) return found;

@@ -18,11 +18,12 @@ const readsAtOnce = 16;
 export interface PartSource {
   readonly store: ObjectStore;
   readonly cache: DiskCache;
-  readonly databaseId: Ulid;
 }
 
 export interface PartObject {
   readonly id: Ulid;
+  /** The database whose object it is. */
+  readonly databaseId: Ulid;
   readonly key: string;
 }
 
@@ -154,8 +155,8 @@ class SharedRead {
 
   /** Answers the numbers of those that it has not got. */
   async #readCache(): Promise<number[]> {
-    const { cache, databaseId } = this.#source;
-    const { id } = this.#object;
+    const { cache } = this.#source;
+    const { id, databaseId } = this.#object;
     const missing: number[] = [];
     for (let i = 0; i < this.#numbers.length; i += readsAtOnce) {
       const some = this.#numbers.slice(i, i + readsAtOnce);
@@ -200,8 +201,8 @@ class SharedRead {
   }
 
   async #fetch(first: number, last: number): Promise<void> {
-    const { store, cache, databaseId } = this.#source;
-    const { id, key } = this.#object;
+    const { store, cache } = this.#source;
+    const { id, databaseId, key } = this.#object;
     const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
     const start = first * cache.partBytes;
     try {

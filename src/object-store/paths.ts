@@ -26,6 +26,8 @@ export const ObjectPaths = {
   probePrefix: "probe/",
   externalPrefix: "databases/",
   claimPrefix: "claims/",
+  claim: (number: number): string => `claims/${paddedNumber(number)}.claim`,
+  claimHeartbeat: (number: number): string => `claims/${paddedNumber(number)}.heartbeat`,
 } as const;
 
 function ofOwner(owner: Ulid): string {
@@ -34,9 +36,12 @@ function ofOwner(owner: Ulid): string {
 
 const manifestName = /^manifest\/(\d{20})\.manifest$/;
 const sstName = /^sst\/([0-9A-HJKMNP-TV-Z]{26})\.sst$/;
+const ownedSstName =
+  /^(?:databases\/([0-9A-HJKMNP-TV-Z]{26})\/)?sst\/([0-9A-HJKMNP-TV-Z]{26})\.sst$/;
 const runName = /^runs\/([0-9A-HJKMNP-TV-Z]{26})\.run$/;
 const retiredListName = /^retired\/([0-9A-HJKMNP-TV-Z]{26})\.retired$/;
 const compactionsName = /^compactions\/(\d{20})\.compactions$/;
+const claimName = /^claims\/(\d{20})\.(claim|heartbeat)$/;
 const walName = /^wal\/(\d{20})\/(\d{20})\.wal$/;
 
 /** The number of a manifest's name, or undefined when it is none. */
@@ -51,7 +56,13 @@ export function parseWalPath(path: string): { epoch: number; id: number } | unde
   return match === null ? undefined : { epoch: Number(match[1]), id: Number(match[2]) };
 }
 
-/** The id of an SST's name, or undefined when it is none. */
+/** Id and owner of an SST's name, where the owner is `""` for this database itself; undefined when it is none. */
+export function parseOwnedSstPath(path: string): { id: Ulid; owner: Ulid } | undefined {
+  const match = ownedSstName.exec(path);
+  return match === null ? undefined : { id: match[2]!, owner: match[1] ?? "" };
+}
+
+/** The id of an SST's name, or undefined when it is none of this database. */
 export function parseSstPath(path: string): Ulid | undefined {
   return sstName.exec(path)?.[1];
 }
@@ -70,4 +81,12 @@ export function parseRetiredListPath(path: string): Ulid | undefined {
 export function parseCompactionsPath(path: string): number | undefined {
   const match = compactionsName.exec(path);
   return match === null ? undefined : Number(match[1]);
+}
+
+/** The number of an exporter's claim, and whether it is its heartbeat; undefined when it is neither. */
+export function parseClaimPath(path: string): { number: number; isHeartbeat: boolean } | undefined {
+  const match = claimName.exec(path);
+  return match === null
+    ? undefined
+    : { number: Number(match[1]), isHeartbeat: match[2] === "heartbeat" };
 }

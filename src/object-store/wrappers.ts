@@ -6,25 +6,46 @@
  */
 import type { CopyOptions, ObjectStore } from "./object-store.js";
 
-const wrapped = new WeakMap<ObjectStore, { inner: ObjectStore; keyPrefix: string }>();
+interface Place {
+  store: ObjectStore;
+  key: string;
+}
 
-/** Records that `wrapper` sends its requests to `inner`, with `keyPrefix` before every key. Returns the wrapper. */
+interface Link {
+  inner: ObjectStore;
+  keyPrefix: string;
+  /** Where a key lies that is not in `inner`; undefined: it is. */
+  elsewhere: ((key: string) => Place | undefined) | undefined;
+}
+
+const wrapped = new WeakMap<ObjectStore, Link>();
+
+/**
+ * Records that `wrapper` sends its requests to `inner`, with `keyPrefix` before every key, but for those that lie `elsewhere`. Returns the
+ * wrapper.
+ */
 export function wrapperOf<T extends ObjectStore>(
   wrapper: T,
   inner: ObjectStore,
   keyPrefix = "",
+  elsewhere?: (key: string) => Place | undefined,
 ): T {
-  wrapped.set(wrapper, { inner, keyPrefix });
+  wrapped.set(wrapper, { inner, keyPrefix, elsewhere });
   return wrapper;
 }
 
+/** What `store` wraps; undefined where it wraps none. */
+export function wrappedBy(store: ObjectStore): ObjectStore | undefined {
+  return wrapped.get(store)?.inner;
+}
+
 /** The innermost store behind `store`, and the name that `key` has there. */
-export function innermost(store: ObjectStore, key: string): { store: ObjectStore; key: string } {
-  let location = { store, key };
-  for (let link = wrapped.get(store); link !== undefined; link = wrapped.get(link.inner)) {
-    location = { store: link.inner, key: link.keyPrefix + location.key };
+export function innermost(store: ObjectStore, key: string): Place {
+  let place = { store, key };
+  for (let link = wrapped.get(store); link !== undefined; link = wrapped.get(place.store)) {
+    place = link.elsewhere?.(place.key) ?? { store: link.inner, key: link.keyPrefix + place.key };
   }
-  return location;
+  return place;
 }
 
 /** Whether `target.copy` can read from `source`: both are one namespace, whatever wraps them. @internal Until clones use it. */

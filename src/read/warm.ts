@@ -215,9 +215,9 @@ class Warming {
 
   /** A range came through the disk cache, where there is one, which has time to write it. What others read meanwhile is not waited for. */
   async #passed(info: SstInfo, offset: number, length: number): Promise<void> {
-    const { disk, databaseId } = this.#tables;
+    const { disk } = this.#tables;
     if (disk === undefined) return;
-    const keeping = disk.kept(databaseId, info.id, { offset, length });
+    const keeping = disk.kept(this.#tables.ownerOf(info), info.id, { offset, length });
     const isKept = await withSignal(this.#tables.untilClosed(keeping), this.#options.signal);
     if (this.#isMemoryFull && !isKept) this.#isFull = true;
   }

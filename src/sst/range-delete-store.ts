@@ -20,7 +20,7 @@ export interface RangeDeleteStoreOptions {
   readonly reader: SstReader;
   readonly cache: BlockCache;
   /** As in `TableStoreOptions`. */
-  readonly onDamage: ((id: Ulid) => void) | undefined;
+  readonly onDamage: ((info: SstInfo) => void) | undefined;
   readonly background: boolean;
   /** The bytes of the section, where the SST is in memory as a whole or is going to be; undefined where they have to be read. */
   inMemory(info: SstInfo, background: boolean): Promise<Bytes> | undefined;
@@ -124,7 +124,7 @@ export class RangeDeleteStore {
       return decode(info, await (inMemory(info, background) ?? this.#read(info, background)));
     } catch (error) {
       if (onDamage === undefined || !(error instanceof CorruptionError)) throw error;
-      onDamage(info.id);
+      onDamage(info);
       return decode(info, await this.#read(info, background));
     }
   }
@@ -137,7 +137,7 @@ export class RangeDeleteStore {
 
 /** Checks them against what the manifest says. */
 function decode(info: SstInfo, bytes: Bytes): FragmentedTombstones {
-  const object = ObjectPaths.sst(info.id);
+  const object = ObjectPaths.sst(info.id, info.owner);
   const offset = info.rangeDeletesOffset;
   const payload = new BlockTrailer(info.id).open(bytes, 0, bytes.length, offset, object);
   const tombstones = decodeTombstones(payload, object, offset);

@@ -34,7 +34,7 @@ export interface OpenList {
 
 export interface RunListsOptions {
   readonly reader: SstReader;
-  /** The database whose lists these are; any other is refused. */
+  /** The database whose lists these are, where a run says of no other; what belongs to any other is refused. */
   readonly databaseId: Ulid;
   readonly cache: BlockCache;
   /** Requests give way to others. */
@@ -122,7 +122,7 @@ export class RunLists {
       return (await this.load(list, 0, signal)).ssts;
     }
     const bytes = await this.#read(run, 0, run.listBytes, signal);
-    return decodeRunList(bytes, ObjectPaths.run(run.id), this.#options.databaseId, run);
+    return decodeRunList(bytes, ObjectPaths.run(run.id, run.owner), this.#options.databaseId, run);
   }
 
   /** Gives the room in the cache back. The reader has been closed. */
@@ -137,7 +137,7 @@ export class RunLists {
   async #open(run: SortedRun): Promise<OpenList> {
     const { databaseId } = this.#options;
     const { listBytes, indexOffset } = run;
-    const object = ObjectPaths.run(run.id);
+    const object = ObjectPaths.run(run.id, run.owner);
     if (this.#isShort(run)) {
       const bytes = await this.#read(run, 0, listBytes);
       const part = partOf(decodeRunList(bytes, object, databaseId, run));
@@ -173,7 +173,9 @@ export class RunLists {
     const { run, parts } = list;
     const part = parts[number]!;
     const bytes = await this.#read(run, part.offset, part.length);
-    const loaded = partOf(decodeRunPart(bytes, ObjectPaths.run(run.id), databaseId, run, part));
+    const loaded = partOf(
+      decodeRunPart(bytes, ObjectPaths.run(run.id, run.owner), databaseId, run, part),
+    );
     if (reader.isClosed || !this.#kept.has(run.id)) return loaded;
     const drop = (): void => {
       const kept = this.#kept.get(run.id)?.parts;
@@ -198,7 +200,7 @@ export class RunLists {
 
   #read(run: SortedRun, offset: number, length: number, signal?: AbortSignal): Promise<Bytes> {
     const { reader, background } = this.#options;
-    const object = { key: ObjectPaths.run(run.id), size: run.listBytes };
+    const object = { key: ObjectPaths.run(run.id, run.owner), size: run.listBytes };
     return reader.readObject(object, { offset, length }, background, signal);
   }
 }

@@ -45,7 +45,7 @@ export class SstReader {
     background = false,
     signal?: AbortSignal,
   ): Promise<Bytes> {
-    const object = { key: ObjectPaths.sst(info.id), size: info.size };
+    const object = { key: ObjectPaths.sst(info.id, info.owner), size: info.size };
     return this.readObject(object, { offset, length }, background, signal);
   }
 

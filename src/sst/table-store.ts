@@ -10,7 +10,7 @@ import type { FragmentedTombstones } from "../common/fragmented-tombstones.js";
 import type { Ulid } from "../common/ids.js";
 import { BlockTrailer } from "../format/block-trailer.js";
 import { IndexBlock } from "../format/index-block.js";
-import type { SstInfo } from "../format/manifest.js";
+import { noUlid, type SstInfo } from "../format/manifest.js";
 import type { PrefixExtractor } from "../format/prefix-extractor.js";
 import { SectionId, topColumnCount } from "../format/sst.js";
 import {
@@ -32,7 +32,7 @@ import { Table } from "./table.js";
 
 export interface TableStoreOptions {
   store: ObjectStore;
-  /** The database whose SSTs these are; any other is refused. */
+  /** The database whose SSTs these are, where an SST says of no other; what belongs to any other is refused. */
   databaseId: Ulid;
   cache: BlockCache;
   /** SSTs up to this size are read whole when they are opened; default 64 KiB. */
@@ -51,7 +51,7 @@ export interface TableStoreOptions {
    * next read comes from the store. What is damaged is then read once more, and only a second failure is the reader's. Without it
    * there is nothing to forget, and damage is reported at once.
    */
-  onDamage?: ((id: Ulid) => void) | undefined;
+  onDamage?: ((info: SstInfo) => void) | undefined;
   /** The disk cache that `store` reads through, if it does. */
   disk?: Pick<DiskCache, "kept" | "stats"> | undefined;
   /** Requests give way to others, as those of a compaction should. */
@@ -73,7 +73,7 @@ export class TableStore {
   /** Of runs that are too long for the manifest. */
   readonly runLists: RunLists;
   readonly #reader: SstReader;
-  readonly #onDamage: ((id: Ulid) => void) | undefined;
+  readonly #onDamage: ((info: SstInfo) => void) | undefined;
   readonly #smallSstBytes: number;
   readonly #tailBytesMax: number;
   readonly #tables = new Map<Ulid, OpenTable>();
@@ -105,6 +105,11 @@ export class TableStore {
   /** How many tables are kept open. */
   get openCount(): number {
     return this.#tables.size;
+  }
+
+  /** The database whose object an SST is. */
+  ownerOf({ owner }: SstInfo): Ulid {
+    return owner === noUlid ? this.databaseId : owner;
   }
 
   /** The table, if it is open; not a read's lookup, and not a use. */
@@ -250,7 +255,7 @@ export class TableStore {
       return await this.#read(info, background);
     } catch (error) {
       if (this.#onDamage === undefined || !(error instanceof CorruptionError)) throw error;
-      this.#onDamage(info.id);
+      this.#onDamage(info);
       return this.#read(info, background);
     }
   }
@@ -262,7 +267,7 @@ export class TableStore {
   }
 
   async #read(info: SstInfo, background: boolean): Promise<Table> {
-    const object = ObjectPaths.sst(info.id);
+    const object = ObjectPaths.sst(info.id, info.owner);
     const offset = this.#openOffset(info);
     const bytes = await this.#reader.read(info, offset, info.size - offset, background);
     const fail = (detail: string): never => {
@@ -270,8 +275,9 @@ export class TableStore {
     };
     const footer = readFooter(bytes, info.size, object);
     if (offset === 0) checkHeader(bytes, object);
-    if (footer.databaseId !== this.databaseId) {
-      fail(`it belongs to database ${footer.databaseId}, expected ${this.databaseId}`);
+    const owner = this.ownerOf(info);
+    if (footer.databaseId !== owner) {
+      fail(`it belongs to database ${footer.databaseId}, expected ${owner}`);
     }
     if (footer.sstId !== info.id) fail(`it is SST ${footer.sstId}, expected ${info.id}`);
     const topSection = sectionOf(footer, SectionId.topIndex);
@@ -297,11 +303,11 @@ export class TableStore {
       topSection.offset,
       info.rowCount === 0,
     );
-    const blocks = this.cache.blocksOf(this.databaseId, info.id);
+    const blocks = this.cache.blocksOf(owner, info.id);
     const table = new Table(this.#reader, blocks, {
       ...{ info, properties, trailer, top, tail: { offset, bytes } },
       onGrown: () => this.#grown(table),
-      onDamage: this.#onDamage && (() => this.#onDamage?.(info.id)),
+      onDamage: this.#onDamage && (() => this.#onDamage?.(info)),
     });
     return table;
   }

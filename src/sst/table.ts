@@ -65,7 +65,7 @@ export class Table implements BlockSource {
     this.blocks = blocks;
     this.info = info;
     this.properties = properties;
-    this.#object = ObjectPaths.sst(info.id);
+    this.#object = ObjectPaths.sst(info.id, info.owner);
     this.#trailer = parts.trailer;
     this.#tail = tail;
     this.#onDamage = parts.onDamage;

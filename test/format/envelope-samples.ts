@@ -2,10 +2,11 @@
 import { ByteWriter } from "../../src/common/byte-writer.js";
 import { encodeUtf8 } from "../../src/common/bytes.js";
 import { OperationKind, RowKind } from "../../src/common/row.js";
+import { decodeClaim, encodeClaim } from "../../src/format/claim.js";
 import { decodeCompactions, encodeCompactions } from "../../src/format/compactions-codec.js";
 import { EnvelopeKind, openEnvelope } from "../../src/format/envelope.js";
 import { encodeLoadRecord } from "../../src/format/load-record.js";
-import type { SstInfo } from "../../src/format/manifest.js";
+import { noUlid, type SstInfo } from "../../src/format/manifest.js";
 import { decodeManifest, encodeManifest } from "../../src/format/manifest-codec.js";
 import { runMessage } from "../../src/format/manifest-messages.js";
 import { encodeRangeEnd } from "../../src/format/range-delete-operation.js";
@@ -21,6 +22,7 @@ import { walParts } from "../../src/format/wal-parts.js";
 import { appendOperation } from "../../src/format/wal-record.js";
 import { MemTable } from "../../src/memtable/mem-table.js";
 import {
+  claim,
   compacted,
   compactions,
   databaseId,
@@ -141,12 +143,13 @@ type SampleName =
   | "run-parts"
   | "manifest-compacted"
   | "compactions"
-  | "retired-list";
+  | "retired-list"
+  | "claim";
 
 /** In five parts; whoever reads one knows its sizes from the manifest. */
 const runParts = encodeRunList(databaseId, ids[2], runSsts, 1);
 const runOfParts: RunOfList = {
-  ...{ id: ids[2], sstCount: 5, indexOffset: runParts.indexOffset },
+  ...{ id: ids[2], owner: noUlid, sstCount: 5, indexOffset: runParts.indexOffset },
   listBytes: runParts.bytes.length,
 };
 
@@ -215,7 +218,7 @@ export const samples: Record<SampleName, Sample> = {
     encode: () => encodeRunList(databaseId, ids[0], runSsts.slice(2)).bytes,
     decode: (bytes, database = databaseId) =>
       decodeRunList(bytes, "golden", database, {
-        ...{ id: ids[0], sstCount: 3, indexOffset: 0, listBytes: bytes.length },
+        ...{ id: ids[0], owner: noUlid, sstCount: 3, indexOffset: 0, listBytes: bytes.length },
       }),
   },
   "run-parts": {
@@ -233,5 +236,9 @@ export const samples: Record<SampleName, Sample> = {
   "retired-list": {
     encode: () => encodeRetiredList(databaseId, ids[1], manifest.retired),
     decode: (bytes, database = databaseId) => decodeRetiredList(bytes, "golden", database, ids[1]),
+  },
+  claim: {
+    encode: () => encodeClaim(claim),
+    decode: (bytes, database) => sameOrForeign(decodeClaim(bytes, "golden", 2), database),
   },
 };

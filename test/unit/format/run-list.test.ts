@@ -2,7 +2,12 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Bytes, compareBytes, encodeUtf8 } from "../../../src/common/bytes.js";
-import type { RunPart, SstInfo, TombstoneSpan } from "../../../src/format/manifest.js";
+import {
+  noUlid,
+  type RunPart,
+  type SstInfo,
+  type TombstoneSpan,
+} from "../../../src/format/manifest.js";
 import {
   decodeRunIndex,
   decodeRunList,
@@ -53,7 +58,8 @@ function sstsOf(slots: readonly Slot[]): SstInfo[] {
 
 const runId = ulid(99);
 const runOf = (encoded: ReturnType<typeof encodeRunList>, sstCount: number): RunOfList => ({
-  ...{ id: runId, sstCount, listBytes: encoded.bytes.length, indexOffset: encoded.indexOffset },
+  ...{ id: runId, owner: noUlid, sstCount },
+  ...{ listBytes: encoded.bytes.length, indexOffset: encoded.indexOffset },
 });
 
 const encoded = (

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { allKeys } from "../../../src/common/key-range.js";
 import { RowRef } from "../../../src/common/row.js";
 import { hashKey } from "../../../src/format/key-hash.js";
+import type { SstInfo } from "../../../src/format/manifest.js";
 import type { SstBuilderOptions } from "../../../src/format/sst-builder.js";
 import { Step } from "../../../src/iterator/row-iterator.js";
 import type { GetOptions, StoredObject } from "../../../src/object-store/object-store.js";
@@ -67,7 +68,7 @@ async function place(layout: Layout, damagedAt: number | undefined, way: Way) {
   await store.put(object, bytes);
   store.damagedAt = damagedAt;
   const told: string[] = [];
-  const onDamage = (id: string): void => {
+  const onDamage = ({ id }: SstInfo): void => {
     told.push(id);
     if (way === "passing") store.damagedAt = undefined;
   };

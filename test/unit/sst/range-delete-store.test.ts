@@ -199,7 +199,7 @@ test("a missing, shorter or foreign object is corruption that names the object, 
 
 test("a request that fails is no damage: it is not made again", async () => {
   const told: string[] = [];
-  const onDamage = (id: string): void => void told.push(id);
+  const onDamage = ({ id }: SstInfo): void => void told.push(id);
   const { store, tables, info } = await storeSst(rows, {}, { onDamage }, overlapping);
   const { get } = store;
   let failures = 0;

@@ -258,8 +258,11 @@ export interface ExportOrigin {
   readonly at: number;
 }
 
-/** A list is an object that holds entries like these, where they are many. */
-export const RetiredKind = { sst: 1, run: 2, blob: 3, wal: 4, list: 5 } as const;
+/**
+ * A list is an object that holds entries like these, where they are many. WAL remnants are WAL objects behind which others have been deleted: a
+ * checkpoint still names them, or did until a moment ago, and no change feed reads them.
+ */
+export const RetiredKind = { sst: 1, run: 2, blob: 3, wal: 4, list: 5, walRemnant: 6 } as const;
 export type RetiredKind = (typeof RetiredKind)[keyof typeof RetiredKind];
 
 /** Objects that the manifest numbered `manifestNumber` stopped naming. */

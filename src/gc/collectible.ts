@@ -7,18 +7,18 @@ import {
   type Manifest,
   RetiredKind,
   type RetiredObjects,
-  type WalPosition,
+  type WalRange,
 } from "../format/manifest.js";
 import { isList } from "../manifest/gc-transitions.js";
-import { isWal, retiredWal, walRange } from "../manifest/retired-wal.js";
+import { isWal, retiredWal } from "../manifest/retired-wal.js";
 import { comparePositions } from "../manifest/transitions.js";
 
 /** What one state of the database names: the newest manifest's, or a checkpoint's, with the lists of its runs. */
 export interface PinnedState {
   readonly ssts: { has(id: Ulid): boolean };
   readonly runs: { has(id: Ulid): boolean };
-  /** WAL objects that a durable checkpoint names; none is made yet. */
-  readonly wal?: ((position: WalPosition) => boolean) | undefined;
+  /** WAL objects that a durable checkpoint names. */
+  readonly wal?: readonly WalRange[] | undefined;
 }
 
 /** What a list object holds, by the list's id. */
@@ -53,7 +53,11 @@ export function collectible(
   isOld: (manifestNumber: number) => boolean,
   lists: RetiredLists = new Map(),
 ): Collectible {
-  const states: readonly PinnedState[] = [namedInside(manifest), ...pinned];
+  const states: readonly PinnedState[] = [
+    namedInside(manifest),
+    namedByCheckpoints(manifest),
+    ...pinned,
+  ];
   let youngCount = 0;
   let namedCount = 0;
   const retired: RetiredObjects[] = [];
@@ -98,34 +102,46 @@ export function collectible(
     return { gone: { ...entry, ids: unnamed }, left: { ...entry, ids: left } };
   }
 
-  /** Never a range before all older ones: a change feed concludes from what is left that nothing is missing in between. */
+  /**
+   * In log order, up to the first that is young. What a checkpoint names is left out, and what is behind that goes all the same: else one old
+   * checkpoint would keep all later WAL. `takeOffRetired` says so to change feeds.
+   */
   function goneWal(): readonly RetiredObjects[] {
     const gone: RetiredObjects[] = [];
+    const named = states.flatMap(({ wal }) => wal ?? []);
     let isStopped = false;
     for (const range of retiredWal(manifest)) {
-      const end = isStopped ? range.fromId : goneUntil(range);
-      if (end > range.fromId) {
-        gone.push(walRange(range.epoch, range.fromId, end, range.manifestNumber));
+      const { epoch, toId, manifestNumber } = range;
+      const isBeforeStart = comparePositions({ epoch, id: toId - 1 }, manifest.walStart) < 0;
+      isStopped ||= !isBeforeStart || !isOld(manifestNumber);
+      const count = toId - range.fromId;
+      if (isStopped) {
+        youngCount += count;
+        continue;
       }
-      if (end < range.toId) {
-        isStopped = true;
-        if (isOld(range.manifestNumber)) namedCount += range.toId - end;
-        else youngCount += range.toId - end;
-      }
+      const free = withoutNamed(range, named);
+      namedCount += count - free.reduce((sum, part) => sum + part.toId - part.fromId, 0);
+      gone.push(...free);
     }
     return gone;
   }
+}
 
-  function goneUntil({ epoch, fromId, toId, manifestNumber }: RetiredObjects): number {
-    const { walStart } = manifest;
-    const isBeforeStart = comparePositions({ epoch, id: toId - 1 }, walStart) < 0;
-    if (!isBeforeStart || !isOld(manifestNumber)) return fromId;
-    const namers = states.flatMap(({ wal }) => wal ?? []);
-    if (namers.length === 0) return toId;
-    let id = fromId;
-    while (id < toId && !namers.some((names) => names({ epoch, id }))) id++;
-    return id;
+function withoutNamed(
+  range: RetiredObjects,
+  named: readonly WalRange[],
+): readonly RetiredObjects[] {
+  let parts: readonly RetiredObjects[] = [range];
+  for (const { epoch, fromId, toId } of named) {
+    if (epoch !== range.epoch || toId <= range.fromId || range.toId <= fromId) continue;
+    parts = parts.flatMap((part) =>
+      [
+        { ...part, toId: Math.min(part.toId, fromId) },
+        { ...part, fromId: Math.max(part.fromId, toId) },
+      ].filter((left) => left.fromId < left.toId),
+    );
   }
+  return parts;
 }
 
 /** Says whether a state names an object of that kind; undefined for kinds of which this version knows no names. */
@@ -151,4 +167,14 @@ export function namedInside(manifest: Manifest): {
     for (const { id } of run.ssts) ssts.add(id);
   }
   return { ssts, runs };
+}
+
+/** What checkpoints name beside their manifests, those that linger or have expired too. */
+export function namedByCheckpoints({ checkpoints }: Manifest): {
+  readonly ssts: ReadonlySet<Ulid>;
+  readonly runs: ReadonlySet<Ulid>;
+  readonly wal: readonly WalRange[];
+} {
+  const ssts = new Set(checkpoints.flatMap(({ loads }) => loads));
+  return { ssts, runs: new Set(), wal: checkpoints.flatMap(({ wal }) => wal) };
 }

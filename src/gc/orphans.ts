@@ -82,7 +82,10 @@ export class Orphans {
     const isRetired = this.#retiredWal.some(
       (range) => range.epoch === epoch && range.fromId <= id && id < range.toId,
     );
-    return !isRetired && !(this.#pinned.wal?.(position) ?? false);
+    const isNamed = this.#pinned.wal?.some(
+      (range) => range.epoch === epoch && range.fromId <= id && id < range.toId,
+    );
+    return !isRetired && !isNamed;
   }
 
   /** Both roles' floors have passed the id, so that whoever had minted it has named it or given it up. */

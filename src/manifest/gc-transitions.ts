@@ -8,13 +8,16 @@ import {
   type Manifest,
   RetiredKind,
   type RetiredObjects,
+  type WalPosition,
 } from "../format/manifest.js";
-import { isWal, walRange } from "./retired-wal.js";
-import type { Transition } from "./transitions.js";
+import { endCheckpoints } from "./checkpoint-expiry.js";
+import { isWal } from "./retired-wal.js";
+import { comparePositions, type Transition } from "./transitions.js";
 
 /**
  * Takes off exactly these, where they are there: ids of the same kind that the same manifest retired, and WAL objects by epoch and id, in
- * whatever pieces their log's are by now.
+ * whatever pieces their log's are by now. WAL objects that stay before one that goes become remnants: a change feed that went on behind them
+ * would pass over what is gone, and nothing else tells it.
  */
 export function takeOffRetired(gone: readonly RetiredObjects[]): Transition {
   const ranges = gone.filter(isWal);
@@ -25,16 +28,31 @@ export function takeOffRetired(gone: readonly RetiredObjects[]): Transition {
     for (const id of entry.ids) known.add(id);
     ids.set(keyOf(entry), known);
   }
+  const end = lastOf(ranges);
   return (manifest) => {
     const retired: RetiredObjects[] = [];
     let isChanged = false;
     for (const entry of manifest.retired) {
-      const left = isWal(entry) ? withoutRanges(entry, ranges) : withoutIds(entry, ids);
+      const left = isWal(entry)
+        ? withoutRanges(entry, ranges).map((piece) => asRemnant(piece, end))
+        : withoutIds(entry, ids);
       if (left.length !== 1 || left[0] !== entry) isChanged = true;
       retired.push(...left);
     }
     return isChanged ? { ...manifest, retired } : manifest;
   };
+}
+
+/** Behind all of them; undefined when there is none. */
+function lastOf(ranges: readonly RetiredObjects[]): WalPosition | undefined {
+  const ends = ranges.map(({ epoch, toId }) => ({ epoch, id: toId }));
+  return ends.sort(comparePositions).at(-1);
+}
+
+function asRemnant(piece: RetiredObjects, end: WalPosition | undefined): RetiredObjects {
+  if (end === undefined || piece.kind === RetiredKind.walRemnant) return piece;
+  const isBefore = comparePositions({ epoch: piece.epoch, id: piece.fromId }, end) < 0;
+  return isBefore ? { ...piece, kind: RetiredKind.walRemnant } : piece;
 }
 
 const keyOf = ({ kind, manifestNumber }: RetiredObjects): string => `${kind}/${manifestNumber}`;
@@ -58,8 +76,8 @@ function withoutRanges(
     left = left.flatMap((piece) => {
       if (piece.epoch !== epoch || piece.toId <= fromId || toId <= piece.fromId) return [piece];
       const parts = [
-        walRange(epoch, piece.fromId, Math.min(piece.toId, fromId), piece.manifestNumber),
-        walRange(epoch, Math.max(piece.fromId, toId), piece.toId, piece.manifestNumber),
+        { ...piece, toId: Math.min(piece.toId, fromId) },
+        { ...piece, fromId: Math.max(piece.fromId, toId) },
       ];
       return parts.filter((part) => part.fromId < part.toId);
     });
@@ -70,16 +88,16 @@ function withoutRanges(
 /** A checkpoint as it was when its age was judged. */
 export type ExpiredCheckpoint = Pick<Checkpoint, "id" | "refreshedNumber">;
 
-/** Drops exactly these: one that was refreshed since is another's, and stays. */
+/**
+ * Ends exactly these: one that was refreshed since is another's, and stays. The base of one that stays lingers, and goes with the last that was
+ * added to it.
+ */
 export function dropExpiredCheckpoints(expired: readonly ExpiredCheckpoint[]): Transition {
   return (manifest) => {
-    const checkpoints = manifest.checkpoints.filter(
-      ({ id, refreshedNumber }) =>
-        !expired.some((one) => one.id === id && one.refreshedNumber === refreshedNumber),
+    const ended = manifest.checkpoints.filter(({ id, refreshedNumber }) =>
+      expired.some((one) => one.id === id && one.refreshedNumber === refreshedNumber),
     );
-    return checkpoints.length === manifest.checkpoints.length
-      ? manifest
-      : { ...manifest, checkpoints };
+    return endCheckpoints(ended.map(({ id }) => id))(manifest);
   };
 }
 

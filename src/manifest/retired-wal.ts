@@ -21,7 +21,7 @@ export function retireWal(
 ): readonly RetiredObjects[] {
   if (fromId >= toId) return retired;
   const all = [...retired, walRange(epoch, fromId, toId, manifestNumber)];
-  const pieces = all.filter((entry) => isWal(entry) && entry.epoch === epoch);
+  const pieces = all.filter((entry) => entry.kind === RetiredKind.wal && entry.epoch === epoch);
   pieces.sort((a, b) => a.fromId - b.fromId);
   let older: RetiredObjects | undefined;
   let younger: RetiredObjects | undefined;
@@ -43,13 +43,14 @@ export function retireWal(
     .map((entry) => (entry === younger ? joined : entry));
 }
 
-/** The ranges of WAL objects on the retired list in log order: the order in which they may leave it. */
+/** The ranges of WAL objects on the retired list, remnants too, in log order. */
 export function retiredWal(manifest: Manifest): readonly RetiredObjects[] {
   return manifest.retired.filter(isWal).sort((a, b) => a.epoch - b.epoch || a.fromId - b.fromId);
 }
 
+/** WAL objects, remnants too. */
 export function isWal({ kind }: RetiredObjects): boolean {
-  return kind === RetiredKind.wal;
+  return kind === RetiredKind.wal || kind === RetiredKind.walRemnant;
 }
 
 export function walRange(

@@ -1,7 +1,9 @@
 /** What may be deleted, as a table. Each entry of SSTs is written with the number of the manifest that retired them. */
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Manifest, RetiredKind, type RetiredObjects } from "../../../src/format/manifest.js";
 import { collectible, namedInside } from "../../../src/gc/collectible.js";
+import { plainCheckpoint } from "../../../src/manifest/plain-checkpoint.js";
 import { walRange } from "../../../src/manifest/retired-wal.js";
 import { empty, entryOf, ulid } from "../manifest/manifests.js";
 
@@ -21,6 +23,10 @@ const manifestOf = (
 });
 const stateOf = (...ids: number[]) => ({ ssts: new Set(ids.map(ulid)), runs: new Set<string>() });
 const always = () => true;
+const checkpointOf = (id: number) => ({
+  ...{ ...plainCheckpoint, id: ulid(id), name: "", manifestNumber: 1 },
+  ...{ createdAt: 0, ttlMs: 0, refreshedNumber: 1 },
+});
 
 /** "1 2" for SSTs 1 and 2. */
 const idsOf = (entries: readonly RetiredObjects[]): string =>
@@ -81,13 +87,56 @@ test.each([
   expect(text.join(" ")).toBe(gone);
 });
 
-test("a WAL object that a state names holds back all that follow it", () => {
-  const names = ({ epoch, id }: { epoch: number; id: number }) => epoch === 1 && id === 4;
-  const manifest = manifestOf(wal("1:1-3@1 1:3-7@2 2:1-2@3"));
-  const found = collectible(manifest, [{ ...stateOf(), wal: names }], always);
-  expect(found.retired.map(({ fromId, toId }) => [fromId, toId])).toEqual([
-    [1, 3],
-    [3, 4],
-  ]);
-  expect(found.namedCount).toBe(4);
+const rangesOf = (entries: readonly RetiredObjects[]): string =>
+  entries.map(({ epoch, fromId, toId }) => `${epoch}:${fromId}-${toId}`).join(" ");
+
+test("WAL objects that a checkpoint names stay, and what is behind them goes", () => {
+  const wal1 = { epoch: 1, fromId: 4, toId: 5 };
+  const wal3 = { epoch: 3, fromId: 1, toId: 9 };
+  const checkpoint = { ...checkpointOf(90), wal: [wal1, wal3], isExpired: true };
+  const retired = wal("1:1-3@1 1:3-7@2 2:1-2@3 3:1-4@3 4:1-2@9");
+  const manifest = manifestOf(retired, { checkpoints: [checkpoint] });
+  const found = collectible(manifest, [], (n) => n <= 5);
+  expect(rangesOf(found.retired)).toBe("1:1-3 1:3-4 1:5-7 2:1-2");
+  expect([found.youngCount, found.namedCount]).toEqual([1, 4]);
+});
+
+test("loads that a checkpoint names stay", () => {
+  const checkpoint = { ...checkpointOf(90), loads: [ulid(2)] };
+  const manifest = manifestOf([ssts(1, 1, 2, 3)], { checkpoints: [checkpoint] });
+  expect(idsOf(collectible(manifest, [], always).retired)).toBe("1 3");
+});
+
+test("remnants go as other WAL does", () => {
+  const [piece] = wal("1:1-3@1");
+  const manifest = manifestOf([{ ...piece!, kind: RetiredKind.walRemnant }]);
+  expect(rangesOf(collectible(manifest, [], always).retired)).toBe("1:1-3");
+});
+
+test("what stays, for any pins, is what is named, young, or behind what is young", () => {
+  const pieces = fc.array(fc.tuple(fc.integer({ min: 1, max: 5 }), fc.boolean()), { maxLength: 8 });
+  const pins = fc.array(fc.tuple(fc.nat(20), fc.nat(6)), { maxLength: 4 });
+  void fc.assert(
+    fc.property(pieces, pins, (counts, named) => {
+      let id = 1;
+      let number = 1;
+      const retired = counts.map(([count, isYoung]) => {
+        number += isYoung ? 10 : 1;
+        id += count;
+        return walRange(1, id - count, id, number);
+      });
+      const walOf = named.map(([from, count]) => ({ epoch: 1, fromId: from, toId: from + count }));
+      const checkpoints = walOf.map((range) => ({ ...checkpointOf(90), wal: [range] }));
+      const found = collectible(manifestOf(retired, { checkpoints }), [], (n) => n <= 12);
+      const gone = new Set<number>();
+      for (const { fromId, toId } of found.retired) for (let i = fromId; i < toId; i++) gone.add(i);
+      for (const { fromId, toId, manifestNumber } of retired) {
+        for (let i = fromId; i < toId; i++) {
+          const isNamed = walOf.some((range) => range.fromId <= i && i < range.toId);
+          expect(gone.has(i), `${i}`).toBe(manifestNumber <= 12 && !isNamed);
+        }
+      }
+      expect(found.youngCount + found.namedCount + gone.size).toBe(id - 1);
+    }),
+  );
 });

@@ -3,10 +3,10 @@
 import type { Ulid } from "../../../src/common/ids.js";
 import { type Checkpoint, RetiredKind, type RetiredObjects } from "../../../src/format/manifest.js";
 import { encodeManifest } from "../../../src/format/manifest-codec.js";
+import { addCheckpoint } from "../../../src/manifest/checkpoint-transitions.js";
 import { ManifestStore } from "../../../src/manifest/manifest-store.js";
 import { isListable } from "../../../src/manifest/move-long-retired.js";
 import { plainCheckpoint } from "../../../src/manifest/plain-checkpoint.js";
-import { addCheckpoint } from "../../../src/manifest/transitions.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { namedBy } from "./reachable.js";
 import type { GcWorld } from "./world.js";

@@ -3,6 +3,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Manifest, RetiredKind, type RetiredObjects } from "../../../src/format/manifest.js";
+import { addCheckpoint } from "../../../src/manifest/checkpoint-transitions.js";
 import { applyCompaction } from "../../../src/manifest/compaction-transitions.js";
 import {
   dropExpiredCheckpoints,
@@ -14,7 +15,7 @@ import {
 import { checkStep } from "../../../src/manifest/invariants.js";
 import { plainCheckpoint } from "../../../src/manifest/plain-checkpoint.js";
 import { walRange } from "../../../src/manifest/retired-wal.js";
-import { addCheckpoint, retireBatch, type Transition } from "../../../src/manifest/transitions.js";
+import { retireBatch, type Transition } from "../../../src/manifest/transitions.js";
 import { claimed, entryOf, ulid } from "./manifests.js";
 
 const step = (manifest: Manifest, transition: Transition): Manifest => {
@@ -67,7 +68,7 @@ const compact: Transition = applyCompaction({
   ...{ retiredSsts: [ulid(20)], retiredRuns: [], floor: ulid(31) },
 });
 
-/** Without the numbers of the manifests that retired something: those tell the order. */
+/** Without the numbers of the manifests that retired something, and samples of history: those tell the order. */
 const unordered = (manifest: Manifest) => {
   const retired = new Set<string>();
   for (const { kind, ids, epoch, fromId, toId } of manifest.retired) {
@@ -75,7 +76,7 @@ const unordered = (manifest: Manifest) => {
     for (let id = fromId; id < toId; id++) retired.add(`wal/${epoch}/${id}`);
   }
   const checkpoints = [...manifest.checkpoints].sort((a, b) => (a.id < b.id ? -1 : 1));
-  return { ...manifest, retired: [...retired].sort(), checkpoints };
+  return { ...manifest, history: [], retired: [...retired].sort(), checkpoints };
 };
 
 const collectors: [string, Transition][] = [
@@ -146,6 +147,38 @@ test("WAL objects are taken off whatever pieces they are in by now", () => {
       expect([...ids(left.retired)].sort()).toEqual(expected.sort());
     }),
   );
+});
+
+test("WAL objects that stay before one that goes are remnants, those behind it are not", () => {
+  const remnant = (range: RetiredObjects) => ({ ...range, kind: RetiredKind.walRemnant });
+  const retired = [walRange(1, 1, 5, 4), walRange(1, 5, 10, 6), walRange(2, 1, 3, 6)];
+  const some = step({ ...base, retired }, takeOffRetired([walRange(1, 6, 8, 6)]));
+  expect(some.retired).toEqual([
+    ...[remnant(walRange(1, 1, 5, 4)), remnant(walRange(1, 5, 6, 6))],
+    ...[walRange(1, 8, 10, 6), walRange(2, 1, 3, 6)],
+  ]);
+  // What is retired later is none, whatever lies before it.
+  const flushed = step({ ...some, walStart: { epoch: 1, id: 10 } }, flush(22));
+  expect(flushed.retired.at(-1)).toEqual(walRange(1, 10, 14, 12));
+  expect(step(some, takeOffRetired([walRange(1, 1, 6, 6)])).retired).toEqual(some.retired.slice(2));
+  expect(step(base, takeOffRetired([walRange(1, 1, 3, 4)])).retired).toContainEqual(
+    walRange(1, 3, 5, 4),
+  );
+});
+
+test("a base that has expired lingers for what was added to it, and all go with the last", () => {
+  const child = { ...checkpointOf(91), base: ulid(90) };
+  const grandchild = { ...checkpointOf(92), base: ulid(91) };
+  const chained = { ...base, checkpoints: [checkpointOf(90), child, grandchild] };
+  const one = step(chained, dropExpiredCheckpoints([checkpointOf(90), checkpointOf(91)]));
+  expect(one.checkpoints).toEqual([
+    { ...checkpointOf(90), isExpired: true },
+    { ...child, isExpired: true },
+    grandchild,
+  ]);
+  // Judged again, they linger still.
+  expect(step(one, dropExpiredCheckpoints([checkpointOf(90)]))).toBe(one);
+  expect(step(one, dropExpiredCheckpoints([checkpointOf(92)])).checkpoints).toEqual([]);
 });
 
 test("a checkpoint that was refreshed since it was judged is not dropped", () => {

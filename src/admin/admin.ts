@@ -5,6 +5,7 @@ import type { Location } from "../db/location.js";
 import type { AdminOptions } from "./admin-options.js";
 import type { AdminContext } from "./context.js";
 import { openContext } from "./open-context.js";
+import type { RestoreOptions, RestoreResult } from "./restore.js";
 
 export class Admin {
   readonly #context: AdminContext;
@@ -22,6 +23,17 @@ export class Admin {
   /** A ULID, the same for the life of the database. */
   get databaseId(): string {
     return this.#open().stored.current.databaseId;
+  }
+
+  /**
+   * Makes a checkpoint the newest state, and keeps the state that it replaces, with all that was acknowledged, as a checkpoint: restoring that one
+   * undoes it. A writer, and a compactor, that are open are fenced. Cut off at any moment it is either done or not, and may be called again.
+   * `NotFoundError` for a checkpoint that is not listed, `ExistsError` for a name that is taken.
+   */
+  async restore(idOrName: string, options?: RestoreOptions): Promise<RestoreResult> {
+    const [context, given] = [this.#open(), asOfNow(options)];
+    const { restore } = await import("./restore.js");
+    return restore(context, idOrName, given);
   }
 
   /** Closing twice is harmless. */

@@ -39,6 +39,12 @@ export function claimState(epoch: number): StateTransition {
   };
 }
 
+/** The state belongs to this epoch and has no jobs: what they have built is named by nobody, now or later. */
+export function giveUpJobs(epoch: number): StateTransition {
+  return (state) =>
+    state.compactorEpoch >= epoch ? state : { ...state, compactorEpoch: epoch, jobs: [] };
+}
+
 /** Those that could not be committed beside a job that is there are left out. */
 export function addJobs(added: readonly CompactionJob[]): StateTransition {
   return (state) => {

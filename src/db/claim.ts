@@ -10,6 +10,7 @@ import {
   WalLocation,
 } from "../format/manifest.js";
 import type { WalObject } from "../format/wal-object.js";
+import { createAgain } from "../manifest/destroy-transition.js";
 import { findNewest } from "../manifest/find-newest.js";
 import { ManifestStore } from "../manifest/manifest-store.js";
 import { instantOf, StoredManifest } from "../manifest/stored-manifest.js";
@@ -36,7 +37,10 @@ export interface ClaimOptions {
   clock: Clock;
   random: Random;
   settings: Settings;
-  mergeOperators: GivenOperators;
+  /** Undefined: nothing is folded through this claim, so that none has to be given. */
+  mergeOperators: GivenOperators | undefined;
+  /** Is given what older logs hold, object after object, instead of `replayed`. Default: it is kept there, in MemTables. */
+  onReplayed?: ((object: WalObject) => void) | undefined;
   create: CreateMode;
   signal: AbortSignal | undefined;
   /** What the location is called in messages. */
@@ -83,13 +87,13 @@ export async function claimDatabase(options: ClaimOptions): Promise<Claim> {
   });
   const claim = claimWriter({
     putsInFlight: settings.walPutsInFlight,
-    mergeOperators: [...options.mergeOperators.keys()],
+    mergeOperators: [...(options.mergeOperators?.keys() ?? [])],
     repin: (newest) => repinWal(newest, options.walPlace),
   });
   const manifest = await stored.commit(
     (newest) => {
       requireUsable(newest, options);
-      return claim(newest);
+      return claim(newest.destroyed ? createAgain(newest, pinned) : newest);
     },
     { signal },
   );
@@ -113,6 +117,7 @@ async function findOrMake(
   const newest = await findNewest(manifests, { clock, retentionMs, signal });
   if (newest !== undefined) {
     requireUsable(newest, options);
+    if (newest.destroyed) await probeConditionalCreate(store, random, { signal });
     return newest;
   }
   if (create === "never") {
@@ -127,14 +132,19 @@ async function findOrMake(
 function requireUsable(manifest: Manifest, options: ClaimOptions): void {
   if (manifest.number === 0) return;
   if (manifest.destroyed) {
-    throw new NotFoundError(`The database at ${options.place} was destroyed. Use another path.`);
+    if (options.create !== "never") return;
+    throw new NotFoundError(
+      `The database at ${options.place} was destroyed. Open with create: "if-missing" to make a new one there.`,
+    );
   }
   if (options.create === "must") {
     throw new ExistsError(`There is a database at ${options.place} already.`);
   }
   // Before anything is sent: what is pinned and what is asked for must go together.
   repinWal(manifest, options.walPlace);
-  requireAllGiven(manifest.pinned.mergeOperators, options.mergeOperators);
+  if (options.mergeOperators !== undefined) {
+    requireAllGiven(manifest.pinned.mergeOperators, options.mergeOperators);
+  }
   if (manifest.pinned.encryption !== 0) {
     throw new UnsupportedError(
       `The database at ${options.place} is encrypted (mode ${manifest.pinned.encryption}), which this version of Moraine does not know. Use a later version.`,
@@ -179,7 +189,8 @@ async function replayOlderLogs(
   return { replayed, lastSeq, foundSeq, index, logEnds };
 
   function apply(object: WalObject): void {
-    replayed.apply(object);
+    if (options.onReplayed === undefined) replayed.apply(object);
+    else options.onReplayed(object);
     index.add(object, object.lastSeq);
     foundSeq = Math.max(foundSeq, object.lastSeq);
   }

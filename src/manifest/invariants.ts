@@ -1,8 +1,10 @@
 /** What must hold of every manifest and of every step from one to the next; checked before a commit is sent. */
 import { assert } from "../common/assert.js";
 import {
+  CheckpointPurpose,
   Feature,
   type Manifest,
+  RetiredKind,
   runSstsInManifestMax,
   type SortedRun,
   type SstInfo,
@@ -27,8 +29,10 @@ export function checkStep(previous: Manifest, next: Manifest): void {
   assert(next.compactedSeq >= previous.compactedSeq, "the compacted seq never falls");
   assert(next.rewrittenNumber >= previous.rewrittenNumber, "what was rewritten stays so");
   assert(next.firstNumber >= previous.firstNumber, "deleted manifests never come back");
+  assert(next.destroyed || !previous.destroyed || isEmpty(next), "a database is made anew empty");
   assert(
-    previous.pinned.mergeOperators.every((name, i) => next.pinned.mergeOperators[i] === name),
+    previous.destroyed ||
+      previous.pinned.mergeOperators.every((name, i) => next.pinned.mergeOperators[i] === name),
     "merge operators keep their ids",
   );
   checkNamed(previous, next);
@@ -36,16 +40,45 @@ export function checkStep(previous: Manifest, next: Manifest): void {
 }
 
 /**
- * What a sweep may have deleted is not named: every sweep so far went by floors that were not above these. SSTs of runs may come from a list
- * that is not here: who commits them looks at them (compaction-transitions.ts).
+ * What a sweep may have deleted is not named: every sweep so far went by floors that were not above these. A restore names what was retired: a
+ * checkpoint that is listed has held it. SSTs of runs may come from a list that is not here: who commits them looks at them
+ * (compaction-transitions.ts).
  */
 function checkNamed(previous: Manifest, next: Manifest): void {
   const { writerFloor, compactorFloor } = previous;
   const swept = writerFloor < compactorFloor ? writerFloor : compactorFloor;
   const known = new Set(namedObjects(previous));
+  const held = isRestore(previous, next) ? retiredObjects(previous) : new Set<string>();
+  const retired = held.size > 0 ? retiredObjects(next) : held;
   for (const id of namedObjects(next)) {
-    assert(id > swept || known.has(id), "what is new is above the lower floor");
+    assert(id > swept || known.has(id) || held.has(id), "what is new is above the lower floor");
+    assert(!retired.has(id), "what a restore names is not retired");
   }
+}
+
+/** It keeps the state that it replaces, which is the newest until then, in a checkpoint. */
+function isRestore(previous: Manifest, next: Manifest): boolean {
+  const known = new Set(previous.checkpoints.map(({ id }) => id));
+  return next.checkpoints.some(
+    ({ id, purpose, manifestNumber }) =>
+      purpose === CheckpointPurpose.replaced &&
+      manifestNumber === previous.number &&
+      !known.has(id),
+  );
+}
+
+function retiredObjects({ retired }: Manifest): Set<string> {
+  const objects = retired.filter(
+    ({ kind }) => kind === RetiredKind.sst || kind === RetiredKind.run,
+  );
+  return new Set(objects.flatMap(({ ids }) => ids));
+}
+
+function isEmpty({ l0, runs, checkpoints, walChain, walStart, writerEpoch }: Manifest): boolean {
+  const isNamed = l0.length > 0 || runs.length > 0 || checkpoints.length > 0;
+  return (
+    !isNamed && walStart.epoch === writerEpoch && walChain.every((log) => log.epoch === writerEpoch)
+  );
 }
 
 function* namedObjects({ l0, runs }: Manifest): Generator<string> {

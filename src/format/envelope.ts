@@ -4,7 +4,7 @@
  *   offset  size
  *        0     3   magic "MRN"
  *        3     1   kind: "M" manifest, "R" run, "W" WAL object, "C" compaction state, "L" list of
- *                 retired objects
+ *                 retired objects, "X" claim of an exporter
  *        4     2   format version (1)
  *        6     2   zero
  *        8    16   database id
@@ -27,6 +27,7 @@ export const EnvelopeKind = {
   wal: 0x57,
   compactions: 0x43,
   retired: 0x4c,
+  claim: 0x58,
 } as const;
 export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { writeU32 } from "../../src/common/byte-writer.js";
 import { checksum } from "../../src/common/checksum.js";
 import { isMoraineError } from "../../src/common/errors.js";
+import { decodeClaim } from "../../src/format/claim.js";
 import { decodeCompactions } from "../../src/format/compactions-codec.js";
 import { decodeRetiredList } from "../../src/format/retired-list-codec.js";
 import { type Sample, samples } from "./envelope-samples.js";
@@ -104,11 +105,12 @@ test("a manifest whose name says another number is corruption", async () => {
   expect(decodeManifest(bytes, "golden").number).toBe(7);
 });
 
-test("a state of compactions or a list whose name says another number or id is corruption", () => {
+test("a state of compactions, a list or a claim whose name says another number or id is corruption", () => {
   const state = Uint8Array.from(samples.compactions.encode());
   expect(() => decodeCompactions(state, "golden", 13)).toThrow(corruption);
   const list = Uint8Array.from(samples["retired-list"].encode());
   expect(() => decodeRetiredList(list, "golden", databaseId, databaseId)).toThrow(corruption);
+  expect(() => decodeClaim(samples.claim.encode(), "golden", 3)).toThrow(corruption);
 });
 
 test("a WAL object whose name says another epoch or id is corruption", async () => {

@@ -2,6 +2,7 @@
 
 import { type Bytes, encodeUtf8 } from "../../src/common/bytes.js";
 import type { Ulid } from "../../src/common/ids.js";
+import type { Claim } from "../../src/format/claim.js";
 import { type Compactions, JobStatus } from "../../src/format/compactions.js";
 import {
   Feature,
@@ -151,6 +152,12 @@ function withoutRuns(from: Manifest): Manifest {
 function movedLoad(id: string): SstInfo {
   return { ...sst(id, 0), maxSeq: 0, seq: 17, shadowedCount: 3, expiringCount: 200, owner: "" };
 }
+
+/** The second of a target, as its heartbeat has it. */
+export const claim: Claim = {
+  ...{ number: 2, id: ids[1], databaseId, checkpointId: ids[0], owner: "host ü 7" },
+  ...{ claimedAt: 1_700_000_000_000, beat: 3, ended: true },
+};
 
 /** A job that nobody has yet, one under way in two ranges, and one that failed. */
 export const compactions: Compactions = {

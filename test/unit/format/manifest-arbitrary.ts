@@ -1,7 +1,8 @@
-/** Random manifests, runs, load entries, states of compactions and lists, with values of every length on the wire. */
+/** Random manifests, runs, load entries, states of compactions, lists and claims, with values of every length on the wire. */
 import * as fc from "fast-check";
 import { type Bytes, compareBytes, emptyBytes, equalBytes } from "../../../src/common/bytes.js";
 import { type Ulid, ulidFromBytes } from "../../../src/common/ids.js";
+import type { Claim } from "../../../src/format/claim.js";
 import { type Compactions, JobStatus } from "../../../src/format/compactions.js";
 import {
   CheckpointPurpose,
@@ -189,4 +190,9 @@ export const manifests: fc.Arbitrary<Manifest> = fc.record({
   compactorLeft: fc.boolean(),
   history: few(fc.record({ seq: uint64, manifestNumber: uint64, at: uint64 })),
   exports: few(fc.record({ checkpointId: ulid, manifestNumber: uint64, at: uint64 })),
+});
+
+export const claims: fc.Arbitrary<Claim> = fc.record({
+  ...{ number: uint64, id: ulid, databaseId: ulid, checkpointId: ulidOrNone, owner: text },
+  ...{ claimedAt: uint64, beat: uint64, ended: fc.boolean() },
 });

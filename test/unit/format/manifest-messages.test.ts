@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { emptyBytes } from "../../../src/common/bytes.js";
 import { isMoraineError } from "../../../src/common/errors.js";
 import { ulidToBytes } from "../../../src/common/ids.js";
+import { claimMessage } from "../../../src/format/claim.js";
 import { compactionsMessage } from "../../../src/format/compactions-codec.js";
 import type { TombstoneSpan } from "../../../src/format/manifest.js";
 import {
@@ -18,6 +19,7 @@ import {
 import { MessageType } from "../../../src/format/protobuf-message.js";
 import { sstOf } from "../manifest/manifests.js";
 import {
+  claims,
   compactions,
   loads,
   manifests,
@@ -63,12 +65,13 @@ describe("the tables and the specification", () => {
     ...linesOfTables(runIndexMessage),
     ...linesOfTables(retiredListMessage),
     ...linesOfTables(compactionsMessage),
+    ...linesOfTables(claimMessage),
   };
 
   test("have the same messages, and the same fields in the order of their numbers", () => {
     expect(ours).toEqual(linesOfProto(specification));
     expect(ours["SstInfo"]).toContain("uint64 max_expires_at = 11");
-    expect(Object.keys(ours)).toHaveLength(24);
+    expect(Object.keys(ours)).toHaveLength(25);
   });
 
   test.each([
@@ -96,14 +99,18 @@ const idFields = [
 ];
 
 /** A message in the form of protobufjs: ids are bytes there. */
-function forProtobufjs(value: unknown, field = ""): unknown {
-  if (typeof value === "string" && idFields.includes(field)) {
+function forProtobufjs(value: unknown, field = "", isClaim = false): unknown {
+  // Of a claim the owner is a name.
+  if (typeof value === "string" && idFields.includes(field) && !(isClaim && field === "owner")) {
     return value === "" ? new Uint8Array(0) : ulidToBytes(value);
   }
   if (Array.isArray(value)) return value.map((each) => forProtobufjs(each, field));
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([name, each]) => [name, forProtobufjs(each, name)]),
+    Object.entries(value).map(([name, each]) => [
+      name,
+      forProtobufjs(each, name, "claimedAt" in value),
+    ]),
   );
 }
 
@@ -132,6 +139,7 @@ const cases: [name: string, AnyMessage, fc.Arbitrary<object>][] = [
   ["RunIndex", runIndexMessage, runIndexes],
   ["RetiredList", retiredListMessage, retiredLists],
   ["Compactions", compactionsMessage, compactions],
+  ["Claim", claimMessage, claims],
 ];
 
 describe.each(cases)("%s", (name, ours, arbitrary) => {

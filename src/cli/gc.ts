@@ -36,7 +36,7 @@ export function addGc(program: Command, context: Context): void {
 }
 
 function toTable(report: CollectReport): string {
-  const { dryRun, deleted, kept, checkpointsDropped, sweep, requests } = report;
+  const { dryRun, deleted, kept, checkpointsDropped, databasesReleased, sweep, requests } = report;
   const count = (value: number): string => value.toLocaleString("en");
   const table = new Table({
     head: ["", dryRun ? "would go" : "deleted", ...(sweep ? ["orphans"] : [])],
@@ -65,6 +65,9 @@ function toTable(report: CollectReport): string {
     table.toString(),
     `Kept: ${count(kept.young)} that were needed too recently, ${count(kept.named)} that checkpoints need.`,
     ...(checkpointsDropped > 0 ? [`Expired checkpoints: ${count(checkpointsDropped)}.`] : []),
+    ...(databasesReleased > 0
+      ? [`Given up in other databases: ${count(databasesReleased)} checkpoints.`]
+      : []),
     ...(foreign > 0 ? [`Left as they are, because they belong to others: ${count(foreign)}.`] : []),
     `Requests: ${count(requests)}.`,
   ];

@@ -72,10 +72,10 @@ export async function collect(location: Location, given?: CollectOptions): Promi
   let walPlace: OpenLocation | undefined;
   try {
     walPlace = (await openWalPlace(options.wal, place))?.open;
-    const { store } = wrapStore(place, options);
+    const { store, at } = wrapStore(place, options);
     if (walPlace !== undefined) await requirePinned(walPlace, store, options);
     const collecting = {
-      ...{ store, clock, random, retentionMs: settings.manifestRetentionMs },
+      ...{ store, at, clock, random, retentionMs: settings.manifestRetentionMs },
       walStore: walPlace && wrapStore(walPlace, options).store,
       place: describeLocation(location),
     };

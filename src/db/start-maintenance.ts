@@ -27,6 +27,8 @@ export interface MaintenanceParts {
   readonly store: ObjectStore;
   /** Where the log is. */
   readonly walStore: ObjectStore;
+  /** As of `WrappedStore`. */
+  readonly at: (path: string) => ObjectStore;
   readonly gcGraceMs: number;
   readonly retentionMs: number;
   /** What the location is called in messages. */
@@ -69,7 +71,10 @@ export class StartedMaintenance {
     const store = counted(parts.store);
     const walStore = parts.walStore === parts.store ? store : counted(parts.walStore);
     const collecting = { store, walStore, clock, random, retentionMs, place };
-    this.#collector = new Collector({ ...collecting, storedManifest: parts.storedManifest });
+    this.#collector = new Collector({
+      ...{ ...collecting, storedManifest: parts.storedManifest },
+      at: (path) => counted(parts.at(path)),
+    });
     this.#sweep = new Sweep(collecting);
     this.#sweptDay = dayOf(parts.lastCommitAt === 0 ? clock.now() : parts.lastCommitAt);
     if (compaction === undefined) return;
@@ -116,7 +121,8 @@ export class StartedMaintenance {
     const pass = this.#collector.runOnce({ graceMs, budget, signal });
     this.#collecting = pass.catch(() => undefined);
     const result = await pass;
-    if (countOf(result.deleted) > 0 || result.checkpointsDropped > 0) {
+    const { deleted, checkpointsDropped, databasesReleased } = result;
+    if (countOf(deleted) > 0 || checkpointsDropped > 0 || databasesReleased > 0) {
       this.#parts.onCollected();
     }
     return result;

@@ -141,7 +141,7 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
       const { strategy, functions, filter: compactionFilter } = options.compaction;
       const { gcGraceMs, manifestRetentionMs: retentionMs } = settings;
       return startMaintenance({
-        ...{ clock, random, store, walStore, gcGraceMs, retentionMs, place },
+        ...{ clock, random, store, walStore, at: wrapped.at, gcGraceMs, retentionMs, place },
         storedManifest: stored,
         lastCommitAt: claim.lastCommitAt,
         compaction: strategy && {

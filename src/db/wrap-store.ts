@@ -17,6 +17,8 @@ export interface WrappedStore {
   readonly counts: RequestCounts;
   /** Where objects of other databases lie. A `ManifestStore` on this store, however wrapped, tells them of each manifest. */
   readonly routes: ExternalRoutes;
+  /** The database at another path of the same namespace, counted together with this one. */
+  readonly at: (path: string) => ObjectStore;
 }
 
 /** Stores of one handle count together where they are given the same `counts`. */
@@ -33,5 +35,10 @@ export function wrapStore(
   const bounded = limited(counted, { requestsInFlight: settings.requestsInFlight });
   // Outside the limit, so that a request that waits for its next attempt holds no place.
   const tried = retrying(bounded, { clock, random, deadlineMs: settings.storeDeadlineMs });
-  return { store: prefixed(tried, location.path), counts, routes };
+  const at = (path: string): ObjectStore => {
+    const { namespace } = location;
+    const other = { store: namespace.at(path), path: "", namespace: { ...namespace, path } };
+    return wrapStore({ ...location, ...other }, options, counts).store;
+  };
+  return { store: prefixed(tried, location.path), counts, routes, at };
 }

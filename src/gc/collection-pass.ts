@@ -74,22 +74,24 @@ export class CollectionPass {
   }
 
   /** Throws `GoneObject` when something is missing that the manifest needs, before anything is deleted. */
-  async run(dryRun: boolean): Promise<Omit<CollectionResult, "requests">> {
+  async run(dryRun: boolean): Promise<Omit<CollectionResult, "requests" | "databasesReleased">> {
     const { stored, signal } = this.#options;
-    const expired = await this.#expired(stored.current);
-    const drop = dropExpiredCheckpoints(expired);
+    const { checkpoints } = stored.current;
+    const drop = dropExpiredCheckpoints(await this.#expired(stored.current));
     // An expired checkpoint protects until a commit has dropped it.
     const manifest = dryRun
       ? drop(stored.current)
       : await stored.commit(drop, signal && { signal });
     const found = await this.#find(manifest);
-    const dropped = numbersOf(expired).filter((number) => number < manifest.firstNumber);
+    const left = new Set(manifest.checkpoints.map(({ id }) => id));
+    const dropped = checkpoints.filter(({ id }) => !left.has(id));
+    const numbers = numbersOf(dropped).filter((number) => number < manifest.firstNumber);
     const lastOld = await this.#lastOldManifest(manifest);
-    const all = this.#deletables(manifest, found, dropped, lastOld);
+    const all = this.#deletables(manifest, found, numbers, lastOld);
     const result = {
       dryRun,
       kept: { young: found.youngCount, named: found.namedCount },
-      checkpointsDropped: expired.length,
+      checkpointsDropped: dropped.length,
     };
     if (dryRun) {
       for (const { confirm } of all) confirm();
@@ -112,7 +114,7 @@ export class CollectionPass {
 
   async #expired(manifest: Manifest): Promise<readonly Checkpoint[]> {
     const expired: Checkpoint[] = [];
-    const expiring = manifest.checkpoints.filter(({ ttlMs }) => ttlMs > 0);
+    const expiring = manifest.checkpoints.filter(({ ttlMs, isExpired }) => ttlMs > 0 && !isExpired);
     await eachOf(expiring, async (checkpoint) => {
       // That manifest is kept for as long as the checkpoint is there; without it nothing proves that the time is over.
       const age = await this.#ages.ageOf(checkpoint.refreshedNumber);

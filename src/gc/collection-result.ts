@@ -62,8 +62,13 @@ export interface CollectionResult {
     /** Named by a checkpoint. While nothing on the list is old that is not looked at, and they count as young. */
     readonly named: number;
   };
-  /** Checkpoints that had expired; what they alone named is free from then on. */
+  /**
+   * Checkpoints that had expired, and those that were kept for them alone; what they alone named is free from then on. One that others were added
+   * to lingers, and is not among them.
+   */
   readonly checkpointsDropped: number;
+  /** Checkpoints in other databases that were given up, because nothing of this one, a clone, needs what they hold. 0 in a dry run. */
+  readonly databasesReleased: number;
   readonly requests: number;
   /** False when the budget ended the pass, and there is more to delete now. */
   readonly isDone: boolean;

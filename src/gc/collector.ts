@@ -25,6 +25,7 @@ import {
 } from "./collection-result.js";
 import { BudgetLeft } from "./deletions.js";
 import { GoneObject, PinnedStates } from "./pinned-states.js";
+import { releaseExternals } from "./release-externals.js";
 
 export interface CollectorOptions {
   /** The database's path. */
@@ -39,7 +40,12 @@ export interface CollectorOptions {
   readonly place?: string | undefined;
   /** That of the writer of this process: the commits of two would outrun each other. Its requests are not among those of a pass. Default: its own. */
   readonly storedManifest?: StoredManifest | undefined;
+  /** The store of the database at another path of the same namespace. Without it, nothing that is held there is released. */
+  readonly at?: ((path: string) => ObjectStore) | undefined;
 }
+
+/** What releasing a database may take, where it is the only one and its lists are known. */
+const releaseRequests = 12;
 
 /** How often a pass begins anew because what it had read was collected by another one. */
 const attemptsMax = 10;
@@ -102,8 +108,10 @@ export class Collector {
       const pass = this.#newPass(stored, budget, options);
       try {
         const result = await pass.run(options.dryRun ?? false);
+        const mayRelease = !result.dryRun && result.isDone && budget.allows(releaseRequests);
+        const databasesReleased = mayRelease ? await this.#release(stored, options) : 0;
         if (!result.dryRun) this.#forget(stored.current);
-        return { ...result, requests: this.#count.requests - before };
+        return { ...result, databasesReleased, requests: this.#count.requests - before };
       } catch (error) {
         if (!(error instanceof GoneObject)) throw error;
         const newest = await stored.refresh(signal && { signal });
@@ -115,6 +123,17 @@ export class Collector {
         if (!options.dryRun) this.#totals.add(pass.freed);
       }
     }
+  }
+
+  /** What a clone holds of the databases that it comes from. */
+  async #release(stored: StoredManifest, { graceMs, signal }: CollectOptions): Promise<number> {
+    const { at, clock, random, retentionMs } = this.#options;
+    if (at === undefined || stored.current.externals.length === 0) return 0;
+    return releaseExternals(stored, {
+      ...{ clock, random, retentionMs, graceMs, signal },
+      ...{ states: this.#states, storedAt: this.#storedAt },
+      at: (path) => inBackground(at(path), this.#count),
+    });
   }
 
   get #place(): string {

@@ -9,8 +9,13 @@ import { parseSstPath, parseWalPath } from "../object-store/paths.js";
 
 export interface Owner {
   readonly databaseId: Ulid;
+  /** Databases whose objects lie at this one's own path: copies that a detach or an export has made. */
+  readonly copied: ReadonlySet<Ulid>;
   readonly signal: AbortSignal | undefined;
 }
+
+const isOwn = (found: Ulid | undefined, { databaseId, copied }: Owner): boolean =>
+  found !== undefined && (found === databaseId || copied.has(found));
 
 /** From the end of an SST: its footer and section table, with room for sections to come. */
 const sstTailBytes = 512;
@@ -19,19 +24,16 @@ const sstTailBytes = 512;
 export async function ownershipOf(
   store: ObjectStore,
   path: string,
-  { databaseId, signal }: Owner,
+  owner: Owner,
 ): Promise<"own" | "foreign" | "gone"> {
   const sst = parseSstPath(path);
   const range =
     sst === undefined ? { offset: 0, length: envelopeHeaderBytes } : { suffix: sstTailBytes };
-  const object = await store.get(path, { range, signal });
+  const object = await store.get(path, { range, signal: owner.signal });
   if (object === undefined) return "gone";
   const { bytes, size } = object;
-  const isOwn =
-    sst === undefined
-      ? ownerOfEnvelope(bytes) === databaseId
-      : isSstOf(bytes, { size, path, databaseId, sst });
-  return isOwn ? "own" : "foreign";
+  const found = sst === undefined ? ownerOfEnvelope(bytes) : ownerOfSst(bytes, { size, path, sst });
+  return isOwn(found, owner) ? "own" : "foreign";
 }
 
 function ownerOfEnvelope(header: Uint8Array): Ulid | undefined {
@@ -40,15 +42,16 @@ function ownerOfEnvelope(header: Uint8Array): Ulid | undefined {
   return ulidFromBytes(header.subarray(8, 24));
 }
 
-function isSstOf(
+/** Undefined: it is another SST, or none that can be read. */
+function ownerOfSst(
   tail: Uint8Array,
-  { size, path, databaseId, sst }: { size: number; path: string; databaseId: Ulid; sst: Ulid },
-): boolean {
+  { size, path, sst }: { size: number; path: string; sst: Ulid },
+): Ulid | undefined {
   try {
     const footer = readFooter(tail, size, path);
-    return footer.databaseId === databaseId && footer.sstId === sst;
+    return footer.sstId === sst ? footer.databaseId : undefined;
   } catch (error) {
-    if (isUnreadable(error)) return false;
+    if (isUnreadable(error)) return undefined;
     throw error;
   }
 }
@@ -64,7 +67,7 @@ export const fenceBytes: number = encodeWalFence(ulidFromBytes(ulidToBytes("0".r
 export async function walContentOf(
   store: ObjectStore,
   path: string,
-  { databaseId, signal }: Owner,
+  { databaseId, signal }: Pick<Owner, "databaseId" | "signal">,
 ): Promise<"record" | "fence" | "foreign" | "gone"> {
   const position = parseWalPath(path);
   const object = await store.get(path, { signal });

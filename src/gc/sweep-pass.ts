@@ -13,6 +13,7 @@ export interface SweepPassOptions {
   readonly store: ObjectStore;
   readonly walStores: readonly ObjectStore[];
   readonly databaseId: Ulid;
+  readonly copied: ReadonlySet<Ulid>;
   readonly orphans: Orphans;
   readonly ages: StoreAges;
   readonly dryRun: boolean;

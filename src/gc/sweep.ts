@@ -75,6 +75,9 @@ export class Sweep {
     const pass = new SweepPass({
       ...{ store: this.#store, walStores: this.#walStores, dryRun, signal, budget: left },
       ...{ databaseId: manifest.databaseId, orphans: new Orphans(manifest, pinned, lists) },
+      copied: new Set(
+        manifest.externals.filter(({ path }) => path === "").map(({ databaseId }) => databaseId),
+      ),
       ages: new StoreAges(this.#store, { random, storedAt: new Map(), signal }),
     });
     try {

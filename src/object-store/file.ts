@@ -22,7 +22,7 @@ import type {
   RequestOptions,
   StoredObject,
 } from "./object-store.js";
-import { innermost } from "./wrappers.js";
+import { copiesWithin, innermost } from "./wrappers.js";
 
 export interface FileObjectStoreOptions {
   /** A folder on a file system with hard links. Nothing else may write into it. */
@@ -54,6 +54,7 @@ export class FileObjectStore implements ObjectStore {
   constructor(options: FileObjectStoreOptions) {
     this.#directory = realDirectory(options.directory);
     this.id = `file:${this.#directory}`;
+    copiesWithin(this, "file");
     this.#fs = options.fileSystem ?? nodeFileSystem;
     this.#publisher = new FilePublisher({
       directory: this.#directory,
@@ -147,15 +148,18 @@ export class FileObjectStore implements ObjectStore {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** A copy of the bytes, not a link: it has a time of its own. */
+  /** A copy of the bytes, not a link: it has a time of its own. Also from another folder. */
   copy(from: string, to: string, options?: CopyOptions): Promise<void> {
     const source = options?.source === undefined ? undefined : innermost(options.source, from);
     return this.#run("copy", to, options, async (path) => {
-      if (source !== undefined && source.store.id !== this.id) {
-        throw new StoreError("invalid", `${source.store.id} is not the same store as ${this.id}.`);
+      const folder = source?.store ?? this;
+      if (!(folder instanceof FileObjectStore)) {
+        throw new StoreError(
+          "invalid",
+          `${folder.id} is no folder: read it, and put what it gives.`,
+        );
       }
-      const fromPath = this.#path(source?.key ?? from);
-      const original = await this.#openFile(fromPath);
+      const original = await folder.#openFile(folder.#path(source?.key ?? from));
       if (original === undefined) {
         throw new StoreError("invalid", `There is no object "${from}" to copy.`, { object: from });
       }

@@ -39,6 +39,13 @@ export function wrappedBy(store: ObjectStore): ObjectStore | undefined {
   return wrapped.get(store)?.inner;
 }
 
+const groups = new WeakMap<ObjectStore, string>();
+
+/** Stores of one group can copy from each other though their ids differ: they are parts of one thing. */
+export function copiesWithin(store: ObjectStore, group: string): void {
+  groups.set(store, group);
+}
+
 /** The innermost store behind `store`, and the name that `key` has there. */
 export function innermost(store: ObjectStore, key: string): Place {
   let place = { store, key };
@@ -50,8 +57,9 @@ export function innermost(store: ObjectStore, key: string): Place {
 
 /** Whether `target.copy` can read from `source`: both are one namespace, whatever wraps them. @internal Until clones use it. */
 export function canCopyBetween(source: ObjectStore, target: ObjectStore): boolean {
+  const groupOf = ({ store }: Place): string => groups.get(store) ?? store.id;
   return (
-    target.copy !== undefined && innermost(source, "").store.id === innermost(target, "").store.id
+    target.copy !== undefined && groupOf(innermost(source, "")) === groupOf(innermost(target, ""))
   );
 }
 

@@ -4,6 +4,7 @@ import { asOfNow } from "../common/options.js";
 import type { Location } from "../db/location.js";
 import type { AdminOptions } from "./admin-options.js";
 import type { AdminContext } from "./context.js";
+import type { DestroyOptions, DestroyResult } from "./destroy.js";
 import { openContext } from "./open-context.js";
 import type { RestoreOptions, RestoreResult } from "./restore.js";
 
@@ -34,6 +35,16 @@ export class Admin {
     const [context, given] = [this.#open(), asOfNow(options)];
     const { restore } = await import("./restore.js");
     return restore(context, idOrName, given);
+  }
+
+  /**
+   * Ends the database and deletes its objects, and those alone; what is left says that it was destroyed. Writers and compactors that are open are
+   * fenced. `InvalidArgumentError` unless `confirm` is its id or its path, and while clones share its objects. Cut off, another call goes on.
+   */
+  async destroy(options: DestroyOptions): Promise<DestroyResult> {
+    const [context, given] = [this.#open(), asOfNow(options)];
+    const { destroy } = await import("./destroy.js");
+    return destroy(context, given);
   }
 
   /** Closing twice is harmless. */

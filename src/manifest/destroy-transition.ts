@@ -3,12 +3,15 @@
  * built on that and goes on from its number, its epochs and its seq, under the same id, so that whatever is late of the old one finds its place
  * taken (R19).
  */
-import type { Manifest, PinnedSettings } from "../format/manifest.js";
+import type { Ulid } from "../common/ids.js";
+import { Feature, type Manifest, type PinnedSettings } from "../format/manifest.js";
 import { emptyManifest, type Transition } from "./transitions.js";
 
 export interface Destruction {
   /** The last seq that was found in the logs. */
   readonly lastSeq: number;
+  /** Above every id that is known, stored or named: a new database mints higher ones. */
+  readonly floor: Ulid;
   /** Throws where something else still needs the database. */
   readonly check: (manifest: Manifest) => void;
 }
@@ -17,7 +20,7 @@ export interface Destruction {
  * Nothing is named any more, and nothing is retired: whoever destroys finds all objects by listing. Other databases whose objects were named stay
  * in the list as leaving, so that they are let go of, and copies of their objects here are known.
  */
-export function destroyDatabase({ lastSeq, check }: Destruction): Transition {
+export function destroyDatabase({ lastSeq, floor, check }: Destruction): Transition {
   return (manifest) => {
     if (manifest.destroyed) return manifest;
     check(manifest);
@@ -27,6 +30,8 @@ export function destroyDatabase({ lastSeq, check }: Destruction): Transition {
       ...{ exports: [], walChain: [], snapshotSeq: 0, compactorLeft: true },
       walStart: { epoch: manifest.writerEpoch + 1, id: 1 },
       lastSeq: Math.max(manifest.lastSeq, lastSeq),
+      writerFloor: greater(manifest.writerFloor, floor),
+      compactorFloor: greater(manifest.compactorFloor, floor),
       externals: manifest.externals.map((one) =>
         one.path === "" ? one : { ...one, isLeaving: true },
       ),
@@ -38,6 +43,7 @@ export function destroyDatabase({ lastSeq, check }: Destruction): Transition {
 export function createAgain(destroyed: Manifest, pinned: PinnedSettings): Manifest {
   const { databaseId, number, writerEpoch, compactorEpoch, writerFloor, compactorFloor } =
     destroyed;
+  const { externals } = destroyed;
   const lastSeq = destroyed.lastSeq + 1;
   return {
     ...emptyManifest(databaseId, pinned),
@@ -46,5 +52,9 @@ export function createAgain(destroyed: Manifest, pinned: PinnedSettings): Manife
     walStart: { epoch: writerEpoch + 1, id: 1 },
     firstNumber: destroyed.firstNumber,
     compactorLeft: true,
+    // What the old one still holds elsewhere is let go of by the collector of the new one.
+    ...(externals.length > 0 && { externals, requiredFeatures: [Feature.externals] }),
   };
 }
+
+const greater = (a: Ulid, b: Ulid): Ulid => (a > b ? a : b);

@@ -33,7 +33,6 @@ export {
 } from "./compaction/compaction-filter.js";
 export type { DiskCacheOption } from "./db/caches.js";
 export type {
-  CheckpointOptions,
   CloseOptions,
   CompactOptions,
   DeleteOptions,
@@ -52,6 +51,7 @@ export type {
 } from "./db/change.js";
 export type { ChangeFeed } from "./db/change-feed.js";
 export type { ChangesOptions } from "./db/change-feeds.js";
+export type { CheckpointOptions, NewCheckpointOptions } from "./db/checkpoint-options.js";
 export type {
   CompactionOption,
   CompactionOptions,
@@ -99,9 +99,10 @@ export type {
   WriteOperation,
 } from "./db/write-batch.js";
 export type { WriteResult } from "./db/write-pipeline.js";
-export type { CheckpointInfo } from "./db/writer.js";
 export type { FilterName } from "./format/filter-name.js";
 export { delimitedPrefix, fixedPrefix, type PrefixExtractor } from "./format/prefix-extractor.js";
+export type { CheckpointInfo } from "./manifest/checkpoint-info.js";
+export type { CheckpointRetention, KeepByAge } from "./manifest/checkpoint-retention.js";
 export { bytesAppend, bytesMax, bytesMin } from "./merge/byte-strings.js";
 export { jsonMergePatch } from "./merge/json-merge-patch.js";
 export type { MergeOperator } from "./merge/merge-operator.js";

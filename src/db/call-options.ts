@@ -24,17 +24,6 @@ export interface FlushOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface CheckpointOptions {
-  /** `"all"` (the default): everything accepted before the call. */
-  scope?: "all" | undefined;
-  /** 1 to 256 characters, unique among the checkpoints that are listed. Default: none. */
-  name?: string | undefined;
-  /** How long it is kept, in ms, from 1; default: until it is deleted. */
-  ttlMs?: number | undefined;
-  /** Ends the waiting only: the checkpoint may be made all the same. */
-  signal?: AbortSignal | undefined;
-}
-
 export interface LoadOptions {
   /** Called after each SST that is stored, with what is stored so far. What it throws ends the load. */
   onProgress?: ((progress: LoadProgress) => void) | undefined;
@@ -85,12 +74,4 @@ export function requireEntries(entries: unknown): void {
   throw new InvalidArgumentError(
     `load() takes an iterable or async iterable of { key, value } or [key, value], not ${describeType(entries)}.`,
   );
-}
-
-export function checkpointName(name: unknown): string {
-  if (name === undefined) return "";
-  if (typeof name !== "string" || name.length < 1 || name.length > 256) {
-    throw new InvalidArgumentError('"name" must be a string of 1 to 256 characters.');
-  }
-  return name;
 }

@@ -15,19 +15,17 @@ import {
   checkOptions,
   requireBoolean,
   requireFunction,
-  requireInteger,
   requireOneOf,
   requireSignal,
 } from "../common/options.js";
 import type { HalfOpenRange } from "../common/range-tombstone.js";
 import { OperationKind } from "../common/row.js";
 import { encodeRangeEnd } from "../format/range-delete-operation.js";
+import type { CheckpointInfo } from "../manifest/checkpoint-info.js";
 import type { WarmResult } from "../read/warm.js";
 import {
-  type CheckpointOptions,
   type CloseOptions,
   type CompactOptions,
-  checkpointName,
   type DeleteOptions,
   deleteOptionNames,
   type FlushOptions,
@@ -40,6 +38,11 @@ import {
 } from "./call-options.js";
 import type { ChangeFeed } from "./change-feed.js";
 import type { ChangesOptions } from "./change-feeds.js";
+import {
+  type CheckpointOptions,
+  checkCheckpointOptions,
+  checkpointOptionNames,
+} from "./checkpoint-options.js";
 import { dropCovered } from "./drop-covered.js";
 import type { LoadEntries, LoadResult } from "./load.js";
 import type { Location } from "./location.js";
@@ -66,7 +69,7 @@ import {
   type WriteOperation,
 } from "./write-batch.js";
 import type { WriteRequest, WriteResult } from "./write-pipeline.js";
-import type { CheckpointInfo, Writer } from "./writer.js";
+import type { Writer } from "./writer.js";
 
 const opener = lazy(() => import("./open-writer.js"));
 
@@ -223,19 +226,16 @@ export class Db extends Reads {
   }
 
   /**
-   * Pins the state of the database in its manifest, without copying data: everything accepted before the call is in it, and it can be
-   * read for as long as it is listed. `ExistsError` when a checkpoint of that name is.
+   * Pins the state of the database in its manifest, without copying data: it can be read for as long as it is listed. Everything accepted before
+   * the call is in it, or with `scope: "durable"` everything that was durable; that one writes no data. `ExistsError` when a checkpoint of that
+   * name is listed, `NotFoundError` when `base` or `source` is not.
    */
   async checkpoint(options?: CheckpointOptions): Promise<CheckpointInfo> {
-    checkOptions(options, ["scope", "name", "ttlMs", "signal"], "checkpoint");
-    requireOneOf(options?.scope, "scope", ["all"]);
-    requireInteger(options?.ttlMs, "ttlMs", 1, Number.MAX_SAFE_INTEGER);
-    requireSignal(options?.signal);
-    const name = checkpointName(options?.name);
+    checkOptions(options, checkpointOptionNames, "checkpoint");
+    const checked = checkCheckpointOptions(options, ["all", "durable"]);
     this.#writer.requireOpen();
     throwIfAborted(options?.signal);
-    const ttlMs = options?.ttlMs ?? 0;
-    return withSignal(this.#writer.checkpoint({ name, ttlMs }), options?.signal);
+    return withSignal(this.#writer.checkpoint(checked, options?.signal), options?.signal);
   }
 
   /**

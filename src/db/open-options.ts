@@ -6,10 +6,12 @@ import { checkOptions, requireInteger, requireOneOf, requireSignal } from "../co
 import { type Random, systemRandom } from "../common/random.js";
 import { type FilterName, filterNames } from "../format/filter-name.js";
 import { type PrefixExtractor, requirePrefixExtractor } from "../format/prefix-extractor.js";
+import type { CheckpointRetention } from "../manifest/checkpoint-retention.js";
 import { type GivenOperators, toGivenOperators } from "../merge/given-operators.js";
 import type { MergeOperator } from "../merge/merge-operator.js";
 import { BlockCache } from "../sst/block-cache.js";
 import type { DiskCacheOption } from "./caches.js";
+import { toRetention } from "./checkpoint-options.js";
 import {
   type CheckedCompaction,
   type CompactionOptions,
@@ -82,6 +84,8 @@ export interface OpenOptions extends SettingsOptions, ComponentOptions, Compacti
    * Nothing is pinned: it applies to what this handle writes. Default: they do not expire.
    */
   defaultTtlMs?: number | undefined;
+  /** Which checkpoints of users are kept when this handle adds one that has no `retention` of its own. Default: all of them. */
+  checkpointRetention?: CheckpointRetention | undefined;
 }
 
 export interface ReaderOptions extends ReaderSettingsOptions, ComponentOptions {
@@ -96,6 +100,7 @@ export interface CheckedOpenOptions extends CheckedOptions {
   readonly compression: CompressionByLevel;
   /** 0: none. */
   readonly defaultTtlMs: number;
+  readonly checkpointRetention: CheckpointRetention | undefined;
 }
 
 export interface CheckedOptions {
@@ -127,6 +132,7 @@ const ofWriters = [
   "filter",
   "compression",
   "defaultTtlMs",
+  "checkpointRetention",
   ...compactionOptionNames,
 ] as const;
 
@@ -142,7 +148,8 @@ export function checkOpenOptions(options: OpenOptions | undefined): CheckedOpenO
   const settings = toSettings(options ?? {}, compacts);
   const compression = toCompression(options?.compression);
   const components = checkComponents(options, options?.filter);
-  return { ...components, settings, compression, compaction, defaultTtlMs };
+  const checkpointRetention = toRetention(options?.checkpointRetention, "checkpointRetention");
+  return { ...components, settings, compression, compaction, defaultTtlMs, checkpointRetention };
 }
 
 export function checkReaderOptions(options: ReaderOptions | undefined): CheckedOptions {

@@ -195,6 +195,7 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
       settings,
       wrapped,
       defaultTtlMs: options.defaultTtlMs,
+      checkpointRetention: options.checkpointRetention,
       sst,
       state,
       wal,

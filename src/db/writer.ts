@@ -8,6 +8,8 @@ import { ClosedError, MoraineError, StoreError } from "../common/errors.js";
 import type { KeyBounds } from "../common/key-range.js";
 import type { Flusher } from "../flush/flusher.js";
 import type { SstBuilderOptions } from "../format/sst-builder.js";
+import type { CheckpointInfo } from "../manifest/checkpoint-info.js";
+import type { CheckpointRetention } from "../manifest/checkpoint-retention.js";
 import { closeWriter } from "../manifest/transitions.js";
 import type { GivenOperators } from "../merge/given-operators.js";
 import { MergeOperators } from "../merge/merge-operators.js";
@@ -16,6 +18,7 @@ import type { WriteLog } from "../wal/write-log.js";
 import { adoptNewest } from "./adopt-newest.js";
 import type { Caches } from "./caches.js";
 import type { ChangeFeeds } from "./change-feeds.js";
+import type { CheckedCheckpoint } from "./checkpoint-options.js";
 import type { Claim } from "./claim.js";
 import { closedError } from "./closed-error.js";
 import type { DbState } from "./db-state.js";
@@ -25,6 +28,7 @@ import type { L0Limit } from "./l0-limit.js";
 import { Load, type LoadEntries, type LoadProgress, type LoadResult } from "./load.js";
 import type { MaintainOptions, MaintenanceReport } from "./maintain-options.js";
 import type { Maintenance } from "./maintenance.js";
+import { makeCheckpoint } from "./make-checkpoint.js";
 import { NewerViews } from "./newer-views.js";
 import type { ReadView } from "./read-view.js";
 import type { Settings } from "./settings.js";
@@ -35,21 +39,6 @@ import type { WrappedStore } from "./wrap-store.js";
 import type { WriteBatch } from "./write-batch.js";
 import type { WritePipeline, WriteResult } from "./write-pipeline.js";
 
-/** A durable pin of a state of the database. */
-export interface CheckpointInfo {
-  /** A ULID. */
-  readonly id: string;
-  readonly name?: string | undefined;
-  /** Everything up to this seq is in it. */
-  readonly seq: number;
-  /** The manifest that it pins. */
-  readonly manifestNumber: number;
-  /** ms since 1970 */
-  readonly createdAt: number;
-  /** It expires so many ms after the manifest that added it was stored; undefined: never. */
-  readonly ttlMs?: number | undefined;
-}
-
 export interface WriterParts {
   claim: Claim;
   clock: Clock;
@@ -57,6 +46,8 @@ export interface WriterParts {
   wrapped: WrappedStore;
   /** Of rows of loads that nothing else is said of; 0: they do not expire. */
   defaultTtlMs: number;
+  /** Of checkpoints that have no policy of their own. */
+  checkpointRetention: CheckpointRetention | undefined;
   /** How SSTs are built. */
   sst: Omit<SstBuilderOptions, "id">;
   state: DbState;
@@ -191,23 +182,11 @@ export class Writer {
     }
   }
 
-  /** A checkpoint of everything accepted so far (what waits for memory is not yet); it rides on the flush that brings the last of it to L0. */
-  async checkpoint(options: { name: string; ttlMs: number }): Promise<CheckpointInfo> {
-    const { claim, clock, flusher, wal } = this.#parts;
-    const seq = this.pipeline.lastSeq;
-    const id = claim.ids.next();
-    const createdAt = clock.now();
-    this.pipeline.freeze();
-    const [manifest] = await Promise.all([
-      flusher.checkpoint({ id, seq, createdAt, ...options }),
-      wal.whenDurable(seq),
-    ]);
-    const { name, ttlMs } = options;
-    return {
-      ...{ id, createdAt, seq: manifest.lastL0Seq, manifestNumber: manifest.number },
-      ...(name !== "" && { name }),
-      ...(ttlMs > 0 && { ttlMs }),
-    };
+  checkpoint(
+    options: CheckedCheckpoint<"all" | "durable">,
+    signal: AbortSignal | undefined,
+  ): Promise<CheckpointInfo> {
+    return makeCheckpoint(this.#parts, options, signal);
   }
 
   /** What was written before is merged too: it is brought to L0 first. */
@@ -306,6 +285,10 @@ export class Writer {
         await this.#parts.flusher.whenFlushed(this.pipeline.lastSeq);
       }
       await Promise.race([stopped, this.#cut.promise]);
+      // Checkpoints that were asked for before, and have what they need.
+      if (flush !== false) {
+        await Promise.race([this.#parts.flusher.checkpointed(), this.#cut.promise]);
+      }
       if (flush === true) await this.#commitClose();
       if (flush !== false) await this.#parts.hint.finish();
     } catch (error) {

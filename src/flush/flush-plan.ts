@@ -1,9 +1,9 @@
 /** The pure decisions of the flush pipeline: what is dispatched, what one commit retires, and whom it answers. */
-import { ExistsError, type MoraineError } from "../common/errors.js";
+import { ExistsError, type MoraineError, NotFoundError } from "../common/errors.js";
 import { type Ulid, ulidBefore } from "../common/ids.js";
-import type { Checkpoint, L0Entry, Manifest, SstInfo } from "../format/manifest.js";
-import { plainCheckpoint } from "../manifest/plain-checkpoint.js";
-import { addCheckpoint, type Transition } from "../manifest/transitions.js";
+import type { Checkpoint, L0Entry, SstInfo } from "../format/manifest.js";
+import { attachCheckpoint, type NewCheckpoint } from "../manifest/checkpoint-transitions.js";
+import type { Transition } from "../manifest/transitions.js";
 import type { MemTable } from "../memtable/mem-table.js";
 
 /** A frozen MemTable on its way to L0. */
@@ -25,16 +25,13 @@ export interface QueuedLoad {
 /** What becomes a part of L0, in the order of its seqs. */
 export type Queued = QueuedTable | QueuedLoad;
 
-/** A checkpoint that waits for the commit after which L0 holds everything up to `seq`. */
-export interface PendingCheckpoint {
+/** A checkpoint that waits for the commit after which L0 holds everything up to `seq`; 0: for any commit. */
+export interface PendingCheckpoint extends NewCheckpoint {
   readonly seq: number;
-  readonly id: Ulid;
-  readonly name: string;
-  /** 0: it does not expire. */
-  readonly ttlMs: number;
-  /** ms since 1970 */
-  readonly createdAt: number;
 }
+
+/** What has become of checkpoints: they are in the manifest, or could not be attached to it. */
+export type Attached = Map<PendingCheckpoint, Checkpoint | MoraineError>;
 
 export const firstSeqOf = (queued: Queued): number =>
   queued.loaded === undefined ? queued.table.firstSeq : queued.loaded[0]!.seq;
@@ -116,44 +113,28 @@ export function splitBySeq<T extends { readonly seq: number }>(
 }
 
 /**
- * `retire` with checkpoints attached. One that cannot be attached, because its name is taken, is a mistake of its caller
- * alone: it is put into `refused`, and the commit goes on without it. `refused` says what held in the last application.
+ * `retire` with checkpoints attached, in the order in which they were asked for. One that cannot be attached, because its name is taken or its
+ * base is gone, is a mistake of its caller alone: the commit goes on without it. `attached` says what held in the last application.
  */
 export function withCheckpoints(
   retire: Transition | undefined,
   checkpoints: readonly PendingCheckpoint[],
-  refused: Map<PendingCheckpoint, MoraineError>,
+  attached: Attached,
 ): Transition {
   return (manifest) => {
-    refused.clear();
-    const base = retire === undefined ? manifest : retire(manifest);
-    let next = base;
+    attached.clear();
+    let next = retire === undefined ? manifest : retire(manifest);
     for (const pending of checkpoints) {
-      if (nameIsTaken(next, pending)) {
-        refused.set(
-          pending,
-          new ExistsError(
-            `There is a checkpoint named "${pending.name}" already. Use another name, or delete that one.`,
-          ),
-        );
-      } else next = addCheckpoint(toCheckpoint(pending, manifest.number + 1))(next);
+      try {
+        next = attachCheckpoint(pending)(next);
+      } catch (error) {
+        if (!(error instanceof ExistsError || error instanceof NotFoundError)) throw error;
+        attached.set(pending, error);
+        continue;
+      }
+      // At once: the policy of one that comes after it may end it.
+      attached.set(pending, next.checkpoints.find(({ id }) => id === pending.id)!);
     }
     return next;
-  };
-}
-
-function nameIsTaken(manifest: Manifest, pending: PendingCheckpoint): boolean {
-  return (
-    pending.name !== "" &&
-    manifest.checkpoints.some((other) => other.name === pending.name && other.id !== pending.id)
-  );
-}
-
-/** It is attached only to the number of the commit that creates it. */
-function toCheckpoint(pending: PendingCheckpoint, manifestNumber: number): Checkpoint {
-  const { id, name, ttlMs, createdAt } = pending;
-  return {
-    ...plainCheckpoint,
-    ...{ id, name, ttlMs, createdAt, manifestNumber, refreshedNumber: manifestNumber },
   };
 }

@@ -7,7 +7,7 @@
 import type { Clock } from "../common/clock.js";
 import { InternalError, MoraineError } from "../common/errors.js";
 import type { Ulid, UlidFactory } from "../common/ids.js";
-import type { L0Entry, Manifest, WalPosition } from "../format/manifest.js";
+import type { Checkpoint, L0Entry, Manifest, WalPosition } from "../format/manifest.js";
 import type { SstBuilderOptions } from "../format/sst-builder.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 import { retireBatch, type Transition } from "../manifest/transitions.js";
@@ -145,9 +145,19 @@ export class Flusher {
     return this.#writer.whenFlushed(seq);
   }
 
-  /** Resolves with the manifest that the checkpoint names: the one of the commit that satisfies its seq. */
-  checkpoint(pending: PendingCheckpoint): Promise<Manifest> {
-    return this.#writer.checkpoint(pending);
+  /** As of `ManifestWriter`. */
+  checkpoint(pending: PendingCheckpoint, signal?: AbortSignal): Promise<Checkpoint> {
+    return this.#writer.checkpoint(pending, signal);
+  }
+
+  /** The entries of loads that wait for their commit. */
+  get loads(): readonly L0Entry[] {
+    return this.#writer.loads;
+  }
+
+  /** As of `ManifestWriter`. */
+  checkpointed(): Promise<void> {
+    return this.#writer.checkpointed();
   }
 
   /** Stops everything; whoever waits gets `error`. */

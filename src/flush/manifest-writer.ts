@@ -6,15 +6,17 @@
  * A failure of the store is not the end: whoever waits is told, and the same is tried again. A fence, or a manifest that
  * would break an invariant, is the end.
  */
+import { throwIfAborted, whenAborted } from "../common/abort.js";
 import type { Clock } from "../common/clock.js";
 import { type Deferred, deferred } from "../common/deferred.js";
 import { InternalError, MoraineError, StoreError } from "../common/errors.js";
 import { outcomeOfSent } from "../common/outcome-of-sent.js";
-import type { Manifest } from "../format/manifest.js";
+import type { Checkpoint, L0Entry, Manifest } from "../format/manifest.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 import type { Transition } from "../manifest/transitions.js";
 import type { MemTable } from "../memtable/mem-table.js";
 import {
+  type Attached,
   flushedBelow,
   lastSeqOf,
   type PendingCheckpoint,
@@ -48,7 +50,7 @@ interface FlushWaiter {
 }
 
 interface CheckpointWaiter extends PendingCheckpoint {
-  readonly done: Deferred<Manifest>;
+  readonly done: Deferred<Checkpoint>;
 }
 
 export class ManifestWriter {
@@ -57,8 +59,10 @@ export class ManifestWriter {
   #waiters: FlushWaiter[] = [];
   #checkpoints: CheckpointWaiter[] = [];
   /** Those of them that ride on the commit in flight: only its outcome tells whether they were made. */
-  #committing: readonly CheckpointWaiter[] = [];
+  #committing: ReadonlySet<CheckpointWaiter> = new Set();
   #running = false;
+  /** Checkpoints of this turn of the event loop ride on one commit. */
+  #isTurnScheduled = false;
   #sentSeq = 0;
   #failure: MoraineError | undefined;
 
@@ -97,13 +101,37 @@ export class ManifestWriter {
     return done.promise;
   }
 
-  /** Resolves with the manifest that the checkpoint names: the one of the commit that satisfies its seq. */
-  checkpoint(pending: PendingCheckpoint): Promise<Manifest> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    const done = deferred<Manifest>();
-    this.#checkpoints.push({ ...pending, done });
-    this.poke();
-    return done.promise;
+  /** The entries of loads that wait for their commit. */
+  get loads(): readonly L0Entry[] {
+    return this.#queue.flatMap(({ loaded }) => loaded ?? []);
+  }
+
+  /**
+   * Resolves with the checkpoint as the commit has it that satisfies its seq. Aborted before it rides on one, it leaves no trace; after that
+   * only the waiting ends.
+   */
+  async checkpoint(pending: PendingCheckpoint, signal?: AbortSignal): Promise<Checkpoint> {
+    throwIfAborted(signal);
+    if (this.#failure !== undefined) throw this.#failure;
+    const waiter: CheckpointWaiter = { ...pending, done: deferred<Checkpoint>() };
+    const stopListening = whenAborted(signal, (reason) => {
+      if (!this.#committing.has(waiter)) this.#forget(new Set([waiter]));
+      waiter.done.reject(reason);
+    });
+    this.#checkpoints.push(waiter);
+    this.#pokeLater();
+    try {
+      return await waiter.done.promise;
+    } finally {
+      stopListening();
+    }
+  }
+
+  /** Resolves when every checkpoint has its answer that needs nothing but what is uploaded and durable now. */
+  async checkpointed(): Promise<void> {
+    const batch = selectBatch(this.#queue, this.#options.durableSeq());
+    const { covered } = splitBySeq(this.#checkpoints, flushedBelow(this.#queue, batch.length));
+    await Promise.allSettled(covered.map(({ done }) => done.promise));
   }
 
   /** Nothing is committed from now on; whoever waits gets `error`. */
@@ -125,52 +153,80 @@ export class ManifestWriter {
     await this.#options.clock.sleep(retryDelayMs, this.#options.signal);
   }
 
+  #pokeLater(): void {
+    if (this.#isTurnScheduled) return;
+    this.#isTurnScheduled = true;
+    this.#options.clock.endOfTurn(() => {
+      this.#isTurnScheduled = false;
+      this.poke();
+    });
+  }
+
   async #run(): Promise<void> {
     for (;;) {
       const batch = selectBatch(this.#queue, this.#options.durableSeq());
       const below = flushedBelow(this.#queue, batch.length);
-      const { covered } = splitBySeq(this.#checkpoints, below);
-      if (batch.length === 0 && covered.length === 0) {
+      const covered = new Set(splitBySeq(this.#checkpoints, below).covered);
+      if (batch.length === 0 && covered.size === 0) {
         // In the same tick as the look at the queue, or a poke in between would be lost.
         this.#running = false;
         return;
       }
-      const refused = new Map<PendingCheckpoint, MoraineError>();
-      let manifest: Manifest;
+      const attached: Attached = new Map();
+      let manifest: Manifest | undefined;
       try {
         this.#committing = covered;
         if (batch.length > 0) this.#sentSeq = lastSeqOf(batch[batch.length - 1]!);
-        manifest = await this.#commit(batch, covered, refused);
+        manifest = await this.#commit(batch, [...covered], attached);
       } catch (error) {
-        this.#committing = [];
+        this.#committing = new Set();
         await this.pause(error);
         continue;
       }
       if (this.#failure !== undefined) return;
-      this.#committing = [];
-      this.#checkpoints = this.#checkpoints.filter((waiter) => !covered.includes(waiter));
+      this.#committing = new Set();
+      if (manifest === undefined) continue;
+      this.#forget(covered);
       this.#queue = this.#queue.slice(batch.length);
       this.#options.onRetired(
         batch.flatMap((queued) => queued.table ?? []),
         manifest,
       );
       for (const waiter of covered) {
-        const error = refused.get(waiter);
-        if (error === undefined) waiter.done.resolve(manifest);
-        else waiter.done.reject(error);
+        const outcome = attached.get(waiter)!;
+        if (outcome instanceof MoraineError) waiter.done.reject(outcome);
+        else waiter.done.resolve(outcome);
       }
       this.#resolveWaiters();
     }
   }
 
-  #commit(
+  /** Undefined: a checkpoint was refused because of what is not the newest manifest any more. */
+  async #commit(
     batch: readonly Queued[],
     checkpoints: readonly CheckpointWaiter[],
-    refused: Map<PendingCheckpoint, MoraineError>,
-  ): Promise<Manifest> {
+    attached: Attached,
+  ): Promise<Manifest | undefined> {
     const { storedManifest, epoch, signal, retirementOf } = this.#options;
     const retire = batch.length === 0 ? undefined : retirementOf(batch, this.#queue);
-    return storedManifest.commit(withCheckpoints(retire, checkpoints, refused), { epoch, signal });
+    const transition = withCheckpoints(retire, checkpoints, attached);
+    let base: Manifest | undefined;
+    const manifest = await storedManifest.commit(
+      (newest) => {
+        base = newest;
+        return transition(newest);
+      },
+      { epoch, signal },
+    );
+    const isRefused = [...attached.values()].some((outcome) => outcome instanceof MoraineError);
+    // A commit proves that it was built on the newest manifest; without one that has to be looked at.
+    if (manifest !== base || !isRefused) return manifest;
+    const newest = await storedManifest.refresh({ epoch, signal });
+    return newest.number === manifest.number ? manifest : undefined;
+  }
+
+  #forget(waiters: ReadonlySet<CheckpointWaiter>): void {
+    this.#checkpoints = this.#checkpoints.filter((waiter) => !waiters.has(waiter));
   }
 
   #resolveWaiters(): void {
@@ -182,7 +238,7 @@ export class ManifestWriter {
   /** Those whose checkpoint rides on the commit in flight go on waiting for its outcome. */
   #reject(error: MoraineError, fromSeq = 0): void {
     const flushes = splitBySeq(this.#waiters, fromSeq);
-    const pending = this.#checkpoints.filter((waiter) => !this.#committing.includes(waiter));
+    const pending = this.#checkpoints.filter((waiter) => !this.#committing.has(waiter));
     const checkpoints = splitBySeq(pending, fromSeq);
     this.#waiters = flushes.covered;
     this.#checkpoints = [...this.#committing, ...checkpoints.covered];

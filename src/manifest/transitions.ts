@@ -4,7 +4,6 @@
  */
 import type { Ulid } from "../common/ids.js";
 import {
-  type Checkpoint,
   Feature,
   type L0Entry,
   type Manifest,
@@ -161,14 +160,6 @@ export function closeWriter(closing: {
       walChain: manifest.walChain.filter((log) => log.epoch > closing.epoch),
       snapshotSeq: 0,
     };
-  };
-}
-
-/** Adds a checkpoint that pins the commit which adds it. */
-export function addCheckpoint(checkpoint: Checkpoint): Transition {
-  return (manifest) => {
-    if (manifest.checkpoints.some((other) => other.id === checkpoint.id)) return manifest;
-    return { ...manifest, checkpoints: [...manifest.checkpoints, checkpoint] };
   };
 }
 

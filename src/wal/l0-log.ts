@@ -28,6 +28,8 @@ export interface L0LogOptions {
 
 export class L0Log implements WriteLog {
   readonly bufferedBytes = 0;
+  /** No log of this epoch is ever written. */
+  readonly durableEndId = 1;
   readonly #options: L0LogOptions;
   #waiters: { seq: number; done: Deferred<void> }[] = [];
   #scheduled = false;

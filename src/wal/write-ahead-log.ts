@@ -89,6 +89,10 @@ export class WriteAheadLog implements WriteLog {
     return this.#durableSeq;
   }
 
+  get durableEndId(): number {
+    return this.#acknowledgedId + 1;
+  }
+
   /** The id that the next group gets. */
   get nextPosition(): WalPosition {
     return { epoch: this.#options.epoch, id: this.#nextId };

@@ -6,6 +6,8 @@ import type { RecordSlice } from "../memtable/mem-table.js";
 export interface WriteLog {
   /** Everything up to here survives any crash. */
   readonly durableSeq: number;
+  /** Every object of the log below this id survives any crash: the first id, 1, while there is none. */
+  readonly durableEndId: number;
   /** Bytes that wait to be sent or are on their way, beside what MemTables hold. */
   readonly bufferedBytes: number;
 

@@ -110,7 +110,7 @@ test("bad names and times are refused before anything happens", async () => {
   for (const options of [{ name: "" }, { name: "x".repeat(257) }, { ttlMs: 0 }, { ttlMs: 1.5 }]) {
     await expect(db.checkpoint(options)).rejects.toMatchObject({ kind: "invalid" });
   }
-  await expect(db.checkpoint({ scope: "durable" as "all" })).rejects.toMatchObject({
+  await expect(db.checkpoint({ scope: "l0" as "all" })).rejects.toMatchObject({
     kind: "invalid",
   });
   expect(store.total).toBe(0);

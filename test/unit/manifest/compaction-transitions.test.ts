@@ -19,12 +19,8 @@ import { takeOffRetired } from "../../../src/manifest/gc-transitions.js";
 import { checkStep } from "../../../src/manifest/invariants.js";
 import { plainCheckpoint } from "../../../src/manifest/plain-checkpoint.js";
 import { buildSortedRun } from "../../../src/manifest/sorted-run.js";
-import {
-  addCheckpoint,
-  claimWriter,
-  retireBatch,
-  type Transition,
-} from "../../../src/manifest/transitions.js";
+import { addCheckpoint } from "../../../src/manifest/checkpoint-transitions.js";
+import { claimWriter, retireBatch, type Transition } from "../../../src/manifest/transitions.js";
 import { claimed, databaseId, entryOf, sstOf, ulid } from "./manifests.js";
 
 const step = (manifest: Manifest, transition: Transition): Manifest => {

@@ -4,12 +4,13 @@ import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../../src/common/random.js";
 import type { L0Entry, Manifest, SortedRun } from "../../../src/format/manifest.js";
 import { Db, StoreError } from "../../../src/index.js";
+import { addCheckpoint } from "../../../src/manifest/checkpoint-transitions.js";
 import { findNewest } from "../../../src/manifest/find-newest.js";
 import { checkStep } from "../../../src/manifest/invariants.js";
 import { ManifestStore } from "../../../src/manifest/manifest-store.js";
 import { plainCheckpoint } from "../../../src/manifest/plain-checkpoint.js";
 import { StoredManifest } from "../../../src/manifest/stored-manifest.js";
-import { addCheckpoint, claimWriter, type Transition } from "../../../src/manifest/transitions.js";
+import { claimWriter, type Transition } from "../../../src/manifest/transitions.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import {
   CountingObjectStore,

@@ -7,7 +7,13 @@ import { expect, test } from "vitest";
 import { CorruptionError } from "../../../src/common/errors.js";
 import { Collector } from "../../../src/gc/collector.js";
 import { Sweep } from "../../../src/gc/sweep.js";
-import { changeCheckpoint, checkpoint, restore } from "./interventions.js";
+import {
+  changeCheckpoint,
+  checkpoint,
+  durableCheckpoint,
+  endCheckpoint,
+  restore,
+} from "./interventions.js";
 import { collecting, optionsFor, type PausedActor, sweeping } from "./paused-actors.js";
 import { expectNoOrphans, expectReachable } from "./reachable.js";
 import { GcWorld, minute } from "./world.js";
@@ -42,7 +48,11 @@ const steps: Record<string, [weight: number, step: Step]> = {
     1,
     ({ world }) => changeCheckpoint(world, (one, next) => ({ ...one, refreshedNumber: next })),
   ],
-  dropCheckpoint: [1, ({ world }) => changeCheckpoint(world, () => undefined)],
+  durableCheckpoint: [
+    3,
+    ({ world }) => durableCheckpoint(world, [0, minute, 5 * minute][world.pick(3)]!),
+  ],
+  endCheckpoint: [1, ({ world }) => endCheckpoint(world)],
   restore: [1, ({ world }) => restore(world)],
   time: [
     2,

@@ -1,8 +1,15 @@
 /** What an administrator does to a `GcWorld`: checkpoints and restores, and what no role would do at all. */
 
 import type { Ulid } from "../../../src/common/ids.js";
-import { type Checkpoint, RetiredKind, type RetiredObjects } from "../../../src/format/manifest.js";
+import {
+  type Checkpoint,
+  noUlid,
+  RetiredKind,
+  type RetiredObjects,
+} from "../../../src/format/manifest.js";
 import { encodeManifest } from "../../../src/format/manifest-codec.js";
+import { durableContent } from "../../../src/manifest/checkpoint-content.js";
+import { endCheckpoints, liveCheckpoints } from "../../../src/manifest/checkpoint-expiry.js";
 import { addCheckpoint } from "../../../src/manifest/checkpoint-transitions.js";
 import { ManifestStore } from "../../../src/manifest/manifest-store.js";
 import { isListable } from "../../../src/manifest/move-long-retired.js";
@@ -38,6 +45,32 @@ export async function checkpoint(world: GcWorld, ttlMs: number): Promise<void> {
   });
 }
 
+/** Of all that is in the logs, and of loads whose records are there. */
+export async function durableCheckpoint(world: GcWorld, ttlMs: number): Promise<void> {
+  const id = world.writerIds.next();
+  const ends = new Map(world.logEnds).set(world.epoch, world.walId);
+  const recorded = world.loads.filter(({ isRecorded }) => isRecorded);
+  const live = liveCheckpoints(world.manifest);
+  const base = world.pick(2) === 0 ? undefined : live[world.pick(live.length)];
+  await world.commit((manifest) => {
+    const lastSeq = manifest.lastL0Seq + 1;
+    const loads = recorded.map(({ sst }) => ({ ssts: [sst], seq: lastSeq }));
+    const content = durableContent(manifest, { ends, lastSeq, loads });
+    const manifestNumber = manifest.number + 1;
+    const times = { createdAt: 0, ttlMs, refreshedNumber: manifestNumber };
+    const isThere = liveCheckpoints(manifest).some((one) => one.id === base?.id);
+    const added = { ...plainCheckpoint, ...content, base: isThere ? base!.id : noUlid };
+    return addCheckpoint({ ...added, ...times, id, name: "", manifestNumber })(manifest);
+  });
+}
+
+/** As an administrator does. */
+export async function endCheckpoint(world: GcWorld): Promise<void> {
+  const { checkpoints } = world.manifest;
+  const id = checkpoints[world.pick(checkpoints.length)]?.id;
+  if (id !== undefined) await world.commit(endCheckpoints([id]));
+}
+
 export async function changeCheckpoint(
   world: GcWorld,
   change: (checkpoint: Checkpoint, next: number) => Checkpoint | undefined,
@@ -56,7 +89,7 @@ export async function changeCheckpoint(
 
 /** L0 and runs of a listed checkpoint, in the place of what is there. */
 export async function restore(world: GcWorld): Promise<void> {
-  const { checkpoints } = world.manifest;
+  const checkpoints = liveCheckpoints(world.manifest);
   const checkpoint = checkpoints[world.pick(checkpoints.length)];
   if (checkpoint === undefined) return;
   const manifests = new ManifestStore(world.store);
@@ -64,7 +97,7 @@ export async function restore(world: GcWorld): Promise<void> {
   const back = await namedBy(world.store, old);
   const gone = await namedBy(world.store, world.manifest);
   await world.commit((manifest) => {
-    if (!manifest.checkpoints.some(({ id }) => id === checkpoint.id)) return manifest;
+    if (!liveCheckpoints(manifest).some(({ id }) => id === checkpoint.id)) return manifest;
     const retire = (kind: RetiredKind, ids: readonly Ulid[]): RetiredObjects[] =>
       ids.length === 0
         ? []

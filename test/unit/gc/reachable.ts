@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import type { Ulid } from "../../../src/common/ids.js";
 import {
   type Manifest,
+  noUlid,
   RetiredKind,
   type SortedRun,
   type SstInfo,
@@ -49,7 +50,17 @@ export async function expectReachable(world: GcWorld): Promise<void> {
   const manifests = new ManifestStore(world.store);
   const { manifest } = world;
   const states = [manifest];
-  for (const { manifestNumber, refreshedNumber } of manifest.checkpoints) {
+  for (const { id, base, wal, loads, manifestNumber, refreshedNumber } of manifest.checkpoints) {
+    const isBaseThere = base === noUlid || manifest.checkpoints.some((one) => one.id === base);
+    expect(isBaseThere, `checkpoint ${base}, the base of ${id}, is there`).toBe(true);
+    for (const { epoch, fromId, toId } of wal) {
+      for (let id = fromId; id < toId; id++) {
+        await expectThere(world.store, ObjectPaths.wal(epoch, id), "which a checkpoint names");
+      }
+    }
+    for (const load of loads) {
+      await expectThere(world.store, ObjectPaths.sst(load), "a load that a checkpoint names");
+    }
     const found = await manifests.get(manifestNumber);
     expect(found, `manifest ${manifestNumber} of a checkpoint is there`).toBeDefined();
     states.push(found!.manifest);
@@ -102,6 +113,13 @@ export async function expectNoOrphans(world: GcWorld): Promise<void> {
   const manifests = new ManifestStore(world.store);
   const named = new Set<string>();
   const { manifest } = world;
+  for (const { loads } of manifest.checkpoints) {
+    for (const id of loads) named.add(ObjectPaths.sst(id));
+  }
+  const bases = new Set(manifest.checkpoints.map(({ base }) => base));
+  for (const { id, isExpired } of manifest.checkpoints) {
+    expect(isExpired && !bases.has(id), `checkpoint ${id} lingers for nothing`).toBe(false);
+  }
   const numbers = manifest.checkpoints.map(({ manifestNumber }) => manifestNumber);
   for (const number of [...numbers, manifest.number]) {
     const state = (await manifests.get(number))!.manifest;
@@ -122,6 +140,11 @@ export async function expectNoOrphans(world: GcWorld): Promise<void> {
     if (id !== undefined && id <= floor) expect(named, path).toContain(path);
     const position = parseWalPath(path);
     if (position === undefined || world.fences.has(path)) continue;
+    const { epoch: at, id: walId } = position;
+    const ranges = manifest.checkpoints.flatMap(({ wal }) => wal);
+    if (ranges.some(({ epoch, fromId, toId }) => epoch === at && fromId <= walId && walId < toId)) {
+      continue;
+    }
     expect(comparePositions(position, manifest.walStart), path).toBeGreaterThanOrEqual(0);
   }
 }

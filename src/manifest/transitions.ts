@@ -12,6 +12,7 @@ import {
   WalLocation,
   type WalPosition,
 } from "../format/manifest.js";
+import { withSample } from "./history.js";
 import { retireWal } from "./retired-wal.js";
 
 /** A change of the manifest; number, time and token are filled in by the commit. */
@@ -78,7 +79,11 @@ export function claimWriter(options: {
       pinned.mergeOperators.length > 0 ? withFeature(before, Feature.mergeRows) : before;
     // What an older writer had open ends with it.
     const snapshotSeq = 0;
-    return { ...manifest, writerEpoch: epoch, pinned, walChain, requiredFeatures, snapshotSeq };
+    const history = withSample(manifest);
+    return {
+      ...{ ...manifest, writerEpoch: epoch, pinned, walChain, requiredFeatures },
+      ...{ snapshotSeq, history },
+    };
   };
 }
 
@@ -132,6 +137,7 @@ export function retireBatch(batch: RetiredBatch): Transition {
       lastSeq: Math.max(manifest.lastSeq, batch.lastSeq),
       snapshotSeq: batch.snapshotSeq,
       writerFloor: floorRises ? batch.writerFloor : manifest.writerFloor,
+      history: withSample(manifest),
       ...(walMoves ? moveWalStart(manifest, batch.walStart, batch.logEnds) : {}),
     };
   };
@@ -158,6 +164,7 @@ export function closeWriter(closing: {
       writerFloor:
         closing.writerFloor > manifest.writerFloor ? closing.writerFloor : manifest.writerFloor,
       walChain: manifest.walChain.filter((log) => log.epoch > closing.epoch),
+      history: withSample(manifest),
       snapshotSeq: 0,
     };
   };

@@ -65,9 +65,10 @@ export type { LifetimeOptions } from "./db/lifetime.js";
 export type { LoadEntries, LoadEntry, LoadProgress, LoadResult } from "./db/load.js";
 export type { Location } from "./db/location.js";
 export type { BudgetOptions, MaintainOptions, MaintenanceReport } from "./db/maintain-options.js";
-export type { OpenOptions, ReaderOptions } from "./db/open-options.js";
+export type { OpenOptions } from "./db/open-options.js";
 export type { RangeToDelete } from "./db/range-to-delete.js";
 export type { ReadOptions, ScanOptions } from "./db/read-options.js";
+export type { ReaderOptions } from "./db/reader-options.js";
 export type { BeginOptions, TransactionOptions } from "./db/run-transaction.js";
 export {
   type ReaderSettingsOptions,

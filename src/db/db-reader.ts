@@ -11,22 +11,19 @@ import {
 import type { KeyRange } from "../common/key-range.js";
 import { lazy } from "../common/lazy.js";
 import { asOfNow, checkOptions, requireInteger, requireSignal } from "../common/options.js";
-import type { Manifest, WalPosition } from "../format/manifest.js";
-import type { WalObject } from "../format/wal-object.js";
-import type { MemTable } from "../memtable/mem-table.js";
 import type { DbView } from "../read/db-view.js";
 import type { WarmResult } from "../read/warm.js";
 import type { ChangeFeed } from "./change-feed.js";
 import type { ChangeFeeds, ChangesOptions } from "./change-feeds.js";
 import { closedError } from "./closed-error.js";
-import type { MemTableView } from "./db-state.js";
+import type { Following } from "./following.js";
 import type { Location } from "./location.js";
 import { NewerViews } from "./newer-views.js";
-import type { ReaderOptions } from "./open-options.js";
 import { Polls } from "./polls.js";
-import type { ReadView } from "./read-view.js";
+import type { ReadView, ViewSource } from "./read-view.js";
+import type { ReaderOptions } from "./reader-options.js";
 import { Reads } from "./reads.js";
-import { RowsAfter } from "./rows-after.js";
+import { withoutStoredRows } from "./rows-after.js";
 import type { Snapshot } from "./snapshot.js";
 import type { ReaderParts } from "./start-reader.js";
 import type { ReaderStats } from "./stats.js";
@@ -39,22 +36,21 @@ export class DbReader extends Reads {
   readonly #abort = new AbortController();
   readonly #closed = deferred<MoraineError | undefined>();
   #end: MoraineError | undefined;
-  /** Undefined at a checkpoint. */
+  /** Undefined for a reader that stands still, as `#polls` is. */
+  readonly #following: Following | undefined;
   readonly #polls: Polls | undefined;
   #refreshing: Promise<boolean> | undefined;
-  #seq: number;
-  /** Everything before this in the logs has been seen; the follower may have read more. */
-  #walPosition: WalPosition;
   readonly #feeds: ChangeFeeds | undefined;
-  /** Undefined at a checkpoint, which names all that is read for as long as it is there. */
-  readonly #newer: NewerViews | undefined;
+  readonly #newer: ViewSource | undefined;
+  #released: Promise<void> | undefined;
   /** What reads are shown of a view of the state. */
   #shown: { readonly of: DbView; readonly view: DbView } | undefined;
   #seqWaiters: { seq: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
 
   /**
-   * Opens the latest state, WAL included, and follows it; or a checkpoint, and stands still. Writes nothing. `NotFoundError` when
-   * there is no database, or no such checkpoint.
+   * Opens the latest state, WAL included, and follows it; or a checkpoint or an old state, and stands still. Writes nothing, unless it is to be
+   * pinned: then `StoreError` with reason `denied` where it may not write. `NotFoundError` when there is no database, no such checkpoint, or
+   * when what an old state names is collected.
    */
   static async open(location: Location, options?: ReaderOptions): Promise<DbReader> {
     const given = [asOfNow(location), asOfNow(options)] as const;
@@ -63,7 +59,7 @@ export class DbReader extends Reads {
     const parts = await openReader(...given);
     const reader = new DbReader(parts);
     try {
-      await withSignal(reader.#followAll(), signal);
+      await withSignal(Promise.resolve(reader.#following?.look()), signal);
     } catch (error) {
       reader.#finish(undefined);
       throw error;
@@ -75,31 +71,39 @@ export class DbReader extends Reads {
   private constructor(parts: ReaderParts) {
     super();
     this.#parts = parts;
-    const { manifest } = parts.state.view;
-    this.#seq = manifest.lastL0Seq;
-    this.#walPosition = parts.follower?.position ?? manifest.walStart;
+    this.#following = parts.follow?.({
+      signal: this.#abort.signal,
+      onSeq: (seq) => this.#advance(seq),
+      onObject: (position, bytes) => this.#feeds?.tail.add(position, bytes, false),
+      onNews: () => this.#feeds?.wake(),
+      lookAgain: () => this.#lookAgain(),
+    });
+    const following = this.#following;
+    if (following === undefined) {
+      this.#newer = parts.newer;
+      return;
+    }
     this.#feeds = parts.openFeeds?.({
-      end: () => this.#walPosition,
+      end: () => following.walPosition,
       readView: () => this.readView(),
       closed: () => this.closed,
       onWaiting: () => this.#polls?.renew(),
     });
-    this.#newer =
-      parts.follower &&
-      new NewerViews({ current: () => this.readView(), refresh: () => this.#lookAgain() });
-    this.#polls =
-      parts.follower &&
-      new Polls({
-        ...{ clock: parts.clock, intervalMs: parts.pollIntervalMs },
-        look: () => this.#refresh(),
-        isHurried: () => this.#seqWaiters.length > 0,
-        keepsProcess: () => this.#feeds?.hasWaiting === true,
-      });
+    this.#newer = new NewerViews({
+      current: () => this.readView(),
+      refresh: () => this.#lookAgain(),
+    });
+    this.#polls = new Polls({
+      ...{ clock: parts.clock, intervalMs: parts.pollIntervalMs },
+      look: () => this.#refresh(),
+      isHurried: () => this.#seqWaiters.length > 0,
+      keepsProcess: () => this.#feeds?.hasWaiting === true,
+    });
   }
 
   /** The newest seq that this reader sees. */
   get seq(): number {
-    return this.#seq;
+    return this.#following?.seq ?? this.#parts.seq;
   }
 
   /** Looks for news now. Resolves when everything that was durable before the call is visible. */
@@ -117,10 +121,10 @@ export class DbReader extends Reads {
     requireInteger(seq, "seq", 0, Number.MAX_SAFE_INTEGER);
     requireSignal(options?.signal);
     this.#requireOpen();
-    if (seq <= this.#seq) return;
-    if (this.#parts.follower === undefined) {
+    if (seq <= this.seq) return;
+    if (this.#following === undefined) {
       throw new InvalidArgumentError(
-        `This reader stands at a checkpoint with seq ${this.#seq} and will never see ${seq}. Open one without "checkpoint".`,
+        `This reader stands still at seq ${this.seq} and will never see ${seq}. Open one without "checkpoint", "manifestNumber" and "at".`,
       );
     }
     const waiting = deferred();
@@ -143,7 +147,9 @@ export class DbReader extends Reads {
   changes(options?: ChangesOptions): ChangeFeed {
     if (this.#feeds === undefined) {
       throw new InvalidArgumentError(
-        'This reader stands at a checkpoint and sees no changes. Open one without "checkpoint".',
+        this.#following === undefined
+          ? 'This reader stands still and sees no changes. Open one without "checkpoint", "manifestNumber" and "at".'
+          : 'Changes are read from the write-ahead log, which this reader does not follow. Open one without "tail: false".',
       );
     }
     return this.#feeds.open(options);
@@ -158,12 +164,13 @@ export class DbReader extends Reads {
   }
 
   /**
-   * A handle that reads what this reader sees now, whatever it follows later. It holds memory until it is closed: see `Snapshot`. Nobody
-   * keeps its objects: where they are collected meanwhile, its reads reject with `SnapshotGoneError`.
+   * A handle that reads what this reader sees now, whatever it follows later. It holds memory until it is closed: see `Snapshot`. A pinned
+   * reader keeps its objects. Otherwise nobody does: where they are collected meanwhile, its reads reject with `SnapshotGoneError`.
    */
   snapshot(): Snapshot {
     this.#requireOpen();
-    return this.#parts.snapshots.take(this.readView());
+    const { snapshots, pin } = this.#parts;
+    return snapshots.take(this.readView(), pin?.hold());
   }
 
   stats(): ReaderStats {
@@ -171,7 +178,7 @@ export class DbReader extends Reads {
     const { manifest, tables } = state.view;
     return {
       manifestNumber: manifest.number,
-      seq: this.#seq,
+      seq: this.seq,
       memTableBytes: state.memTableBytes,
       memTableCount: tables.length,
       snapshotCount: snapshots.count,
@@ -192,6 +199,7 @@ export class DbReader extends Reads {
   async close(): Promise<void> {
     this.#finish(undefined);
     await this.#refreshing?.catch(() => undefined);
+    await this.#released;
     await this.#parts.caches.close(this.#closedError());
   }
 
@@ -200,19 +208,20 @@ export class DbReader extends Reads {
   }
 
   protected override readView(): ReadView {
-    const { engine, caches, clock, settings, mergeOperators } = this.#parts;
+    const { engine, caches, clock, settings, mergeOperators, pin } = this.#parts;
+    const { seq } = this;
     return {
       engine,
       view: this.#view(),
       tables: caches.tables,
-      seq: this.#seq,
-      durableSeq: this.#seq,
+      ...{ seq, durableSeq: seq },
       readAheadBytes: settings.readAheadBytes,
       now: () => clock.now(),
       operators: mergeOperators,
       requireOpen: this.#requireOpen,
       newer: this.#newer,
       ownTableCount: 0,
+      keep: pin && (() => pin.hold()),
     };
   }
 
@@ -245,7 +254,7 @@ export class DbReader extends Reads {
 
   /** True when there was news. A store that is away comes back, and what is here can still be read. Anything else ends the reader. */
   #refresh(): Promise<boolean> {
-    this.#refreshing ??= this.#lookForNews()
+    this.#refreshing ??= Promise.resolve(this.#following?.look() ?? false)
       .catch((error: unknown) => {
         if (!(error instanceof StoreError) && this.#end === undefined) {
           this.#finish(
@@ -262,61 +271,7 @@ export class DbReader extends Reads {
     return this.#refreshing;
   }
 
-  /**
-   * The end of the log is found before the manifest is looked for: with no grace an object of the log may be collected as soon as a manifest
-   * has it in L0, and what is missed so is in a manifest that is found after it. Two GETs when there is no news.
-   */
-  async #lookForNews(): Promise<boolean> {
-    const { stored, follower, state } = this.#parts;
-    if (follower === undefined) return false;
-    for (let news = await this.#followAll(); ; news = true) {
-      const known = state.view.manifest;
-      const newest = await stored.refresh({ signal: this.#abort.signal });
-      if (newest === known) return news;
-      this.#adopt(newest);
-      await this.#followAll();
-    }
-  }
-
-  /** Reads the WAL until there is no more of it. True when there was any. */
-  async #followAll(): Promise<boolean> {
-    const { follower } = this.#parts;
-    for (let found = false; ; found = true) {
-      const object = await follower?.next(this.#abort.signal);
-      if (object === undefined) return found;
-      this.#apply(object);
-    }
-  }
-
-  #apply(object: WalObject): void {
-    const { state, settings, applyObject } = this.#parts;
-    applyObject(state, object, this.#seq, settings.memTableBytes);
-    const { epoch, id, bytes } = object;
-    this.#walPosition = { epoch, id: id + 1 };
-    this.#feeds?.tail.add({ epoch, id }, bytes, false);
-    this.#advance(object.lastSeq);
-    this.#feeds?.wake();
-  }
-
-  /** What L0 holds now leaves memory in the same assignment that brings the manifest. */
-  #adopt(manifest: Manifest): void {
-    const { state, follower } = this.#parts;
-    // A writer may have moved the WAL to where this reader does not look.
-    this.#parts.requireReadable(manifest);
-    if (!state.active.isEmpty && state.active.lastSeq <= manifest.lastL0Seq) state.freeze();
-    const retired = state.view.tables.filter(
-      (table) => table !== state.active && table.lastSeq <= manifest.lastL0Seq,
-    );
-    state.retire(retired, manifest);
-    follower?.adopt(manifest);
-    this.#walPosition = follower?.position ?? this.#walPosition;
-    this.#advance(manifest.lastL0Seq);
-    this.#feeds?.wake();
-  }
-
   #advance(seq: number): void {
-    if (seq <= this.#seq) return;
-    this.#seq = seq;
     for (const waiter of this.#seqWaiters) if (waiter.seq <= seq) waiter.resolve();
   }
 
@@ -326,21 +281,11 @@ export class DbReader extends Reads {
     this.#polls?.stop();
     this.#abort.abort(this.#end);
     for (const waiter of this.#seqWaiters) waiter.reject(this.#end);
-    this.#parts.snapshots.close();
-    void this.#parts.caches.close(this.#closedError());
-    this.#parts.closeStore();
+    const { snapshots, caches, closeStore, pin } = this.#parts;
+    snapshots.close();
+    void caches.close(this.#closedError());
+    if (pin === undefined) closeStore();
+    else this.#released = pin.release().finally(closeStore);
     this.#closed.resolve(error);
   }
-}
-
-/** Of the tables, oldest last, at most one has both rows that are in SSTs and others. */
-function withoutStoredRows(view: MemTableView): DbView {
-  const { lastL0Seq } = view.manifest;
-  const isMixed = ({ firstSeq, lastSeq }: MemTable): boolean =>
-    firstSeq <= lastL0Seq && lastSeq > lastL0Seq;
-  if (!view.tables.some(isMixed)) return view;
-  const tables = view.tables.map((table) =>
-    isMixed(table) ? new RowsAfter(table, lastL0Seq) : table,
-  );
-  return { ...view, tables };
 }

@@ -1,4 +1,4 @@
-/** Options of `Db.open` and `DbReader.open`, checked before anything is opened. */
+/** Options of `Db.open`, checked before anything is opened, and those that `DbReader.open` takes too. */
 import { describeType } from "../common/bytes.js";
 import { type Clock, systemClock } from "../common/clock.js";
 import { InvalidArgumentError } from "../common/errors.js";
@@ -24,18 +24,10 @@ import {
   toCompression,
 } from "./compression-option.js";
 import { requireTtl } from "./lifetime.js";
-import {
-  type ReaderSettingsOptions,
-  readerSettingNames,
-  type Settings,
-  type SettingsOptions,
-  settingNames,
-  toReaderSettings,
-  toSettings,
-} from "./settings.js";
+import { type Settings, type SettingsOptions, settingNames, toSettings } from "./settings.js";
 import type { WalOption } from "./wal-place.js";
 
-interface ComponentOptions {
+export interface ComponentOptions {
   /** A block cache to share with other handles. Default: one of its own, of `blockCacheBytes`. */
   blockCache?: BlockCache | undefined;
   /**
@@ -66,6 +58,8 @@ interface ComponentOptions {
   mergeOperators?: { readonly [name: string]: MergeOperator } | undefined;
 }
 
+type CommonOptions = ComponentOptions & Pick<SettingsOptions, "blockCacheBytes">;
+
 export interface OpenOptions extends SettingsOptions, ComponentOptions, CompactionOptions {
   /** `"if-missing"` (the default) makes a database where there is none, `"never"` and `"must"` insist. */
   create?: "if-missing" | "never" | "must" | undefined;
@@ -86,13 +80,6 @@ export interface OpenOptions extends SettingsOptions, ComponentOptions, Compacti
   defaultTtlMs?: number | undefined;
   /** Which checkpoints of users are kept when this handle adds one that has no `retention` of its own. Default: all of them. */
   checkpointRetention?: CheckpointRetention | undefined;
-}
-
-export interface ReaderOptions extends ReaderSettingsOptions, ComponentOptions {
-  /** Id or name of a checkpoint to read; the reader then stands still. Default: the latest state, followed. */
-  checkpoint?: string | undefined;
-  /** How often it looks for news: from 10 ms, default 1,000, doubling to 10,000 (or this, if it is more) without any. */
-  pollIntervalMs?: number | undefined;
 }
 
 export interface CheckedOpenOptions extends CheckedOptions {
@@ -116,7 +103,7 @@ export interface CheckedOptions {
   readonly filter: FilterName | undefined;
 }
 
-const componentNames = [
+export const componentNames = [
   "blockCache",
   "cache",
   "clock",
@@ -127,7 +114,7 @@ const componentNames = [
   "mergeOperators",
 ] as const;
 
-const ofWriters = [
+export const ofWriters = [
   "create",
   "filter",
   "compression",
@@ -152,26 +139,8 @@ export function checkOpenOptions(options: OpenOptions | undefined): CheckedOpenO
   return { ...components, settings, compression, compaction, defaultTtlMs, checkpointRetention };
 }
 
-export function checkReaderOptions(options: ReaderOptions | undefined): CheckedOptions {
-  checkOptions(
-    options,
-    ["checkpoint", "pollIntervalMs", ...componentNames, ...readerSettingNames],
-    "DbReader.open",
-    {
-      names: [...ofWriters, ...settingNames],
-      what: "Db.open",
-    },
-  );
-  const checkpoint: unknown = options?.checkpoint;
-  if (checkpoint !== undefined && (typeof checkpoint !== "string" || checkpoint === "")) {
-    throw new InvalidArgumentError('"checkpoint" must be the id or the name of a checkpoint.');
-  }
-  requireInteger(options?.pollIntervalMs, "pollIntervalMs", 10, 3_600_000);
-  return { ...checkComponents(options), settings: toReaderSettings(options ?? {}) };
-}
-
-function checkComponents(
-  options: OpenOptions | ReaderOptions | undefined,
+export function checkComponents(
+  options: CommonOptions | undefined,
   filter?: FilterName,
 ): Omit<CheckedOptions, "settings"> {
   requireSignal(options?.signal);
@@ -189,7 +158,7 @@ function checkComponents(
   };
 }
 
-function requireBlockCache(options: OpenOptions | ReaderOptions | undefined): void {
+function requireBlockCache(options: CommonOptions | undefined): void {
   const cache: unknown = options?.blockCache;
   if (cache === undefined) return;
   if (!(cache instanceof BlockCache)) {

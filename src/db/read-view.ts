@@ -21,7 +21,7 @@ export interface ReadView {
   readonly requireOpen: () => void;
   /** It is the view of a transaction, of which the state is one with what was written to it. */
   readonly isTransaction?: boolean;
-  /** What a read goes on with where an object is gone; undefined: none ever is, because a checkpoint names them all. */
+  /** What a read goes on with where an object is gone; undefined: it does not. */
   readonly newer: ViewSource | undefined;
   /** True: its reads stay at its seq, whatever is written. */
   readonly isFixed?: boolean;

@@ -24,8 +24,12 @@ export class Snapshots {
   /** With so many, those that nobody has any more are looked for. */
   #sweepAt = sweepAtLeast;
 
-  take(read: ReadView): Snapshot {
-    const snapshot: Snapshot = new Snapshot(this, read, () => this.remove(snapshot));
+  /** `onClose` is called when it is closed, by whoever. */
+  take(read: ReadView, onClose?: () => void): Snapshot {
+    const snapshot: Snapshot = new Snapshot(this, read, () => {
+      this.remove(snapshot);
+      onClose?.();
+    });
     this.add(snapshot);
     return snapshot;
   }

@@ -1,38 +1,39 @@
 /** Starting a reader: puts the parts of a `DbReader` together around the newest manifest. */
 import type { Clock } from "../common/clock.js";
-import {
-  CorruptionError,
-  InvalidArgumentError,
-  NotFoundError,
-  UnsupportedError,
-} from "../common/errors.js";
+import { InvalidArgumentError, NotFoundError, UnsupportedError } from "../common/errors.js";
 import { seqMax } from "../common/row.js";
 import type { Manifest } from "../format/manifest.js";
 import type { ManifestStore } from "../manifest/manifest-store.js";
 import { type Instant, StoredManifest } from "../manifest/stored-manifest.js";
 import { MemTable } from "../memtable/mem-table.js";
 import type { GivenOperators } from "../merge/given-operators.js";
-import { ObjectPaths } from "../object-store/paths.js";
 import { engine, type ReadEngine } from "../read/engine.js";
 import { WalFollower } from "../wal/wal-follower.js";
-import { applyObject } from "./apply-object.js";
 import { Caches } from "./caches.js";
 import { ChangeFeeds, type FeedHandle } from "./change-feeds.js";
 import { DbState } from "./db-state.js";
-import type { CheckedOptions } from "./open-options.js";
+import { Following, type FollowingHandle } from "./following.js";
+import type { ViewSource } from "./read-view.js";
+import type { CheckedReaderOptions } from "./reader-options.js";
+import { ReaderPin } from "./reader-pin.js";
 import type { Settings } from "./settings.js";
 import { Snapshots } from "./snapshots.js";
+import { standAt } from "./standing-state.js";
 import { repinWal, type WalPlace } from "./wal-place.js";
 import { type WrappedStore, wrapStore } from "./wrap-store.js";
 
 export interface ReaderParts {
   engine: ReadEngine;
-  /** Undefined at a checkpoint. */
+  /** Undefined where no log is followed. */
   openFeeds: ((handle: FollowedHandle) => ChangeFeeds) | undefined;
-  stored: StoredManifest;
-  /** Undefined at a checkpoint: there is nothing to follow. */
-  follower: WalFollower | undefined;
+  /** Undefined for a reader that stands still. */
+  follow: ((handle: FollowingHandle) => Following) | undefined;
+  /** What is seen before anything is followed. */
+  seq: number;
   state: DbState;
+  /** What reads of a reader that stands still go on with. */
+  newer: ViewSource | undefined;
+  pin: ReaderPin | undefined;
   snapshots: Snapshots;
   clock: Clock;
   settings: Settings;
@@ -40,9 +41,6 @@ export interface ReaderParts {
   caches: Caches;
   mergeOperators: GivenOperators;
   pollIntervalMs: number;
-  applyObject: typeof applyObject;
-  /** Throws when this reader was not told where the manifest's WAL is. */
-  requireReadable: (manifest: Manifest) => void;
   closeStore: () => void;
 }
 
@@ -50,37 +48,79 @@ export interface ReaderParts {
 export type FollowedHandle = Omit<FeedHandle, "store" | "manifests" | "positionAfter" | "seqMax">;
 
 export interface StartOptions {
-  readonly newest: Manifest;
+  /** For a reader that stands still the newest manifest; for others one from which that is found. */
+  readonly found: Manifest;
   /** When the search for it began. */
   readonly searchedAt: Instant;
   readonly manifests: ManifestStore;
   readonly wrapped: WrappedStore;
   /** What the reader was told of the WAL's place. */
   readonly walPlace: WalPlace | undefined;
-  readonly options: CheckedOptions;
-  readonly pollIntervalMs: number;
-  readonly checkpoint: string | undefined;
+  readonly options: CheckedReaderOptions;
   readonly closeStore: () => void;
 }
 
 export async function startReader(start: StartOptions): Promise<ReaderParts> {
-  const { newest, searchedAt, manifests, wrapped, walPlace, options, checkpoint } = start;
-  const { settings, clock, random, signal } = options;
-  const { store } = wrapped;
-  requireReadable(newest, walPlace);
-  const caches = new Caches(store, newest.databaseId, options);
-  const stored = new StoredManifest(manifests, newest, {
+  const { found, searchedAt, manifests, wrapped, options, closeStore } = start;
+  const { settings, clock, random, standing, signal } = options;
+  requireReadable(found, start);
+  const stored = new StoredManifest(manifests, found, {
     ...{ clock, random, retentionMs: settings.manifestRetentionMs, searchedAt },
   });
-  const manifest =
-    checkpoint === undefined ? newest : await checkpointed(manifests, newest, checkpoint, signal);
+  const pin = options.pin
+    ? new ReaderPin({ stored, clock, random, ttlMs: options.pinTtlMs })
+    : undefined;
+  const caches = new Caches(wrapped.store, found.databaseId, options);
+  const common = {
+    ...{ engine, pin, clock, settings, wrapped, caches, closeStore },
+    ...{ snapshots: new Snapshots(), mergeOperators: options.mergeOperators },
+    pollIntervalMs: options.pollIntervalMs,
+  };
+  try {
+    if (standing === undefined) return { ...common, ...(await follow(start, stored, pin)) };
+    const { memTableBytes } = settings;
+    const walStore = walStoreOf(start);
+    const { state, seq, newer } = await standAt(standing, {
+      ...{ stored, store: wrapped.store, walStore, pin, memTableBytes, signal },
+    });
+    return { ...common, state, seq, newer, follow: undefined, openFeeds: undefined };
+  } catch (error) {
+    await pin?.release();
+    throw error;
+  }
+}
+
+/** Nothing is looked for but what it takes to pin the newest state: the reader's first look finds the rest. */
+async function follow(
+  start: StartOptions,
+  stored: StoredManifest,
+  pin: ReaderPin | undefined,
+): Promise<Pick<ReaderParts, "state" | "seq" | "newer" | "follow" | "openFeeds">> {
+  const { manifests, options } = start;
+  const { signal, tail, settings } = options;
+  let manifest = start.found;
+  if (pin !== undefined) {
+    await stored.refresh({ signal });
+    requireReadable(stored.current, start);
+    manifest = await pin.take([], signal);
+    pin.standsAt(manifest);
+  }
   const state = new DbState(manifest, new MemTable());
-  const walStore = walPlace?.open ? wrapStore(walPlace.open, options, wrapped.counts).store : store;
-  const follower = checkpoint === undefined ? new WalFollower(walStore, newest) : undefined;
+  const walStore = walStoreOf(start);
+  const follower = tail ? new WalFollower(walStore, manifest) : undefined;
   return {
-    ...{ engine, stored, follower, state, clock, settings, wrapped, caches, applyObject },
-    snapshots: new Snapshots(),
-    mergeOperators: options.mergeOperators,
+    ...{ state, seq: manifest.lastL0Seq, newer: undefined },
+    follow: (handle) => {
+      const following = new Following(
+        {
+          ...{ stored, state, follower, pin, memTableBytes: settings.memTableBytes },
+          requireReadable: (later) => requireReadable(later, start),
+        },
+        handle,
+      );
+      if (pin !== undefined) pin.onLost = () => handle.lookAgain();
+      return following;
+    },
     openFeeds:
       follower &&
       ((handle) =>
@@ -90,46 +130,24 @@ export async function startReader(start: StartOptions): Promise<ReaderParts> {
           // Others may have seen more than this reader has.
           seqMax: () => seqMax,
         })),
-    pollIntervalMs: start.pollIntervalMs,
-    requireReadable: (later) => requireReadable(later, walPlace),
-    closeStore: start.closeStore,
   };
 }
 
-/** The manifest that a checkpoint, given by id or name, pins. */
-async function checkpointed(
-  manifests: ManifestStore,
-  newest: Manifest,
-  wanted: string,
-  signal: AbortSignal | undefined,
-): Promise<Manifest> {
-  const checkpoint =
-    newest.checkpoints.find((candidate) => candidate.id === wanted) ??
-    newest.checkpoints.find((candidate) => candidate.name === wanted);
-  if (checkpoint === undefined) {
-    const names = newest.checkpoints.map((candidate) => `"${candidate.name || candidate.id}"`);
-    throw new NotFoundError(
-      `There is no checkpoint "${wanted}". ${names.length === 0 ? "The database has none." : `There are ${names.slice(0, 10).join(", ")}.`}`,
-    );
-  }
-  const number = checkpoint.manifestNumber;
-  if (number === newest.number) return newest;
-  const found = await manifests.get(number, signal);
-  if (found === undefined) {
-    throw new CorruptionError(
-      ObjectPaths.manifest(number),
-      `it is missing, and checkpoint "${wanted}" names it`,
-    );
-  }
-  return found.manifest;
+function walStoreOf({ walPlace, wrapped, options }: StartOptions): WrappedStore["store"] {
+  return walPlace?.open ? wrapStore(walPlace.open, options, wrapped.counts).store : wrapped.store;
 }
 
-function requireReadable(manifest: Manifest, walPlace: WalPlace | undefined): void {
+function requireReadable(manifest: Manifest, { walPlace, options }: StartOptions): void {
+  if (manifest.destroyed) {
+    throw new NotFoundError("The database was destroyed.");
+  }
   if (manifest.pinned.encryption !== 0) {
     throw new UnsupportedError(
       `The database is encrypted (mode ${manifest.pinned.encryption}), which this version of Moraine does not know. Use a later version.`,
     );
   }
+  // Who reads no log need not be told where it is.
+  if (!options.tail && walPlace === undefined) return;
   // A reader changes nothing: it has to be given the place that is pinned.
   if (repinWal(manifest, walPlace) !== manifest.pinned) {
     throw new InvalidArgumentError(

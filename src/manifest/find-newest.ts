@@ -12,29 +12,43 @@ import { probeNewest } from "./probe-newest.js";
 
 const clockSkewMaxMs = 60 * 60 * 1000;
 
+interface FindOptions {
+  clock: Clock;
+  retentionMs: number;
+  signal?: AbortSignal | undefined;
+}
+
 /** The newest manifest, or undefined when there is no database at the path. */
 export async function findNewest(
   manifests: ManifestStore,
-  options: { clock: Clock; retentionMs: number; signal?: AbortSignal | undefined },
+  options: FindOptions,
+): Promise<Manifest | undefined> {
+  const recent = await findRecent(manifests, options);
+  return recent && probeNewest(manifests.series, recent, options.signal);
+}
+
+/**
+ * A manifest from which the newest is found by looking at the numbers after it; undefined when there is no database at the path. One GET while
+ * the hint is young.
+ */
+export async function findRecent(
+  manifests: ManifestStore,
+  options: FindOptions,
 ): Promise<Manifest | undefined> {
   const { clock, retentionMs, signal } = options;
   const hint = await manifests.getHint(signal);
-  if (hint !== undefined) {
-    const ageMs = clock.now() - hint.createdAt;
-    // A hint from the future was written by a clock that cannot be relied on, so its age says nothing.
-    if (ageMs <= retentionMs / 2 && ageMs >= -clockSkewMaxMs) {
-      return probeNewest(manifests.series, hint, signal);
-    }
-  }
   if (hint === undefined) {
     const names = await manifests.someObjects(signal);
     if (names.length === 0) return undefined;
     return listNewest(manifests, names, signal);
   }
+  const ageMs = clock.now() - hint.createdAt;
+  // A hint from the future was written by a clock that cannot be relied on, so its age says nothing.
+  if (ageMs <= retentionMs / 2 && ageMs >= -clockSkewMaxMs) return hint;
   return listNewest(manifests, [ObjectPaths.manifestHint], signal);
 }
 
-/** The highest number listed is the database; `found` are names of objects at the path, for the message. */
+/** The highest number listed is the database, or was a moment ago; `found` are names of objects at the path, for the message. */
 async function listNewest(
   manifests: ManifestStore,
   found: readonly string[],
@@ -45,7 +59,7 @@ async function listNewest(
     if (number === undefined) throw noManifest(found);
     const newest = await manifests.get(number, signal);
     // The newest is only gone when newer ones have come and it was collected meanwhile: look again.
-    if (newest !== undefined) return probeNewest(manifests.series, newest.manifest, signal);
+    if (newest !== undefined) return newest.manifest;
   }
 }
 

@@ -110,10 +110,10 @@ test("opening a reader: 2 GETs, 1 for each WAL object, and 1 that finds none", a
   await openReader(place);
   expect(requestsOf(place.counting)).toEqual([
     "get manifest/latest",
-    "get manifest/2.manifest",
     "get wal/1/1.wal",
     "get wal/1/2.wal",
     "get wal/1/3.wal",
+    "get manifest/2.manifest",
   ]);
 });
 

@@ -46,7 +46,7 @@ export class DuelReader {
       const acknowledged = this.#oracle.durableMarkers();
       const reader = await this.#open();
       if (reader === undefined) continue;
-      await this.#firstLook(reader, acknowledged);
+      await this.#look(reader, acknowledged);
       const rounds = 2 + this.#below(5);
       for (let round = 0; round < rounds; round++) {
         await clock.sleep(this.#below(200));
@@ -78,7 +78,7 @@ export class DuelReader {
       await clock.sleep(this.#below(400));
       const acknowledged = this.#oracle.durableMarkers();
       this.#follower = await this.#open();
-      if (this.#follower !== undefined) await this.#firstLook(this.#follower, acknowledged);
+      if (this.#follower !== undefined) await this.#look(this.#follower, acknowledged);
     }
     if (this.#follower === undefined) return;
     this.#feeding =
@@ -122,16 +122,6 @@ export class DuelReader {
       if (!isAway(error)) throw error;
       return undefined;
     }
-  }
-
-  /**
-   * An open finds the newest manifest first and then follows the log. Without grace what it misses there may have been collected in between,
-   * and is in the next manifest: a first refresh brings it.
-   */
-  async #firstLook(reader: DbReader, acknowledged: readonly string[]): Promise<void> {
-    if (this.#maintainers === undefined) return this.#look(reader, acknowledged);
-    await this.#look(reader, []);
-    await this.#refresh(reader);
   }
 
   async #refresh(reader: DbReader): Promise<void> {

@@ -2,7 +2,16 @@
 import { ClosedError } from "../common/errors.js";
 import { asOfNow } from "../common/options.js";
 import type { Location } from "../db/location.js";
+import type { CheckpointInfo } from "../manifest/checkpoint-info.js";
 import type { AdminOptions } from "./admin-options.js";
+import type { CheckpointSizes, CheckpointSizesOptions } from "./checkpoint-sizes.js";
+import type {
+  ChangeCheckpointOptions,
+  CreateCheckpointOptions,
+  ExpireCheckpointOptions,
+  ListCheckpointsOptions,
+  RefreshCheckpointOptions,
+} from "./checkpoints.js";
 import type { AdminContext } from "./context.js";
 import type { DestroyOptions, DestroyResult } from "./destroy.js";
 import { openContext } from "./open-context.js";
@@ -24,6 +33,64 @@ export class Admin {
   /** A ULID, the same for the life of the database. */
   get databaseId(): string {
     return this.#open().stored.current.databaseId;
+  }
+
+  /** In the order in which they were added. Those of users, and what a restore replaced; with `all` every one that the manifest has. */
+  async checkpoints(options?: ListCheckpointsOptions): Promise<CheckpointInfo[]> {
+    const [context, given] = [this.#open(), asOfNow(options)];
+    const { listCheckpoints } = await import("./checkpoints.js");
+    return listCheckpoints(context, given);
+  }
+
+  /**
+   * Pins a state, without copying data and without a writer: everything that was durable before the call. `ExistsError` when a checkpoint of that
+   * name is listed, `NotFoundError` when `base` or `source` is not.
+   */
+  async createCheckpoint(options?: CreateCheckpointOptions): Promise<CheckpointInfo> {
+    const [context, given] = [this.#open(), asOfNow(options)];
+    const { createCheckpoint } = await import("./checkpoints.js");
+    return createCheckpoint(context, given);
+  }
+
+  /** Its time begins again, with another ttl where one is given. `NotFoundError` when it is not listed: one that has ended does not come back. */
+  async refreshCheckpoint(
+    idOrName: string,
+    options?: RefreshCheckpointOptions,
+  ): Promise<CheckpointInfo> {
+    const [context, given] = [this.#open(), asOfNow(options)];
+    const { refresh } = await import("./checkpoints.js");
+    return refresh(context, idOrName, given);
+  }
+
+  /**
+   * Ends a checkpoint, also one that is retained; false when it is not listed. One that is the base of another lingers, unlisted, until that has
+   * ended. Its objects are collected later. `InvalidArgumentError` for one that a clone holds.
+   */
+  async expireCheckpoint(idOrName: string, options?: ExpireCheckpointOptions): Promise<boolean> {
+    const [context, given] = [this.#open(), asOfNow(options)];
+    const { expire } = await import("./checkpoints.js");
+    return expire(context, idOrName, given);
+  }
+
+  /** Policies leave it alone from now on; it can still be expired, and its ttl still counts. False when it is not listed. */
+  async retainCheckpoint(idOrName: string, options?: ChangeCheckpointOptions): Promise<boolean> {
+    const [context, given] = [this.#open(), asOfNow(options)];
+    const { retain } = await import("./checkpoints.js");
+    return retain(context, idOrName, true, given);
+  }
+
+  /** Takes `retainCheckpoint` back. False when it is not listed. */
+  async releaseCheckpoint(idOrName: string, options?: ChangeCheckpointOptions): Promise<boolean> {
+    const [context, given] = [this.#open(), asOfNow(options)];
+    const { retain } = await import("./checkpoints.js");
+    return retain(context, idOrName, false, given);
+  }
+
+  /** What each checkpoint keeps: all of it, what nothing else keeps, and what its base has not. */
+  async checkpointSizes(options?: CheckpointSizesOptions): Promise<CheckpointSizes[]> {
+    const [context, given] = [this.#open(), asOfNow(options)];
+    const { checkpointSizes } = await import("./checkpoint-sizes.js");
+    return checkpointSizes(context, given);
   }
 
   /**

@@ -1,5 +1,13 @@
 /** The public names of `moraine/admin`. Nothing here loads a cloud SDK. */
 export { Admin } from "./admin.js";
 export type { AdminOptions } from "./admin-options.js";
+export type { CheckpointSizes, CheckpointSizesOptions } from "./checkpoint-sizes.js";
+export type {
+  ChangeCheckpointOptions,
+  CreateCheckpointOptions,
+  ExpireCheckpointOptions,
+  ListCheckpointsOptions,
+  RefreshCheckpointOptions,
+} from "./checkpoints.js";
 export type { DestroyOptions, DestroyProgress, DestroyResult } from "./destroy.js";
 export type { RestoreOptions, RestoreProgress, RestoreResult } from "./restore.js";

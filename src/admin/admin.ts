@@ -12,10 +12,14 @@ import type {
   ListCheckpointsOptions,
   RefreshCheckpointOptions,
 } from "./checkpoints.js";
+import type { CloneOptions } from "./clone.js";
+import type { CloneResult } from "./clone-attempt.js";
 import type { AdminContext } from "./context.js";
 import type { DestroyOptions, DestroyResult } from "./destroy.js";
 import { openContext } from "./open-context.js";
 import type { RestoreOptions, RestoreResult } from "./restore.js";
+import type { UnionOptions, UnionSource } from "./union.js";
+import type { VerifyOptions, VerifyReport } from "./verify.js";
 
 export class Admin {
   readonly #context: AdminContext;
@@ -24,6 +28,22 @@ export class Admin {
   /** Reads the newest manifest, and writes nothing. `NotFoundError` when there is no database. */
   static async open(location: Location, options?: AdminOptions): Promise<Admin> {
     return new Admin(await openContext(asOfNow(location), asOfNow(options)));
+  }
+
+  /**
+   * A database at `target` that begins as several others are, or as parts of them, and shares their objects, all in one store. No key may be in two
+   * of them, nor be covered by a range delete of another: `InvalidArgumentError` says where they overlap; `range` takes a part of one. Their seqs say
+   * nothing of one another, so that the union is read as of its beginning or later. Otherwise as `clone`.
+   */
+  static async union(
+    target: Location,
+    sources: readonly UnionSource[],
+    options?: UnionOptions,
+  ): Promise<CloneResult> {
+    const [location, given] = [asOfNow(target), asOfNow(options)];
+    const from = Array.isArray(sources) ? sources.map(asOfNow) : sources;
+    const { union } = await import("./union.js");
+    return union(location, from, given);
   }
 
   private constructor(context: AdminContext) {
@@ -112,6 +132,28 @@ export class Admin {
     const [context, given] = [this.#open(), asOfNow(options)];
     const { destroy } = await import("./destroy.js");
     return destroy(context, given);
+  }
+
+  /**
+   * A database at another path of the same store that begins as this one is, or as a checkpoint of it, and shares its objects: no SST is copied.
+   * From then on each goes its own way. With `range` the clone has only those keys; SSTs across its bounds, and rows that are only in the log, are
+   * written anew. `ExistsError` where there is a database, `NotFoundError` for a checkpoint that is not listed, `InvalidArgumentError` for a target in
+   * another store, or at a path that holds something else.
+   */
+  async clone(target: Location, options?: CloneOptions): Promise<CloneResult> {
+    const [context, location, given] = [this.#open(), asOfNow(target), asOfNow(options)];
+    const { clone } = await import("./clone.js");
+    return clone(context, location, given);
+  }
+
+  /**
+   * Whether everything is there that the newest manifest and its checkpoints name, of the right size; `deep`: and whether every byte is as it was
+   * written. Damage is in the report, each with the object's name; nothing is changed, and a writer may go on beside.
+   */
+  async verify(options?: VerifyOptions): Promise<VerifyReport> {
+    const [context, given] = [this.#open(), asOfNow(options)];
+    const { verify } = await import("./verify.js");
+    return verify(context, given);
   }
 
   /** Closing twice is harmless. */

@@ -9,5 +9,10 @@ export type {
   ListCheckpointsOptions,
   RefreshCheckpointOptions,
 } from "./checkpoints.js";
+export type { CloneOptions } from "./clone.js";
+export type { CloneResult } from "./clone-attempt.js";
 export type { DestroyOptions, DestroyProgress, DestroyResult } from "./destroy.js";
 export type { RestoreOptions, RestoreProgress, RestoreResult } from "./restore.js";
+export type { UnionOptions, UnionSource } from "./union.js";
+export type { VerifyFound, VerifyOptions, VerifyReport } from "./verify.js";
+export type { VerifyProblem, VerifyProblemKind, VerifyProgress } from "./verify-findings.js";

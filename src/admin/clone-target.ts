@@ -1,0 +1,108 @@
+/** Where a clone is made: a path in its parent's namespace that holds nothing, but for what earlier attempts at the same clone have left. */
+import { CorruptionError, ExistsError, InvalidArgumentError } from "../common/errors.js";
+import type { Ulid } from "../common/ids.js";
+import {
+  describeLocation,
+  type Location,
+  type OpenLocation,
+  openLocation,
+} from "../db/location.js";
+import { wrapStore } from "../db/wrap-store.js";
+import { noUlid } from "../format/manifest.js";
+import { ownershipOf } from "../gc/ownership.js";
+import { findNewest } from "../manifest/find-newest.js";
+import { ManifestStore } from "../manifest/manifest-store.js";
+import type { ObjectStore } from "../object-store/object-store.js";
+import { ObjectPaths, parseRunPath, parseSstPath } from "../object-store/paths.js";
+import type { AdminContext } from "./context.js";
+
+export interface CloneTarget {
+  readonly place: OpenLocation;
+  readonly store: ObjectStore;
+  readonly manifests: ManifestStore;
+  /** What the location is called in messages. */
+  readonly name: string;
+}
+
+/** Makes no request. Throws `InvalidArgumentError` where the target cannot share objects with the sources. */
+export async function openTarget(
+  location: Location,
+  contexts: readonly AdminContext[],
+): Promise<CloneTarget> {
+  const place = await openLocation(location);
+  try {
+    const name = describeLocation(location);
+    for (const context of contexts) requireSameNamespace(place, name, context);
+    const { options, wrapped } = contexts[0]!;
+    const { store } = wrapStore(place, options, wrapped.counts);
+    return { place, store, manifests: new ManifestStore(store), name };
+  } catch (error) {
+    place.close();
+    throw error;
+  }
+}
+
+function requireSameNamespace(place: OpenLocation, name: string, source: AdminContext): void {
+  const [to, from] = [place.namespace, source.place.namespace];
+  if (to.id !== from.id) {
+    throw new InvalidArgumentError(
+      `${name} is in another store than ${source.name}, whose objects a clone shares. Choose a path in the same store, or use export to copy a checkpoint to another one.`,
+    );
+  }
+  const isBelow = (path: string, other: string): boolean =>
+    path !== other && (other === "" || path.startsWith(`${other}/`));
+  if (isBelow(to.path, from.path) || isBelow(from.path, to.path)) {
+    throw new InvalidArgumentError(
+      `${name} and ${source.name} lie one inside the other. Choose a path beside it: what deletes the outer one would delete both.`,
+    );
+  }
+}
+
+/**
+ * As a database is made anywhere: `ExistsError` where there is one, and a path that holds something else is refused. `attempts` are the database
+ * ids of earlier attempts: SSTs of theirs are left to the collector of the clone.
+ */
+export async function requireEmpty(
+  { store, manifests, name }: CloneTarget,
+  attempts: ReadonlySet<Ulid>,
+  { options }: AdminContext,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { clock, settings } = options;
+  const retentionMs = settings.manifestRetentionMs;
+  let found: Awaited<ReturnType<typeof findNewest>>;
+  try {
+    found = await findNewest(manifests, { clock, retentionMs, signal });
+  } catch (error) {
+    const isOther = error instanceof CorruptionError || error instanceof InvalidArgumentError;
+    if (isOther && (await isLeftBy(store, attempts, signal))) return;
+    throw error;
+  }
+  if (found === undefined) return;
+  if (found.destroyed) {
+    throw new ExistsError(
+      `A database at ${name} was destroyed, and what is left of it stays. Use another path.`,
+    );
+  }
+  throw new ExistsError(
+    attempts.has(found.databaseId)
+      ? `There is a database at ${name} already: an earlier call has cloned it, and it is complete.`
+      : `There is a database at ${name} already. Use another path.`,
+  );
+}
+
+/** Everything there is an SST or a list of a run that such an attempt has written, or a probe. */
+async function isLeftBy(
+  store: ObjectStore,
+  attempts: ReadonlySet<Ulid>,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  if (attempts.size === 0) return false;
+  for await (const { key } of store.list({ prefix: "", signal })) {
+    if (key.startsWith(ObjectPaths.probePrefix)) continue;
+    if (parseSstPath(key) === undefined && parseRunPath(key) === undefined) return false;
+    const owner = { databaseId: noUlid, copied: attempts, signal };
+    if ((await ownershipOf(store, key, owner)) === "foreign") return false;
+  }
+  return true;
+}

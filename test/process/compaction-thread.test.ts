@@ -18,9 +18,11 @@ import { SliceRunner } from "../../src/compaction/slice-runner.js";
 import { ThreadRunner, type ThreadRunnerOptions } from "../../src/compaction/thread-runner.js";
 import type { JobRange } from "../../src/format/compactions.js";
 import type { MergeOperator } from "../../src/merge/merge-operator.js";
+import { ExternalRoutes, routed } from "../../src/object-store/external-routes.js";
 import { MemoryObjectStore } from "../../src/object-store/memory.js";
 import type { GetOptions, ObjectStore, StoredObject } from "../../src/object-store/object-store.js";
 import { ObjectPaths } from "../../src/object-store/paths.js";
+import { prefixed } from "../../src/object-store/prefixed.js";
 import { CountingObjectStore } from "../../src/testing/counting-object-store.js";
 import { outputsOf, rowsOf, storeTask } from "../support/thread-task.js";
 import { type PlainSources, plainSources } from "./bundle.js";
@@ -111,6 +113,31 @@ describe("a job in a thread", () => {
     expect(told.at(-1)).toEqual(inThread);
     expect(told.length).toBeGreaterThan(outputsOf(inThread).length);
     expect(inThread.every(({ done }) => done)).toBe(true);
+  });
+
+  test("has inputs of other databases, which the main thread's store knows where to find", async () => {
+    const inner = new MemoryObjectStore();
+    const task = await storeTask(inner, small);
+    const [newest, ...others] = task.sources;
+    const [info] = newest!.ssts;
+    const name = ObjectPaths.sst(info!.id);
+    const expected = await slicesOn(inner).run(task, unheard, never);
+    const [owner, stranger] = [task.databaseId, "01BX5ZZKBKACTAV9WEVGEMMVRZ"];
+    const routes = new ExternalRoutes((path) => prefixed(inner, path));
+    for (const databaseId of [owner, stranger]) routes.adopt(1, [{ databaseId, path: "other" }]);
+    await inner.put(`other/${name}`, (await inner.get(name))!.bytes);
+    await inner.delete([name]);
+    const runner = newRunner(routed(inner, "", routes));
+    const run = (of: string): Promise<readonly JobRange[]> => {
+      const sources = [{ ...newest!, ssts: [{ ...info!, owner: of }] }, ...others];
+      return runner.run({ ...task, sources }, unheard, never);
+    };
+    expect(await rowsOf(inner, await run(owner))).toEqual(await rowsOf(inner, expected));
+    expect(runner.mode).toBe("thread");
+    await expect(run(stranger)).rejects.toMatchObject({
+      ...{ name: "CorruptionError", object: `databases/${stranger}/${name}` },
+      message: expect.stringContaining(`belongs to database ${owner}`),
+    });
   });
 
   test("that is streamed is stored whole", async () => {

@@ -1,5 +1,4 @@
 /** A clone as simple as it can be: a first manifest at another path that names what a database has, by its owners. Nobody pins it. */
-import { compareBytes } from "../../../src/common/bytes.js";
 import type { Ulid } from "../../../src/common/ids.js";
 import {
   type ExternalDatabase,
@@ -7,10 +6,9 @@ import {
   type Manifest,
   type SortedRun,
   type SstInfo,
-  type TombstoneSpan,
 } from "../../../src/format/manifest.js";
 import { encodeManifest } from "../../../src/format/manifest-codec.js";
-import { encodeRunList } from "../../../src/format/run-list.js";
+import { decodeRunList, encodeRunList } from "../../../src/format/run-list.js";
 import { emptyManifest } from "../../../src/manifest/transitions.js";
 import type { ObjectStore } from "../../../src/object-store/object-store.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
@@ -23,7 +21,7 @@ export interface CloneByHand {
   /** Whose newest manifest has no WAL above it. */
   readonly from: string;
   readonly to: string;
-  /** Lists of runs stand in objects of the parent, in parts of one SST each. */
+  /** Lists of runs that have an object of their own are in parts of one SST each. */
   readonly listed?: boolean;
   readonly changed?: Partial<Manifest>;
 }
@@ -38,9 +36,9 @@ export async function cloneByHand(options: CloneByHand): Promise<Manifest> {
     ssts.map((sst) => ({ ...sst, owner: sst.owner || parent.databaseId }));
   const runs: SortedRun[] = [];
   for (const run of parent.runs) {
-    const isOwn = run.listBytes > 0 || listed;
-    const owner = run.owner || (isOwn ? parent.databaseId : "");
-    const given = listed && run.listBytes === 0 ? await withList(store, from, parent, run) : run;
+    const owner = run.owner || (run.listBytes > 0 ? parent.databaseId : "");
+    const isOwn = run.listBytes > 0 && run.owner === "";
+    const given = listed && isOwn ? await inParts(store, from, parent, run) : run;
     runs.push({ ...given, owner, ssts: owned(given.ssts) });
   }
   const external: ExternalDatabase = {
@@ -62,33 +60,20 @@ export async function cloneByHand(options: CloneByHand): Promise<Manifest> {
 
 const isNot = (feature: number): boolean => feature !== Feature.externals;
 
-async function withList(
+/** The same run with another list object. */
+async function inParts(
   store: ObjectStore,
   path: string,
   { databaseId }: Manifest,
   run: SortedRun,
 ): Promise<SortedRun> {
-  const { bytes, indexOffset } = encodeRunList(databaseId, run.id, run.ssts, 1);
-  await store.put(`${path}/${ObjectPaths.run(run.id)}`, bytes);
-  const spans = run.ssts.flatMap(({ rangeDeletes }) => rangeDeletes);
-  const rangeDeletes = spans.length === 0 ? [] : [hullOf(spans)];
-  return { ...run, ssts: [], listBytes: bytes.length, indexOffset, rangeDeletes };
-}
-
-function hullOf(spans: readonly TombstoneSpan[]): TombstoneSpan {
-  const start = spans.map((span) => span.start).sort(compareBytes)[0]!;
-  const endless = spans.some((span) => span.endless);
-  const end = endless
-    ? new Uint8Array(0)
-    : spans
-        .map((span) => span.end)
-        .sort(compareBytes)
-        .at(-1)!;
-  return {
-    ...{ start, end, endless, minSeq: 0 },
-    count: spans.reduce((sum, span) => sum + span.count, 0),
-    maxSeq: Math.max(...spans.map(({ maxSeq }) => maxSeq)),
-  };
+  const object = ObjectPaths.run(run.id);
+  const stored = (await store.get(`${path}/${object}`))!.bytes;
+  const id = nextId();
+  const ssts = decodeRunList(stored, object, databaseId, run);
+  const { bytes, indexOffset } = encodeRunList(databaseId, id, ssts, 1);
+  await store.put(`${path}/${ObjectPaths.run(id)}`, bytes);
+  return { ...run, id, listBytes: bytes.length, indexOffset };
 }
 
 /** All objects below a path, or some of them, to another one. */

@@ -8,6 +8,7 @@ import { encodeUtf8 } from "../../../src/common/bytes.js";
 import { StoreError, UnsupportedStoreError } from "../../../src/common/errors.js";
 import { FileObjectStore } from "../../../src/object-store/file.js";
 import type { FileSystem } from "../../../src/object-store/file-system.js";
+import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import { prefixed } from "../../../src/object-store/prefixed.js";
 
 let directory: string;
@@ -405,7 +406,7 @@ test("a source's own error is passed on, even when it looks like the disk's", as
   await expect(put).rejects.toBe(failure);
 });
 
-test("a copy has a time of its own, and comes from another prefix of the same folder", async () => {
+test("a copy has a time of its own, and comes from another prefix of the same folder or from another folder", async () => {
   const store = new FileObjectStore({ directory });
   await store.put("one/a", bytes);
   await fs.utimes(join(directory, "one/a"), 1, 1);
@@ -413,7 +414,9 @@ test("a copy has a time of its own, and comes from another prefix of the same fo
   expect((await store.get("two/a"))?.bytes).toEqual(bytes);
   expect((await store.head("two/a"))!.lastModified).toBeGreaterThan(1_000_000);
   const other = new FileObjectStore({ directory: join(directory, "one") });
-  await expect(store.copy("a", "b", { source: other })).rejects.toMatchObject({
+  await store.copy("a", "b", { source: other });
+  expect((await store.get("b"))?.bytes).toEqual(bytes);
+  await expect(store.copy("a", "c", { source: new MemoryObjectStore() })).rejects.toMatchObject({
     reason: "invalid",
   });
   await expect(store.copy("absent", "b")).rejects.toMatchObject({ reason: "invalid" });

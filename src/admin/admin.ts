@@ -16,6 +16,7 @@ import type { CloneOptions } from "./clone.js";
 import type { CloneResult } from "./clone-attempt.js";
 import type { AdminContext } from "./context.js";
 import type { DestroyOptions, DestroyResult } from "./destroy.js";
+import type { ExportInfo, ExportOptions } from "./export-options.js";
 import { openContext } from "./open-context.js";
 import type { RestoreOptions, RestoreResult } from "./restore.js";
 import type { UnionOptions, UnionSource } from "./union.js";
@@ -144,6 +145,21 @@ export class Admin {
     const [context, location, given] = [this.#open(), asOfNow(target), asOfNow(options)];
     const { clone } = await import("./clone.js");
     return clone(context, location, given);
+  }
+
+  /**
+   * An independent copy of a checkpoint (id or name; undefined: of what is durable now) at another path, in another bucket or another store: it
+   * opens with this database gone. At most one exporter works at a target. What fails leaves nothing behind; what died is taken over after ten
+   * minutes, and goes on with what was copied. `ExistsError` for a target that holds anything, but for an earlier export with `incremental`.
+   */
+  async export(
+    checkpoint: string | undefined,
+    target: Location,
+    options?: ExportOptions,
+  ): Promise<ExportInfo> {
+    const [context, location, given] = [this.#open(), asOfNow(target), asOfNow(options)];
+    const { exportTo } = await import("./export.js");
+    return exportTo(context, checkpoint, location, given);
   }
 
   /**

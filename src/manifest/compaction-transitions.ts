@@ -38,6 +38,8 @@ export function claimCompactor(writerEpoch: number): Transition {
   return (manifest) => ({
     ...{ ...manifest, compactorEpoch: manifest.compactorEpoch + 1 },
     ...{ compactorWriterEpoch: writerEpoch, compactorLeft: false },
+    // What it makes is in no source: no export may add to this one any more.
+    exports: [],
   });
 }
 

@@ -83,6 +83,8 @@ export function claimWriter(options: {
     return {
       ...{ ...manifest, writerEpoch: epoch, pinned, walChain, requiredFeatures },
       ...{ snapshotSeq, history },
+      // From here on an export goes its own way, and no other one may add to it.
+      exports: [],
     };
   };
 }

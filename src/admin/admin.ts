@@ -16,6 +16,7 @@ import type { CloneOptions } from "./clone.js";
 import type { CloneResult } from "./clone-attempt.js";
 import type { AdminContext } from "./context.js";
 import type { DestroyOptions, DestroyResult } from "./destroy.js";
+import type { DetachOptions, DetachResult } from "./detach.js";
 import type { ExportInfo, ExportOptions } from "./export-options.js";
 import { openContext } from "./open-context.js";
 import type { RestoreOptions, RestoreResult } from "./restore.js";
@@ -170,6 +171,16 @@ export class Admin {
     const [context, given] = [this.#open(), asOfNow(options)];
     const { verify } = await import("./verify.js");
     return verify(context, given);
+  }
+
+  /**
+   * Copies what this database shares with those that it was cloned from, and lets go of them: then they may be deleted. A writer may go on beside.
+   * Cut off at any moment it goes on with the next call. Nothing to do where nothing is shared.
+   */
+  async detach(options?: DetachOptions): Promise<DetachResult> {
+    const [context, given] = [this.#open(), asOfNow(options)];
+    const { detach } = await import("./detach.js");
+    return detach(context, given);
   }
 
   /** Closing twice is harmless. */

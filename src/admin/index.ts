@@ -13,6 +13,7 @@ export type { CloneOptions } from "./clone.js";
 export type { CloneResult } from "./clone-attempt.js";
 export type { CopyMode, CopyProgress } from "./copy-objects.js";
 export type { DestroyOptions, DestroyProgress, DestroyResult } from "./destroy.js";
+export type { DetachOptions, DetachResult } from "./detach.js";
 export type { ExportInfo, ExportOptions } from "./export-options.js";
 export type { RestoreOptions, RestoreProgress, RestoreResult } from "./restore.js";
 export type { UnionOptions, UnionSource } from "./union.js";

@@ -77,7 +77,8 @@ export async function claimDatabase(options: ClaimOptions): Promise<Claim> {
   const ids = new UlidFactory(clock, random);
   const searchedAt = instantOf(clock);
   const base = await findOrMake(manifests, ids, options);
-  if (options.walStore !== options.store && base.pinned.walLocation !== WalLocation.other) {
+  const isProved = base.pinned.walLocation === WalLocation.other && !base.destroyed;
+  if (options.walStore !== options.store && !isProved) {
     // The first handle that puts a log there: writers would destroy each other on a store that ignores conditions.
     await probeConditionalCreate(options.walStore, random, { signal });
   }
@@ -93,7 +94,9 @@ export async function claimDatabase(options: ClaimOptions): Promise<Claim> {
   const manifest = await stored.commit(
     (newest) => {
       requireUsable(newest, options);
-      return claim(newest.destroyed ? createAgain(newest, pinned) : newest);
+      if (!newest.destroyed) return claim(newest);
+      const again = repinWal({ ...newest, number: 0, pinned }, options.walPlace);
+      return claim(createAgain(newest, again));
     },
     { signal },
   );

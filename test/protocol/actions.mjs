@@ -11,13 +11,14 @@ import { addKeeper } from "./keeper.mjs";
 import { addLoader } from "./loader.mjs";
 import { addOpener } from "./opener.mjs";
 import { addReader } from "./reader.mjs";
+import { addRestorer } from "./restorer.mjs";
 import { addSnapshot } from "./snapshot.mjs";
 import { cloneProcess, plants } from "./state.mjs";
 import { applyLate, describeRequest } from "./store.mjs";
 import { addCrash, addWriter } from "./writer.mjs";
 
 const rolesOf = {
-  W: [addOpener, addWriter, addFlusher, addLoader, addCloser, addCrash],
+  W: [addOpener, addWriter, addFlusher, addLoader, addCloser, addRestorer, addCrash],
   C: [addCompactor],
   D: [addCoordinator],
   E: [addExecutor],

@@ -5,6 +5,9 @@ import { actionsOf } from "./actions.mjs";
 import { checkInvariants, Violation } from "./invariants.mjs";
 import { cloneState, fingerprint, initialState, isWriter } from "./state.mjs";
 
+/** The world that a scenario is in: that of state.mjs, unless it brings its own. */
+const modelOf = ({ model = protocol }) => model;
+
 const settledSteps = ["fenced", "dead", "done", "idle", "closed"];
 
 /** Every writer has ended, or is open with nothing left to do: anything else with no action left is stuck. */
@@ -17,14 +20,24 @@ function isSettled(state) {
   );
 }
 
+const protocol = {
+  initialState,
+  cloneState,
+  fingerprint,
+  actionsOf,
+  checkInvariants,
+  checkEnd: () => {},
+  isSettled,
+};
+
 /**
  * The message of the violation that the action leads to, if any. The invariants say something of the state alone, so
  * that a state that was seen before needs no second look.
  */
-function violationAfter(state, apply, isSeen = () => false) {
+function violationAfter(config, state, apply, isSeen = () => false) {
   try {
     apply(state);
-    if (!isSeen()) checkInvariants(state);
+    if (!isSeen()) modelOf(config).checkInvariants(state, config);
     return undefined;
   } catch (error) {
     if (error instanceof Violation) return error.message;
@@ -40,6 +53,7 @@ function traceOf(node) {
 
 /** Visits every reachable state, breadth first, until a violation or a bound. */
 export function search(config, { statesMax, msMax }) {
+  const { initialState, cloneState, fingerprint, actionsOf, checkEnd, isSettled } = modelOf(config);
   const startedAt = performance.now();
   const first = { state: initialState(config), parent: null, label: "" };
   const seen = new Set([fingerprint(first.state)]);
@@ -62,6 +76,15 @@ export function search(config, { statesMax, msMax }) {
     for (const node of layer) {
       const actions = actionsOf(node.state, config);
       if (!actions.length && !isSettled(node.state)) stuck++;
+      if (!actions.length) {
+        const why = violationAfter(
+          config,
+          node.state,
+          (state) => checkEnd(state, config),
+          () => true,
+        );
+        if (why) return report("violated", { why, trace: traceOf(node) });
+      }
       for (const { label, apply } of actions) {
         const state = cloneState(node.state);
         edges++;
@@ -70,7 +93,7 @@ export function search(config, { statesMax, msMax }) {
           key = fingerprint(state);
           return seen.has(key);
         };
-        const why = violationAfter(state, apply, isSeen);
+        const why = violationAfter(config, state, apply, isSeen);
         if (why) return report("violated", { why, trace: [...traceOf(node), label] });
         if (seen.has(key)) continue;
         seen.add(key);
@@ -86,6 +109,7 @@ export function search(config, { statesMax, msMax }) {
 
 /** Walks from the first state along random actions, again and again. */
 export function walk(config, { msMax, seed, stepsMax = 120 }) {
+  const { initialState, actionsOf, checkEnd } = modelOf(config);
   const random = randomFrom(seed);
   const startedAt = performance.now();
   let walks = 0;
@@ -95,11 +119,20 @@ export function walk(config, { msMax, seed, stepsMax = 120 }) {
     const trace = [];
     for (let step = 0; step < stepsMax; step++) {
       const actions = actionsOf(state, config);
-      if (!actions.length) break;
+      if (!actions.length) {
+        const why = violationAfter(
+          config,
+          state,
+          (end) => checkEnd(end, config),
+          () => true,
+        );
+        if (why) return { result: "violated", why, trace, walks, steps };
+        break;
+      }
       const { label, apply } = actions[Math.floor(random() * actions.length)];
       trace.push(label);
       steps++;
-      const why = violationAfter(state, apply);
+      const why = violationAfter(config, state, apply);
       if (why) return { result: "violated", why, trace, walks, steps };
     }
   }

@@ -130,6 +130,7 @@ function leftovers(config, state, { manifest }) {
 /** What lies below both floors of a manifest read before the listing, and is named by nothing in it. */
 function orphans(config, state, { manifest, pinned, jobs, bound }) {
   const named = new Set([manifest, ...pinned].flatMap(sstsOf));
+  for (const { tables = [] } of manifest.checkpoints) for (const id of tables) named.add(id);
   for (const name of manifest.retired) {
     const [kind, id] = name.split("/");
     if (kind !== "wal") named.add(Number(id));

@@ -99,10 +99,10 @@ export function checkInvariants(state) {
   checkDropped(state, recovered);
   recovered |= truth.dropped;
   for (const bit in truth.expiresAt) if (truth.expiresAt[bit] <= state.now) recovered |= 1 << bit;
-  const lost = truth.acknowledged & ~recovered;
+  const lost = truth.acknowledged & ~recovered & ~truth.givenUp;
   if (lost) violate(`P1/P2: acknowledged writes ${bits(lost)} would not be recovered`);
 
-  const seqsSeen = new Set();
+  const seqsSeen = new Set(seqsOf(state, truth.givenUp & ~recovered));
   for (const name in processes) {
     if (!isWriter(name)) continue;
     checkOrder(state, name, recovered, seqsSeen);
@@ -149,7 +149,7 @@ function checkOpenView(state, name) {
     if (replayed & (replayed + 1)) {
       violate(`P3: ${name} replayed ${bits(replayed)} of ${other}: a void object past a fence`);
     }
-    const missing = state.truth.acknowledged & mask & ~view;
+    const missing = state.truth.acknowledged & mask & ~view & ~state.truth.givenUp;
     if (missing) {
       violate(`P1/P2: ${name} (epoch ${epoch}) is open without ${other}'s ${bits(missing)}`);
     }

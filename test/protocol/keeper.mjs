@@ -2,8 +2,9 @@
 
 import { addCommit, isSuperseded } from "./commit.mjs";
 import { contentOf } from "./invariants.mjs";
+import { chainRecords } from "./restorer.mjs";
 import { jobStates, manifests, takeNewest } from "./series.mjs";
-import { plants, sstsOf, walKey } from "./state.mjs";
+import { plants, sstsOf } from "./state.mjs";
 
 const sstNames = (manifest) => sstsOf(manifest).map((id) => `sst/${id}`);
 
@@ -81,13 +82,6 @@ function pin(next, { known }, name) {
   if (mine) next.truth.pins[name] = mine.number;
 }
 
-/** The keys of the WAL objects from where replay starts, in the only log of the manifest. */
-function storedRecords(state, { walStart }) {
-  const keys = [];
-  for (let key = walKey(walStart.epoch, walStart.id); state.wal[key]; key++) keys.push(key);
-  return keys;
-}
-
 const operations = {
   claim: ({ manifest }) => ({ ...manifest, compactorEpoch: manifest.compactorEpoch + 1 }),
   /** A checkpoint is attached to the number of the commit that creates it. */
@@ -97,7 +91,7 @@ const operations = {
   }),
   /** Of scope "durable": it names the WAL objects that are stored, and the SSTs that load records in them name. */
   addDurable: ({ name, manifest, process, state }) => {
-    const wal = storedRecords(state, manifest);
+    const wal = chainRecords(state, manifest);
     const tables = wal
       .flatMap((key) => state.wal[key].tables)
       .filter(({ bit }) => state.truth.seqs[Math.log2(bit)] > manifest.lastL0Seq)

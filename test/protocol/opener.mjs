@@ -19,7 +19,7 @@ export function becomeFenced(_state, process) {
 }
 
 export function addOpener(role) {
-  const { config, self, add } = role;
+  const { config, name, self, add } = role;
   switch (self.step) {
     case "idle":
       if (config.usesHint) {
@@ -56,7 +56,7 @@ export function addOpener(role) {
         let number = process.knownNumber;
         while (next.manifests[number + 1]) number++;
         if (next.manifests[number].writerEpoch > process.epoch) becomeFenced(next, process);
-        else process.step = "open";
+        else process.step = config.restorers?.includes(name) ? "restoring" : "open";
       });
   }
 }
@@ -207,6 +207,8 @@ function replay(role, next, process) {
       process.nextSeq = Math.max(process.nextSeq, next.truth.seqs[bit] + 1);
     }
   }
+  // A restore has taken a seq that no write has.
+  process.nextSeq = Math.max(process.nextSeq, known.lastL0Seq + 1);
   process.logEnds = {};
   process.step = config.lastLook ? "last-look" : "open";
 }

@@ -2,6 +2,7 @@
 // must find what the rule is there for (planted). docs/protocol.md names each of them at the rules that it supports.
 
 import { compactionScenarios } from "./compaction-scenarios.mjs";
+import { pointsScenarios } from "./points/scenarios.mjs";
 import { clean, planted } from "./scenario.mjs";
 import * as worlds from "./worlds.mjs";
 
@@ -306,4 +307,5 @@ export const scenarios = [
   planted("checkpointed-load-collected", "the SST of a load in them goes", durableCheckpoints),
   planted("restore-leaves-the-retired-list", "a restore only puts its objects back", restoring),
   ...compactionScenarios,
+  ...pointsScenarios,
 ];

@@ -103,6 +103,7 @@ const newProcess = {
     load: null, // the load whose SST is being stored
     loadCount: 0,
     joinedCount: 0, // loads that have taken their seq
+    restored: null, // the checkpoint that it restores
     tables: [], // the SSTs that a record of the WAL, still to be sent, names instead of its rows, each with its bit
   }),
   C: () => ({
@@ -197,6 +198,7 @@ export function initialState(config) {
       pins: {}, // manifests that pinned readers were told are kept for them
       dropped: 0, // by compactions, where writes are versions of one key
       filtered: 0, // of those, by a filter
+      givenUp: 0, // acknowledged, and undone by a restore
       seqs: {},
     },
   };

@@ -18,6 +18,7 @@
 // - sweep ("floors" | "jobs-manifest" | "manifest-jobs" | "manifest-jobs-manifest"), collectorPasses (1), compactorGivesUp,
 //   collectors: which of the G* collect what is retired when the others sweep
 // - keeperScripts: what each keeper does, one commit after the other
+// - restorers: which of the writers open to restore the checkpoint of K0
 // - isWalked: too large to search, so that nearly all the time is for random walks
 // - prepare: changes the first state
 // - planted: the rules that are left out
@@ -162,6 +163,45 @@ export const durableCheckpoints = {
 export const restoring = {
   ...checkpoints,
   keeperScripts: { K0: ["add"], K1: ["restore", "drop"] },
+};
+
+/** W1 restores under W0, which is open and writes; of what W0 wrote some is in the log alone. */
+export const restoringLive = {
+  processes: ["W0", "W1", "G0", "K0"],
+  writes: { W0: 2 },
+  putsInFlight: 1,
+  flush: true,
+  flushesMax: 1,
+  lastLook: true,
+  restorers: ["W1"],
+  keeperScripts: { K0: ["addDurable"] },
+};
+
+/** With a load, whose record may be in the log of the checkpoint or of what is replaced, and the sweep by floors. */
+export const restoringLoads = {
+  ...restoringLive,
+  writes: { W0: 0 },
+  loads: { W0: 1 },
+  flushesMax: 2,
+  sweep: "floors",
+  claimLeavesFloor: true,
+};
+
+/** Beside compaction and a collector that is in the middle of deleting; the checkpoint may be dropped meanwhile. */
+export const restoringCollected = {
+  ...restoringLive,
+  processes: ["W0", "W1", "C0", "G0", "K0"],
+  writes: { W0: 1 },
+  collectorPasses: 2,
+  keeperScripts: { K0: ["addDurable", "drop"] },
+};
+
+/** A writer opens while another restores, or after it. */
+export const restoringAndOpening = {
+  ...restoringLive,
+  processes: ["W0", "W1", "W2", "K0"],
+  writes: { W0: 2, W2: 1 },
+  flush: false,
 };
 
 export const sweeping = {

@@ -52,6 +52,15 @@ const steps: Record<string, [weight: number, step: Step]> = {
     3,
     ({ world }) => durableCheckpoint(world, [0, minute, 5 * minute][world.pick(3)]!),
   ],
+  loadInCheckpoint: [
+    1,
+    async ({ world }) => {
+      await world.beginLoad();
+      for (let i = 0; i < 3; i++) await world.recordLoad();
+      await durableCheckpoint(world, 5 * minute);
+      await world.flush();
+    },
+  ],
   endCheckpoint: [1, ({ world }) => endCheckpoint(world)],
   restore: [1, ({ world }) => restore(world)],
   time: [
@@ -128,7 +137,7 @@ test("nothing that can be reached is ever deleted", { timeout: 300_000 }, async 
       await expectReachable(world);
       collected += await quiet(world);
     }),
-    { numRuns: Number(process.env["GC_RUNS"] ?? 25) },
+    { numRuns: Number(process.env["GC_RUNS"] ?? 20) },
   );
   expect(collected).toBeGreaterThan(0);
 });

@@ -147,6 +147,49 @@ test("void and late WAL objects go; fences, retired ones, live ones and later lo
   await expectReachable(world);
 });
 
+test("WAL objects and loads that a checkpoint names stay, retired or not", async () => {
+  const world = await busy();
+  const { epoch } = world.manifest.walStart;
+  const load = oldIds(world).next();
+  await putSst(world, load);
+  await world.lateWalAt(epoch, 1);
+  await world.lateWalAt(epoch, 2);
+  await checkpoint(world, 0);
+  await world.commit((manifest) => ({
+    ...manifest,
+    retired: [],
+    checkpoints: manifest.checkpoints.map((one) => ({
+      ...one,
+      ...{ loads: [load], wal: [{ epoch, fromId: 1, toId: 2 }] },
+    })),
+  }));
+  await sweepOf(world).runOnce();
+  const names = await world.names();
+  expect(names).toContain(ObjectPaths.sst(load));
+  expect(names).toContain(ObjectPaths.wal(epoch, 1));
+  expect(names).not.toContain(ObjectPaths.wal(epoch, 2));
+});
+
+test("copies of other databases' objects at the own path are the own, others stay", async () => {
+  const world = await busy();
+  const ids = oldIds(world);
+  const mine = await putSst(world, ids.next(), other);
+  await world.commit((manifest) => ({
+    ...manifest,
+    externals: [{ databaseId: other, path: "", checkpointId: ids.next(), isLeaving: false }],
+  }));
+  const foreign = await putSst(world, ids.next(), "01ARZ3NDEKTSV4RRFFQ69G5FZX");
+  for (const name of ["databases/x/sst/y.sst", "claims/00000000000000000001.claim"]) {
+    await world.store.put(name, new Uint8Array(3));
+  }
+  const { foreign: found } = await sweepOf(world).runOnce();
+  expect(found).toEqual([foreign]);
+  const names = await world.names();
+  expect(names).not.toContain(mine);
+  expect(names).toContain("databases/x/sst/y.sst");
+  expect(names).toContain("claims/00000000000000000001.claim");
+});
+
 test("what is on the retired list is the collector's", async () => {
   const world = await busy();
   const before = await world.names();

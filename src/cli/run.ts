@@ -5,15 +5,24 @@ import { seconds } from "./arguments.js";
 import { addCompact } from "./compact.js";
 import type { CliIo, Context } from "./context.js";
 import { addDelete } from "./delete.js";
+import { addDestroy } from "./destroy.js";
 import { describeError, exitCodeOf, interruptedExitCode, usageExitCode } from "./exit-code.js";
+import { addExport } from "./export.js";
 import { addGc } from "./gc.js";
 import { addGet } from "./get.js";
 import { addInspect } from "./inspect.js";
 import { BrokenPipeError, Output } from "./output.js";
 import { addPut } from "./put.js";
+import { addRestore } from "./restore.js";
 import { addScan } from "./scan.js";
+import { addVerify } from "./verify.js";
 
 export type { CliIo } from "./context.js";
+
+const commands = [
+  ...[addGet, addPut, addDelete, addScan, addInspect, addCompact, addGc],
+  ...[addExport, addRestore, addVerify, addDestroy],
+];
 
 /** Runs the program and gives its exit code. `argv` holds the arguments only. Never rejects. */
 export async function run(argv: readonly string[], io: CliIo): Promise<number> {
@@ -26,8 +35,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
       return timeout === undefined ? {} : { storeDeadlineMs: timeout * 1000 };
     },
   };
-  for (const add of [addGet, addPut, addDelete, addScan, addInspect, addCompact, addGc])
-    add(program, context);
+  for (const add of commands) add(program, context);
   try {
     await program.parseAsync(argv, { from: "user" });
     await out.finish();

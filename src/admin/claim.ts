@@ -129,7 +129,7 @@ export class TargetClaim {
       for (;;) {
         await clock.sleep(beatMs, signal);
         try {
-          await this.#putHeartbeat(false, signal);
+          await this.#putHeartbeat(false, signal).catch(() => undefined);
           await this.requireHighest(signal);
         } catch (error) {
           if (signal.aborted) return;

@@ -12,7 +12,7 @@ export function addUrl(command: Command): Command {
 }
 
 /** Paths are a convenience of the command: `./db` is `file:///…/db`. */
-function toUrl(text: string): string {
+export function toUrl(text: string): string {
   return /^(\/|\.{1,2}(\/|$))/.test(text) ? pathToFileURL(resolve(text)).href : text;
 }
 

@@ -224,7 +224,7 @@ export const compactionScenarios = [
     "a restore leaves jobs for the next coordinator",
     restoringBesideJobs,
     {
-      keeperScripts: { K0: ["restore"] },
+      keeperScripts: { K0: ["restore", "dropReplaced"] },
     },
   ),
   planted("expiry-by-own-clock", "rows expire by the clock of a coordinator", expiring),

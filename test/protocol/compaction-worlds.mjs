@@ -168,7 +168,7 @@ export const givingUp = {
 export const restoringBesideJobs = {
   processes: ["D0", "D1", "K0", "G0"],
   plans: { D0: 0, D1: 0 },
-  keeperScripts: { K0: ["claim", "emptyJobs", "restore"] },
+  keeperScripts: { K0: ["claim", "emptyJobs", "restore", "dropReplaced"] },
   prepare: withCheckpoint(false),
 };
 

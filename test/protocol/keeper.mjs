@@ -119,6 +119,10 @@ const operations = {
     manifest.checkpoints.length
       ? { ...manifest, checkpoints: manifest.checkpoints.slice(1) }
       : null,
+  dropReplaced: ({ manifest }) => ({
+    ...manifest,
+    checkpoints: manifest.checkpoints.filter(({ id }) => id !== "R"),
+  }),
   /** Only from a checkpoint that the manifest it is applied to still lists. */
   copy: ({ config, name, manifest, process }) => {
     const checkpoints = plants(config, "checkpoints-joined-by-id")
@@ -129,16 +133,19 @@ const operations = {
     return { ...manifest, checkpoints: [...checkpoints, copied] };
   },
   /** Takes what it names again off the retired list in the same commit. */
-  restore: ({ config, manifest, state }) => {
+  restore: ({ config, manifest, process, state }) => {
     const [checkpoint] = manifest.checkpoints;
     if (!checkpoint) return null;
     const restored = state.manifests[checkpoint.number];
     const back = new Set(sstNames(restored));
     const keeps = plants(config, "restore-leaves-the-retired-list");
+    // What is replaced is kept, on the number that this is applied to.
+    const replaced = { id: "R", number: process.knownNumber };
     return {
       ...manifest,
       l0: restored.l0,
       runs: restored.runs,
+      checkpoints: [...manifest.checkpoints, replaced],
       retired: [
         ...manifest.retired.filter((name) => keeps || !back.has(name)),
         ...sstNames(manifest).filter((name) => !back.has(name)),

@@ -15,6 +15,8 @@ export interface ExternalPlace {
   readonly databaseId: Ulid;
   /** In the namespace; empty: its objects lie at this database's own path. */
   readonly path: string;
+  /** Nothing reads by it any more, where there is another one. */
+  readonly isLeaving: boolean;
 }
 
 interface Route {
@@ -48,12 +50,16 @@ export class ExternalRoutes {
 
   /**
    * Takes over what the manifest of that number says. For each database the newest manifest that names it counts, also when an older one, as that of
-   * a checkpoint, is read later; one that no manifest names any more keeps its route, for views that are still read.
+   * a checkpoint, is read later. One that no manifest names any more, or only as leaving, keeps its route, for views that are still read.
    */
   adopt(manifestNumber: number, externals: readonly ExternalPlace[]): void {
-    for (const { databaseId, path } of externals) {
+    for (const { databaseId, path, isLeaving } of externals) {
       const known = this.#byOwner.get(databaseId);
-      if (known !== undefined && known.number >= manifestNumber) continue;
+      if (known !== undefined && (isLeaving || known.number >= manifestNumber)) continue;
+      // A manifest may have several of one database: all that stay are of one path, and go before one that leaves.
+      if (isLeaving && externals.some((it) => it.databaseId === databaseId && !it.isLeaving)) {
+        continue;
+      }
       const store = path === "" ? undefined : known?.path === path ? known.store : this.#at(path);
       this.#byOwner.set(databaseId, { number: manifestNumber, path, store });
     }

@@ -124,7 +124,9 @@ describe("a job in a thread", () => {
     const expected = await slicesOn(inner).run(task, unheard, never);
     const [owner, stranger] = [task.databaseId, "01BX5ZZKBKACTAV9WEVGEMMVRZ"];
     const routes = new ExternalRoutes((path) => prefixed(inner, path));
-    for (const databaseId of [owner, stranger]) routes.adopt(1, [{ databaseId, path: "other" }]);
+    for (const databaseId of [owner, stranger]) {
+      routes.adopt(1, [{ databaseId, path: "other", isLeaving: false }]);
+    }
     await inner.put(`other/${name}`, (await inner.get(name))!.bytes);
     await inner.delete([name]);
     const runner = newRunner(routed(inner, "", routes));

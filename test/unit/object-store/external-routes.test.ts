@@ -14,7 +14,9 @@ import { ulid } from "../manifest/manifests.js";
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const [owner, stranger, sst] = [ulid(1), ulid(2), ulid(3)];
 const key = ObjectPaths.sst(sst, owner);
-const at = (path: string, databaseId = owner) => [{ databaseId, path }];
+const at = (path: string, databaseId = owner, isLeaving = false) => [
+  { databaseId, path, isLeaving },
+];
 
 async function all(listing: AsyncIterable<ListedObject>): Promise<ListedObject[]> {
   const objects: ListedObject[] = [];
@@ -101,6 +103,32 @@ test("after a detach the own path has it; before that, what has gone from the ot
   ]);
   expect(opened).toEqual(["parent"]);
 });
+
+test.each([
+  ["first", 0],
+  ["last", 1],
+])(
+  "of several entries of one database those that stay decide, whether they stand %s or not",
+  async (_, place) => {
+    const { inner, routes, read } = world();
+    const either = (leaving: string, stays: string) => {
+      const both = [...at(leaving, owner, true), ...at(stays)];
+      return place === 0 ? both.reverse() : both;
+    };
+    await inner.put(`own/sst/${sst}.sst`, bytes("copy"));
+    await inner.put(`parent/sst/${sst}.sst`, bytes("parent's"));
+    // A detach copies, and then commits.
+    routes.adopt(1, either("", "parent"));
+    expect(await read()).toBe("parent's");
+    routes.adopt(2, either("parent", ""));
+    expect(await read()).toBe("copy");
+    routes.adopt(3, at("parent", owner, true));
+    expect(await read()).toBe("copy");
+    // Where nothing else is known, as in a database that was destroyed, it is better than none.
+    routes.adopt(3, at("parent", stranger, true));
+    expect(await read(ObjectPaths.sst(sst, stranger))).toBe("parent's");
+  },
+);
 
 test("nothing is written, listed or deleted under the name of another database", async () => {
   const { inner, routes, store } = world();

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { seconds } from "./arguments.js";
+import { addCheckpoints } from "./checkpoints.js";
 import { addCompact } from "./compact.js";
 import type { CliIo, Context } from "./context.js";
 import { addDelete } from "./delete.js";
@@ -21,6 +22,7 @@ export type { CliIo } from "./context.js";
 
 const commands = [
   ...[addGet, addPut, addDelete, addScan, addInspect, addCompact, addGc],
+  ...[addCheckpoints],
   ...[addExport, addRestore, addVerify, addDestroy],
 ];
 

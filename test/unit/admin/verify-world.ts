@@ -8,6 +8,7 @@ import { encodeRetiredList } from "../../../src/format/retired-list-codec.js";
 import { moveRetiredToList } from "../../../src/manifest/gc-transitions.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
+import { FaultyObjectStore } from "../../../src/testing/index.js";
 
 export interface VerifyWorld {
   readonly store: MemoryObjectStore;
@@ -37,13 +38,23 @@ export async function everyKind(): Promise<VerifyWorld> {
   await db.load([{ key: "loaded", value: "1" }]);
   await db.flush({ to: "l0" });
   await db.put("tail", "in a log that is closed");
+  await db.checkpoint({ name: "durable", scope: "durable" });
   await db.load([{ key: "loaded", value: "2" }]);
-  const next = await Db.open(location, options);
+  await db.close({ flush: "wal" });
+  // After its claim it commits nothing, so that both logs stay in the chain.
+  let commits = 0;
+  const process = new FaultyObjectStore(store, {
+    intercept: ({ operation, key }) =>
+      operation === "create" && key.includes("/manifest/") && commits++ > 0
+        ? { kind: "delay", until: new Promise(() => undefined) }
+        : undefined,
+  });
+  const next = await Db.open({ store: process, path: "db" }, options);
   await next.put("tail", "in the newest log");
-  await next.checkpoint({ name: "durable", scope: "durable" });
   await next.load([{ key: "loaded", value: "3" }]);
   await next.put("tail", "last");
-  await db.close().catch(() => undefined);
+  await new Promise((done) => setTimeout(done, 100));
+  process.crash();
   await moveRetired(location);
   return { store, location };
 }

@@ -14,7 +14,7 @@ import { type Claim, encodeClaim } from "../format/claim.js";
 import { StoreAges } from "../gc/store-ages.js";
 import { type Instant, instantOf } from "../manifest/stored-manifest.js";
 import type { ObjectStore } from "../object-store/object-store.js";
-import { ObjectPaths } from "../object-store/paths.js";
+import { ObjectPaths, parseClaimPath } from "../object-store/paths.js";
 import { newestClaim, type StoredClaim } from "./claim-list.js";
 
 const beatMs = 60_000;
@@ -182,12 +182,15 @@ export class TargetClaim {
     await store.delete([ObjectPaths.claim(number)], { signal });
   }
 
+  /** Claims below this one, and heartbeats that came late. */
   async removeOlder(signal?: AbortSignal): Promise<void> {
+    const { store } = this.#options;
     const older: string[] = [];
-    for (let number = 1; number < this.claim.number; number++) {
-      older.push(ObjectPaths.claimHeartbeat(number), ObjectPaths.claim(number));
+    for await (const { key } of store.list({ prefix: ObjectPaths.claimPrefix, signal })) {
+      const number = parseClaimPath(key)?.number;
+      if (number !== undefined && number < this.claim.number) older.push(key);
     }
-    if (older.length > 0) await this.#options.store.delete(older, { signal });
+    if (older.length > 0) await store.delete(older, { signal });
   }
 
   /** What an earlier exporter left is still there, so the claim stays; the next one need not wait. */

@@ -86,6 +86,12 @@ export async function cleanUp(
   number: number,
 ): Promise<void> {
   const { store } = manifests;
+  if (written.length === 0 && !claim.hasTakenOver) {
+    // Also after a long sleep: nobody relies on a claim that is not theirs.
+    await claim.requireHighest();
+    await claim.remove();
+    return;
+  }
   if (!(await claim.mayCleanUp())) return;
   // An earlier exporter that was thought dead has finished: what is there is its own.
   if ((await store.head(ObjectPaths.manifest(number))) === undefined) {

@@ -1,7 +1,7 @@
 // Destroying a database, and a second life of one that was destroyed, which goes on from its numbers.
 
 import { plants } from "../state.mjs";
-import { commit, newestOf } from "./world.mjs";
+import { commit, newestOf, ownerOf } from "./world.mjs";
 
 export function addDestroy({ config, self, state, add }) {
   const { path } = self;
@@ -18,10 +18,11 @@ export function addDestroy({ config, self, state, add }) {
             return null;
           const externals = manifest.externals.map((each) => ({ ...each, isLeaving: true }));
           const nothing = { ssts: [], checkpoints: [], retired: [], isDestroyed: true };
-          return { ...manifest, ...nothing, externals };
+          // Above every id that is stored or named; a second life mints above it.
+          return { ...manifest, ...nothing, externals, floor: next.minted[path] ?? 0 };
         });
         if (!newestOf(next, path).isDestroyed) return finish(next, process);
-        process.number = next.stores[path].newest;
+        process.floor = newestOf(next, path).floor;
         process.pins = newestOf(next, path).externals.filter((each) => each.path);
         process.step = "unpin";
       });
@@ -29,8 +30,10 @@ export function addDestroy({ config, self, state, add }) {
     case "unpin":
       if (!self.pins.length) {
         add("lists what is left", (next, process) => {
-          process.doomed = Object.keys(next.stores[path].objects);
-          process.step = plants(config, "deleted-as-it-was-listed") ? "delete" : "look";
+          const isOld = (name) => ownerOf(name) !== path || Number(name.slice(1)) <= process.floor;
+          const names = Object.keys(next.stores[path].objects);
+          process.doomed = plants(config, "deleted-as-it-was-listed") ? names : names.filter(isOld);
+          process.step = "delete";
         });
         return;
       }
@@ -40,12 +43,6 @@ export function addDestroy({ config, self, state, add }) {
           ...manifest,
           checkpoints: manifest.checkpoints.filter(({ id }) => id !== pin),
         }));
-      });
-      return;
-    case "look":
-      add("looks for a newer manifest", (next, process) => {
-        const isNewest = next.stores[path].newest === process.number;
-        process.step = isNewest && process.doomed.length ? "delete" : "done";
       });
       return;
     case "delete":

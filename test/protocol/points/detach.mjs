@@ -62,13 +62,17 @@ function namesToCopy(config, state, path, manifest) {
 function withCopies(manifest, isLeaving) {
   const owners = [...new Set(manifest.externals.map(({ owner }) => owner))];
   const others = manifest.externals.filter((each) => each.path);
-  const old = isLeaving ? others : others.map((each) => ({ ...each, isLeaving: true }));
   const here = owners.map((owner) => {
     const known = manifest.externals.find((each) => each.owner === owner && !each.path);
-    return { owner, path: "", pin: "", isLeaving: isLeaving && (known?.isLeaving ?? true) };
+    return { owner, path: "", pin: "", isLeaving: known?.isLeaving ?? true };
   });
-  return { ...manifest, externals: [...here, ...old] };
+  if (isLeaving) return { ...manifest, externals: [...here, ...others] };
+  return { ...manifest, externals: here.map(toValid).concat(others.map(toLeaving)) };
 }
+
+const toValid = (each) => ({ ...each, isLeaving: false });
+
+const toLeaving = (each) => ({ ...each, isLeaving: true });
 
 function addDetachCommit({ config, self, add }) {
   const { path } = self;
@@ -77,7 +81,12 @@ function addDetachCommit({ config, self, add }) {
       const names = namesToCopy(config, next, path, manifest);
       const isWhole = names.every((name) => process.copied.includes(name));
       if (!isWhole && !plants(config, "detached-as-it-was-read")) return null;
-      const changed = withCopies(manifest, false);
+      // Only what is there is made valid.
+      const isLost =
+        plants(config, "announcement-removed") && manifest.externals.every((each) => each.path);
+      const changed = isLost
+        ? { ...manifest, externals: manifest.externals.map(toLeaving) }
+        : withCopies(manifest, false);
       return plants(config, "pins-forgotten")
         ? { ...changed, externals: changed.externals.filter((each) => !each.path) }
         : changed;

@@ -150,7 +150,11 @@ function unneeded(config, state, path) {
     ? manifest.ssts
     : [...named(state, path, manifest)];
   const isNamed = (owner) => names.some((each) => ownerOf(each) === owner);
-  return manifest.externals.filter((each) => each.path && (each.isLeaving || !isNamed(each.owner)));
+  // Own copies need no pin; where they are announced (leaving, without a path) a detach is under way.
+  const isHeld = ({ path: at }) => at || plants(config, "announcement-removed");
+  return manifest.externals.filter(
+    (each) => isHeld(each) && (each.isLeaving || (each.path && !isNamed(each.owner))),
+  );
 }
 
 /** Marked first, then dropped where it is held, then removed: each may be found done by somebody before. */
@@ -183,10 +187,12 @@ function addRelease({ config, self, add }) {
     case "unpin":
       add(`drops pin ${self.pins[0].pin} at ${self.pins[0].path}`, (next, process) => {
         const { pin, path: at } = process.pins.shift();
-        commit(next, at, (manifest) => ({
-          ...manifest,
-          checkpoints: manifest.checkpoints.filter(({ id }) => id !== pin),
-        }));
+        if (at) {
+          commit(next, at, (manifest) => ({
+            ...manifest,
+            checkpoints: manifest.checkpoints.filter(({ id }) => id !== pin),
+          }));
+        }
         if (process.pins.length) return;
         if (plants(config, "removed-before-its-pin")) again(process);
         else process.step = "remove";

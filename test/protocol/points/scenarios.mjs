@@ -69,6 +69,11 @@ export const pointsScenarios = [
   planted("checkpoints-not-copied", "a detach copies what the newest names", clones.detaching),
   planted("pins-forgotten", "a detach removes the old entries at once", clones.detaching),
   planted(
+    "announcement-removed",
+    "a collector removes what a detach has announced",
+    clones.detaching,
+  ),
+  planted(
     "copies-not-announced",
     "a detach that dies has told nobody of its copies",
     clones.detachingInVain,

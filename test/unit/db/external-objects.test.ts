@@ -150,37 +150,44 @@ test("requests to other databases are counted and retried like those to its own"
   await clone.close();
 });
 
-test("an object of another database than the one that is named is damage, in memory and with a disk cache", async () => {
-  const place = newPlace();
-  await fill(place, "parent");
-  await fill(place, "stranger");
-  const stranger = await newest(prefixed(place.store, "stranger"));
-  const good = await cloneByHand({ store: place.store, from: "parent", to: "clone", listed: true });
-  const parentId = good.externals[0]!.databaseId;
-  // The same ids and bytes at the same path, but said to be the stranger's.
-  const renamed = JSON.parse(
-    JSON.stringify(good, (_, value) =>
-      value instanceof Uint8Array ? { bytes: [...value] } : value,
-    ).replaceAll(parentId, stranger.databaseId),
-    (_, value) => (value?.bytes === undefined ? value : Uint8Array.from(value.bytes)),
-  );
-  const changed = { ...renamed, databaseId: good.databaseId };
-  await cloneByHand({ store: place.store, from: "parent", to: "foreign", changed });
-  const folder = mkdtempSync(join(tmpdir(), "moraine-clones-"));
-  folders.push(folder);
-  for (const caches of [{}, { cache: { dir: folder, bytes: 1 << 20 } }]) {
-    const reader = await DbReader.open(place.at("foreign"), { ...unread, ...caches });
-    const failure = await reader.get(keyOf(11)).catch((error: unknown) => error);
-    expect(failure).toBeInstanceOf(CorruptionError);
-    expect((failure as CorruptionError).object).toMatch(
-      new RegExp(`^databases/${stranger.databaseId}/(sst|runs)/`),
-    );
-    expect(String(failure)).toContain(`belongs to database ${parentId}`);
-    const list = await reader.get(keyOf(39)).catch((error: unknown) => error);
-    expect(list).toBeInstanceOf(CorruptionError);
-    await reader.close();
-  }
-});
+test.each([
+  ["an SST", keyOf(11), "sst"],
+  ["a list", keyOf(39), "runs"],
+] as const)(
+  "%s of another database than the one that is named is damage, in memory and with a disk cache",
+  async (_, key, kind) => {
+    const place = newPlace();
+    await fill(place, "parent");
+    const good = await cloneByHand({ store: place.store, from: "parent", to: "clone" });
+    const [external] = good.externals;
+    const stranger = "01BX5ZZKBKACTAV9WEVGEMMVRZ";
+    const renamed = <T extends { owner: string }>(of: T): T => ({ ...of, owner: stranger });
+    const externals = [external!, { ...external!, databaseId: stranger }];
+    const changed =
+      kind === "sst"
+        ? { l0: good.l0.map((entry) => ({ ...entry, ssts: entry.ssts.map(renamed) })) }
+        : { runs: good.runs.map(renamed) };
+    // The bytes lie there, but they are not whose the manifest says.
+    const to = "foreign";
+    await cloneByHand({
+      store: place.store,
+      from: "parent",
+      to,
+      changed: { ...changed, externals },
+    });
+    const folder = mkdtempSync(join(tmpdir(), "moraine-clones-"));
+    folders.push(folder);
+    for (const caches of [{}, { cache: { dir: folder, bytes: 1 << 20 } }]) {
+      const reader = await DbReader.open(place.at(to), { ...unread, ...caches });
+      const failure = await reader.get(key).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(CorruptionError);
+      const { object, message } = failure as CorruptionError;
+      expect(object.slice(0, object.lastIndexOf("/"))).toBe(`databases/${stranger}/${kind}`);
+      expect(message).toContain(`belongs to database ${external!.databaseId}`);
+      await reader.close();
+    }
+  },
+);
 
 test("a shared block cache and a shared disk cache keep an SST once, whoever owns it", async () => {
   const place = newPlace();

@@ -5,7 +5,7 @@
 import type { Bytes } from "../common/bytes.js";
 import type { Ulid } from "../common/ids.js";
 import type { L0Entry, SortedRun, SstInfo } from "../format/manifest.js";
-import { type NamedData, sstsOwnedBy } from "../manifest/clone-owners.js";
+import { type NamedData, runOwnedBy, sstOwnedBy } from "../manifest/clone-owners.js";
 import { buildSortedRun } from "../manifest/sorted-run.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { TableStore } from "../sst/table-store.js";
@@ -18,7 +18,7 @@ export interface ClipOptions {
   readonly target: ClipTarget;
   /** Reads the database that the state is of. */
   readonly tables: TableStore;
-  /** Its id: what has no owner in its lists is its own. */
+  /** Its id: what has no owner is its own. */
   readonly databaseId: Ulid;
   readonly span: KeySpan;
 }
@@ -26,7 +26,7 @@ export interface ClipOptions {
 /** Each has a window of rows in memory, and a piece of what is written. */
 const clipsInFlight = 4;
 
-/** `data` has its owners filled in; what is written anew has none: it is the clone's own. */
+/** `data` is as its database sees it. What comes back has owners, as the clone sees it: what is written anew has none, it is the clone's own. */
 export async function clipData(data: NamedData, options: ClipOptions): Promise<NamedData> {
   const l0: L0Entry[] = [];
   for (const entry of data.l0) {
@@ -36,7 +36,8 @@ export async function clipData(data: NamedData, options: ClipOptions): Promise<N
   const runs: SortedRun[] = [];
   for (const run of data.runs) {
     const place = placeOf(options.span, run);
-    const clipped = place === "across" ? await clipRun(run, options) : run;
+    const clipped =
+      place === "across" ? await clipRun(run, options) : runOwnedBy(options.databaseId, run);
     if (place !== "outside" && clipped !== undefined) runs.push(clipped);
   }
   return { l0, runs };
@@ -52,9 +53,8 @@ export async function clipEntry(
 }
 
 async function clipRun(run: SortedRun, options: ClipOptions): Promise<SortedRun | undefined> {
-  const { target, tables, databaseId } = options;
-  const all = await tables.runLists.all(run, target.signal);
-  const ssts = await clipSsts(sstsOwnedBy(run.owner || databaseId, all), options);
+  const { target, tables } = options;
+  const ssts = await clipSsts(await tables.runLists.all(run, target.signal), options);
   if (ssts.length === 0) return undefined;
   const id = target.nextId();
   const built = buildSortedRun(target.databaseId, { id, level: run.level }, ssts);
@@ -72,10 +72,10 @@ export async function storeList(
 }
 
 async function clipSsts(ssts: readonly SstInfo[], options: ClipOptions): Promise<SstInfo[]> {
-  const { target, tables, span } = options;
+  const { target, tables, databaseId, span } = options;
   const clipped = await mapInFlight(ssts, clipsInFlight, async (info) => {
     const place = placeOf(span, info);
-    if (place === "inside") return info;
+    if (place === "inside") return sstOwnedBy(databaseId, info);
     if (place === "outside") return undefined;
     const source = await sstToClip(tables, info, target.signal);
     const written = await writeClipped(target, source, span);

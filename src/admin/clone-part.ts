@@ -2,7 +2,7 @@
 import { ClosedError, InvalidArgumentError } from "../common/errors.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { ClonePart } from "../manifest/clone-manifest.js";
-import { ownedBy } from "../manifest/clone-owners.js";
+import { entryOwnedBy, ownedBy } from "../manifest/clone-owners.js";
 import { BlockCache } from "../sst/block-cache.js";
 import { TableStore } from "../sst/table-store.js";
 import { haveKeysInCommon, hullOf, intersectSpans, type KeySpan, showSpan } from "./clip-span.js";
@@ -27,11 +27,11 @@ export async function takePart(
   });
   try {
     const clipping = span && { target, tables, databaseId, span };
-    const named = ownedBy(databaseId, state);
-    const { l0, runs } = clipping ? await clipData(named, clipping) : named;
+    const { l0, runs } = clipping ? await clipData(state, clipping) : ownedBy(databaseId, state);
     const logged = await walToL0({
       ...{ target, walStore, databaseId, checkpoint, lastL0Seq, span, memTableBytes },
-      takeLoad: async (entry) => (clipping ? clipEntry(entry, clipping) : entry),
+      takeLoad: async (entry) =>
+        clipping ? clipEntry(entry, clipping) : entryOwnedBy(databaseId, entry),
     });
     // Before checkpoints had seqs, all of them were of what L0 holds.
     const seq = Math.max(checkpoint.seq, lastL0Seq);

@@ -8,7 +8,6 @@ import { CorruptionError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import type { Checkpoint, L0Entry } from "../format/manifest.js";
 import type { WalObject } from "../format/wal-object.js";
-import { entryOwnedBy } from "../manifest/clone-owners.js";
 import { MemTable } from "../memtable/mem-table.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
@@ -28,7 +27,7 @@ export interface WalToL0Options {
   readonly lastL0Seq: number;
   /** Default: all keys. */
   readonly span: KeySpan | undefined;
-  /** What the clone takes of what a load has stored, whose owner is filled in; undefined: nothing. */
+  /** What the clone takes of what a load has stored, with its owner; undefined: nothing. */
   readonly takeLoad: (entry: L0Entry) => Promise<L0Entry | undefined>;
   readonly memTableBytes: number;
 }
@@ -56,7 +55,7 @@ export async function walToL0(options: WalToL0Options): Promise<readonly L0Entry
     rows.apply(object);
     for (const queued of rows.queue.splice(0)) {
       if (queued instanceof MemTable) await storeTable(queued);
-      else for (const entry of queued) await storeLoad(entryOwnedBy(databaseId, entry));
+      else for (const entry of queued) await storeLoad(entry);
     }
   };
   for (const { epoch, fromId, toId } of options.checkpoint.wal) {

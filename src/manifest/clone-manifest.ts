@@ -65,6 +65,8 @@ export function cloneManifest(
   // Those of the parts say nothing of the clone: it may have nothing of others.
   required.delete(Feature.externals);
   if (externals.length > 0) required.add(Feature.externals);
+  // What was only in a log may be the first of its kind.
+  if (parts.some(hasRangeDeletes)) required.add(Feature.rangeDeletes);
   const isUnion = parts.length > 1;
   const union = isUnion ? unionOf(parts, databaseId, nextId) : undefined;
   const { l0, runs } = union ?? parts[0]!;
@@ -109,6 +111,10 @@ function unionOf(
     }
   }
   return { l0: [], runs, lists };
+}
+
+function hasRangeDeletes({ l0, runs }: NamedData): boolean {
+  return [...l0, ...runs].some(({ ssts }) => ssts.some((sst) => sst.rangeDeletes.length > 0));
 }
 
 /** Ids of rows depend on the order: one list has to go on where the other ends. */

@@ -15,21 +15,25 @@ export type NamedData = Pick<Manifest, "l0" | "runs">;
 export function ownedBy(databaseId: Ulid, { l0, runs }: NamedData): NamedData {
   return {
     l0: l0.map((entry) => entryOwnedBy(databaseId, entry)),
-    runs: runs.map((run) => ({
-      ...run,
-      // SSTs of a list object are the run's owner's, unless the list says otherwise.
-      owner: run.owner || (run.listBytes > 0 ? databaseId : noUlid),
-      ssts: sstsOwnedBy(databaseId, run.ssts),
-    })),
+    runs: runs.map((run) => runOwnedBy(databaseId, run)),
   };
 }
 
-export function entryOwnedBy(databaseId: Ulid, entry: L0Entry): L0Entry {
-  return { ...entry, ssts: sstsOwnedBy(databaseId, entry.ssts) };
+export function runOwnedBy(databaseId: Ulid, run: SortedRun): SortedRun {
+  return {
+    ...run,
+    // SSTs of a list object are the run's owner's, unless the list says otherwise.
+    owner: run.owner || (run.listBytes > 0 ? databaseId : noUlid),
+    ssts: run.ssts.map((sst) => sstOwnedBy(databaseId, sst)),
+  };
 }
 
-export function sstsOwnedBy(databaseId: Ulid, ssts: readonly SstInfo[]): readonly SstInfo[] {
-  return ssts.map((sst) => (sst.owner === noUlid ? { ...sst, owner: databaseId } : sst));
+export function entryOwnedBy(databaseId: Ulid, { ssts, seq }: L0Entry): L0Entry {
+  return { ssts: ssts.map((sst) => sstOwnedBy(databaseId, sst)), seq };
+}
+
+export function sstOwnedBy(databaseId: Ulid, sst: SstInfo): SstInfo {
+  return sst.owner === noUlid ? { ...sst, owner: databaseId } : sst;
 }
 
 /** Of the lists of long runs only the owner of the list itself is known: what is in them may be of others too. */

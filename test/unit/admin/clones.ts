@@ -30,9 +30,12 @@ export async function cloneOf(
 }
 
 /** All rows as "a=1 b=2". */
-export async function rowsOf(from: Pick<Db, "scan">): Promise<string> {
+export async function rowsOf(
+  from: Pick<Db, "scan">,
+  options?: Parameters<Db["scan"]>[0],
+): Promise<string> {
   const seen: string[] = [];
-  for await (const { key, value } of from.scan())
+  for await (const { key, value } of from.scan(options))
     seen.push(`${decodeUtf8(key)}=${decodeUtf8(value)}`);
   return seen.join(" ");
 }

@@ -56,3 +56,24 @@ export const exportingFamily = {
   faults: { takeover: 2, fail: 1 },
   targets: ["t"],
 };
+
+/** The source drops the checkpoint, compacts and collects meanwhile; the exporter's pin may expire. */
+export const exportingCollected = {
+  ...world(
+    ["a", "t"],
+    (state) => {
+      source(state);
+      run(state, { program: "administrator", path: "a", script: ["checkpoint"] });
+      run(state, { program: "change", path: "a" });
+    },
+    {
+      A: exporter("a1", "a2"),
+      B: exporter("a1", "a2"),
+      G: { program: "collector", path: "a", passes: 2 },
+      K: { program: "administrator", path: "a", script: ["drop", "expire"] },
+    },
+  ),
+  faults: { takeover: 1 },
+  targets: ["t"],
+  pinsSource: true,
+};

@@ -3,7 +3,7 @@
 
 import { violate } from "../invariants.mjs";
 import { freezeContent, plants } from "../state.mjs";
-import { firstManifest, newestOf } from "./world.mjs";
+import { commit, firstManifest, newestOf } from "./world.mjs";
 
 const stop = (_next, process) => {
   process.step = "done";
@@ -53,7 +53,11 @@ export function addExport({ config, name, self, state, add }) {
         const isLate = next.stores[target].newest > (process.base ?? 0);
         process.step =
           isLate && !plants(config, "finished-before-its-claim") ? "clean-claims" : "copy";
+        if (config.pinsSource && process.step === "copy") process.step = "pin";
       });
+      return;
+    case "pin":
+      addPinning({ config, name, self, add });
       return;
     case "copy":
       addCopy({ self, state, add });
@@ -87,7 +91,13 @@ export function addExport({ config, name, self, state, add }) {
     if (first) {
       act(`copies ${first}`, (next, process) => {
         const value = next.stores[path].objects[first];
-        if (value === undefined) violate(`${name} finds ${first} gone at the source`);
+        if (value === undefined) {
+          const { checkpoints } = newestOf(next, path);
+          const isPinned = checkpoints.some(({ id }) => id === name) || !config.pinsSource;
+          if (isPinned) violate(`${name} finds ${first} gone at the source, which it has pinned`);
+          process.step = "clean-claims";
+          return;
+        }
         next.stores[target].objects[first] = value;
         process.created.push(process.todo.shift());
       });
@@ -102,6 +112,25 @@ export function addExport({ config, name, self, state, add }) {
       process.step = "clean-claims";
     });
   }
+}
+
+/** A checkpoint of the state that it copies, which nobody drops while it is refreshed; it may expire under a sleeper. */
+function addPinning({ config, name, self, add }) {
+  add("pins the state that it copies", (next, process) => {
+    const done = commit(next, self.path, (manifest, number) => {
+      const source = manifest.checkpoints.find(({ id }) => id === `c.${self.path}`);
+      if (!source) return null;
+      const isOld = !plants(config, "pin-of-another-state");
+      const pin = {
+        ...source,
+        id: name,
+        number: isOld ? source.number : number,
+        content: undefined,
+      };
+      return { ...manifest, checkpoints: [...manifest.checkpoints, pin] };
+    });
+    process.step = done ? "copy" : "clean-claims";
+  });
 }
 
 function isHighest(name, next, { target, claim }) {

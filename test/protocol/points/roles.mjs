@@ -60,6 +60,11 @@ const operations = {
     const added = { id: `c.${path}`, number, content };
     return { ...manifest, checkpoints: [...manifest.checkpoints, added] };
   },
+  /** The pin of an exporter whose time is over. */
+  expire: ({ manifest }) => ({
+    ...manifest,
+    checkpoints: manifest.checkpoints.filter(({ id }) => id !== "A"),
+  }),
   drop: ({ path, manifest }) => ({
     ...manifest,
     checkpoints: manifest.checkpoints.filter(({ id }) => id !== `c.${path}`),

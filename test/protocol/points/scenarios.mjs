@@ -204,4 +204,10 @@ export const pointsScenarios = [
   planted("bases-dropped", "a base ends like any other", logs.expiring),
   planted("cascade-of-one-step", "with its child only a base goes, not the base's", logs.expiring),
   planted("cascade-computed-beforehand", "what goes is decided before the commit", logs.expiring),
+  clean(
+    "export-and-collection",
+    "the source drops the checkpoint and collects",
+    exports.exportingCollected,
+  ),
+  planted("pin-of-another-state", "the exporter pins the newest state", exports.exportingCollected),
 ];

@@ -103,7 +103,7 @@ export interface CheckedOptions {
   readonly filter: FilterName | undefined;
 }
 
-export const componentNames = [
+export const componentNames: readonly string[] = [
   "blockCache",
   "cache",
   "clock",
@@ -112,16 +112,16 @@ export const componentNames = [
   "prefixExtractor",
   "wal",
   "mergeOperators",
-] as const;
+];
 
-export const ofWriters = [
+export const ofWriters: readonly string[] = [
   "create",
   "filter",
   "compression",
   "defaultTtlMs",
   "checkpointRetention",
   ...compactionOptionNames,
-] as const;
+];
 
 export function checkOpenOptions(options: OpenOptions | undefined): CheckedOpenOptions {
   checkOptions(options, [...ofWriters, ...componentNames, ...settingNames], "Db.open");

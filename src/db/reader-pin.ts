@@ -143,6 +143,8 @@ export class ReaderPin {
     let isThere = false;
     try {
       const { signal } = this.#abort;
+      // Polls may be far apart, and a commit goes through what it has missed one by one.
+      await stored.refresh({ signal });
       isThere = this.isIn(await stored.commit(renewPins(this.#forTransition()), { signal }));
       if (!isThere) await this.onLost?.();
       isThere = this.isIn(stored.current);

@@ -182,7 +182,7 @@ test("two pinned readers never answer each other: an hour of them is a manifest 
     expect(counting.counts.create).toBeLessThanOrEqual(36);
     // One for each poll: what others do to checkpoints is no news.
     const gets = requestsOf(counting).filter((request) => request.startsWith("get manifest"));
-    expect(gets.length).toBeLessThan(360 + 40);
+    expect(gets.length).toBeLessThan(360 + 100);
   }
   expect(await pinsIn(place)).toHaveLength(2);
   for (const reader of readers) await clock.advanceUntil(reader.close());

@@ -1,10 +1,13 @@
 /** Compactions whose inputs are partly those of other databases give what they give where all are the database's own. */
 import * as fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
+import { KeptRunLists } from "../../../src/compaction/run-list-reads.js";
 import { Compactor } from "../../../src/db/compactor.js";
 import type { Manifest } from "../../../src/format/manifest.js";
 import { decodeRunList } from "../../../src/format/run-list.js";
 import { CorruptionError, Db, DbReader } from "../../../src/index.js";
+import { ExternalRoutes, routed } from "../../../src/object-store/external-routes.js";
+import type { ObjectStore } from "../../../src/object-store/object-store.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { prefixed } from "../../../src/object-store/prefixed.js";
 import { MemoryObjectStore, seededRandom } from "../../../src/testing/index.js";
@@ -146,6 +149,15 @@ test("a history with clones in it reads and compacts as the same history in one 
   );
 });
 
+/** The store of a handle, as one that has read the newest manifest. */
+async function storeOf(side: Side): Promise<ObjectStore> {
+  const { store, path } = side;
+  const routes = new ExternalRoutes((other) => prefixed(store, other));
+  const { number, externals } = await side.manifest();
+  routes.adopt(number, externals);
+  return prefixed(routed(store, path, routes), path);
+}
+
 /** A run of many SSTs of some blocks each, whose list is an object, and rows above some of its keys. */
 async function filled(listed: boolean): Promise<Side> {
   const side = new Side();
@@ -185,10 +197,21 @@ test.each([true, false])(
     expect(made).toEqual(
       own.map(({ id, size }) => `${side.path}/${ObjectPaths.sst(id)} ${size}`).sort(),
     );
+    // In the eyes of the next clone the list is this one's, and what it names is of both.
+    const { path: cloned } = side;
+    await side.clone(listed);
+    expect(await side.seen()).toEqual(before);
+    const next = await side.manifest();
+    const lists = new KeptRunLists(await storeOf(side), next.databaseId);
+    const found = await lists.all(next.runs[0]!);
+    expect(found.map(({ owner }) => owner)).toEqual(
+      owners.map((owner) => owner || manifest.databaseId),
+    );
+    side.path = cloned;
     // By their ids, as ever: there is nothing under them at the clone's path.
     const retired = manifest.retired.flatMap(({ ids }) => ids);
-    const lists = parent.filter((name) => name.startsWith("db/runs/"));
-    expect(lists.some((name) => retired.some((id) => name.includes(id)))).toBe(true);
+    const parentLists = parent.filter((name) => name.startsWith("db/runs/"));
+    expect(parentLists.some((name) => retired.some((id) => name.includes(id)))).toBe(true);
     expect(retired.some((id) => parent.some((name) => name.startsWith(`db/sst/${id}`)))).toBe(true);
   },
 );

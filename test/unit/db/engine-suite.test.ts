@@ -1,4 +1,4 @@
-/** The engine suite, and that of maintenance, on the stores that need no server. */
+/** The engine suite, and those of maintenance and of points in time, on the stores that need no server. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,10 +7,15 @@ import { FileObjectStore } from "../../../src/object-store/file.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import { engineSuite } from "../../support/engine-suite.js";
 import { maintenanceSuite } from "../../support/maintenance-suite.js";
+import { pointsSuite } from "../../support/points-suite.js";
 
 describe("in memory", () => {
   engineSuite({ makeStore: () => new MemoryObjectStore() });
   maintenanceSuite({ makeStore: () => new MemoryObjectStore() });
+  pointsSuite({
+    makeStore: () => new MemoryObjectStore(),
+    otherStore: () => new MemoryObjectStore(),
+  });
 });
 
 describe("in a folder", () => {
@@ -21,4 +26,5 @@ describe("in a folder", () => {
     new FileObjectStore({ directory: join(folder, String(++storeCount)) });
   engineSuite({ makeStore });
   maintenanceSuite({ makeStore });
+  pointsSuite({ makeStore, otherStore: () => new MemoryObjectStore() });
 });

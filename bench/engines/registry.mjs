@@ -31,6 +31,8 @@ const engines = {
   "classic-level": { module: "./classic-level.mjs", package: "classic-level" },
   lmdb: { module: "./lmdb.mjs", package: "lmdb" },
   "raw-put": { module: "./raw-put.mjs" },
+  export: { module: "./object-copy.mjs", options: { way: "export" } },
+  "plain-copy": { module: "./object-copy.mjs", options: { way: "copy" } },
   "s3-lean": { module: "./s3-client.mjs", options: { transport: "lean" } },
   "s3-sdk": { module: "./s3-client.mjs", options: { transport: "sdk" } },
 };

@@ -52,7 +52,8 @@ export async function releaseExternals(
   const signal = options.signal && { signal: options.signal };
   const unnamed = await findUnnamed(stored, options);
   const marked = await stored.commit(markLeaving(unnamed.map(idOf)), signal);
-  const leaving = marked.externals.filter(({ isLeaving }) => isLeaving);
+  // Without a path: copies of a detach that is under way, which nothing holds.
+  const leaving = marked.externals.filter(({ isLeaving, path }) => isLeaving && path !== "");
   for (const [path, entries] of byPath(leaving)) await dropPins(path, entries, options);
   const { externals } = await stored.commit(removeExternals(leaving.map(idOf)), signal);
   const left = new Set(externals.map(idOf));

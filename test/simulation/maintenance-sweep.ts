@@ -84,6 +84,8 @@ const at = (process: SimulatedProcess): { store: typeof process.store; path: str
 interface Known {
   readonly reads: Reads;
   readonly name: string;
+  /** It is opened anew for each look. */
+  readonly checkpoint?: string | undefined;
   readonly content: Content;
 }
 
@@ -94,7 +96,6 @@ class MaintenanceSweep {
   #db!: Db;
   #known: Known[] = [];
   #keys = new Set<string>();
-  #checkpoint = "";
   #jobs = 0;
   #deleted = 0;
   #cutHit = false;
@@ -186,6 +187,8 @@ class MaintenanceSweep {
       this.#keys.add(key);
       void db.put(key, value, { ...soft, ...options });
     };
+    let checkpoint = "";
+    let durable = "";
     for (let round = 0; round < 5; round++) {
       for (let i = 0; i < 8; i++)
         put(`key${(i * 5 + round) % 12}`, `${round}.${i}`.padEnd(700, "."));
@@ -198,13 +201,19 @@ class MaintenanceSweep {
       if (round > 0) void db.delete(`key${round + 5}`, soft);
       if (round === 1) void db.deleteRange({ gte: "key3", lt: "key6" }, soft);
       if (round === 3) void db.deleteRange({ gte: "round1", lt: "round2" }, soft);
+      if (round === 2 || round === 3) {
+        // The log is collected later, from in front of what it names and from behind it, and the first expires, its base.
+        await db.put("key1", `${round} in the log`);
+        const given = round === 2 ? { ttlMs: 10 } : { base: durable };
+        durable = (await db.checkpoint({ scope: "durable", ...given })).id;
+      }
       if (round === 2) {
         const rows = ["key10", "key7", "loaded", "round0"].map((key) => ({ key, value: `load` }));
         for (const { key } of rows) this.#keys.add(key);
         await db.load(rows.sort((a, b) => (a.key < b.key ? -1 : 1)));
       }
       await db.flush({ to: "l0" });
-      if (round === 1) this.#checkpoint = (await db.checkpoint()).id;
+      if (round === 1) checkpoint = (await db.checkpoint()).id;
       if (round < 2 && this.#which.seed % 2 === 1) await this.#compacts(process);
       await clock.sleep(20);
       // The next flush says that it is open; no checkpoint has what it sees.
@@ -213,9 +222,14 @@ class MaintenanceSweep {
     // What has a short life has expired.
     await clock.sleep(20);
     await this.#knows("the writer", db);
-    const reader = await this.#reader(process);
-    await this.#knows("the checkpoint", reader);
-    await reader.close();
+    for (const [name, id] of [
+      ["the checkpoint", checkpoint],
+      ["the durable checkpoint", durable],
+    ] as const) {
+      const reader = await this.#reader(process, id);
+      await this.#knows(name, reader, id);
+      await reader.close();
+    }
   }
 
   /** Another L0 entry, with nothing new in it. */
@@ -224,14 +238,14 @@ class MaintenanceSweep {
     await this.#db.flush({ to: "l0" });
   }
 
-  #reader({ store, clock, random }: SimulatedProcess): Promise<DbReader> {
+  #reader({ store, clock, random }: SimulatedProcess, checkpoint: string): Promise<DbReader> {
     const mergeOperators = this.#operators;
-    const options = { clock, random, mergeOperators, checkpoint: this.#checkpoint };
+    const options = { clock, random, mergeOperators, checkpoint };
     return DbReader.open({ store, path: "db" }, options);
   }
 
-  async #knows(name: string, reads: Db | DbReader | Snapshot): Promise<void> {
-    this.#known.push({ name, reads, content: await this.#contentOf(reads) });
+  async #knows(name: string, reads: Db | DbReader | Snapshot, checkpoint?: string): Promise<void> {
+    this.#known.push({ name, reads, checkpoint, content: await this.#contentOf(reads) });
   }
 
   async #contentOf(reads: Reads): Promise<Content> {
@@ -312,14 +326,14 @@ class MaintenanceSweep {
   }
 
   async #check(process: SimulatedProcess): Promise<void> {
-    const reader = await this.#reader(process);
-    for (const { name, reads, content } of this.#known) {
-      const found = await this.#contentOf(name === "the checkpoint" ? reader : reads);
+    for (const { name, reads, checkpoint, content } of this.#known) {
+      const reader = checkpoint === undefined ? undefined : await this.#reader(process, checkpoint);
+      const found = await this.#contentOf(reader ?? reads);
+      await reader?.close();
       if (!equalContent(content, found)) {
         throw new Error(`${name} has changed: ${difference(content, found)}`);
       }
     }
-    await reader.close();
   }
 
   /** Once both floors have passed all that was begun, nothing is stored that nothing names. */
@@ -333,11 +347,13 @@ class MaintenanceSweep {
     const pinned = newest.checkpoints.map(({ manifestNumber }) =>
       manifestOf(this.#world, manifestNumber),
     );
+    const loads = newest.checkpoints.flatMap((checkpoint) => checkpoint.loads);
     const named = new Set(
       [newest, ...pinned].flatMap(({ l0, runs }) =>
         [...l0, ...runs].flatMap(({ ssts }) => ssts.map(({ id }) => id)),
       ),
     );
+    for (const id of loads) named.add(id);
     const stored = this.#world.objects.list("", "db/sst/").map(({ key }) => key);
     const orphans = stored.filter((key) => !named.has(key.slice(-30, -4)));
     if (orphans.length > 0) throw new Error(`Nothing names ${orphans.join(", ")}.`);

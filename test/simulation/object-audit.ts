@@ -7,6 +7,8 @@
  * - No floor ever falls, and what a manifest names first is above the floors of the manifest before it: a sweep by
  *   that one would have deleted it (R41, R42).
  * - WAL objects that may still be replayed are not deleted, and fences never are.
+ * - What a checkpoint names beside its manifest, WAL objects and loads, is stored before it and not deleted while it is listed; and so is the
+ *   checkpoint that it was added to (R47).
  */
 import type { Bytes } from "../../src/common/bytes.js";
 import { isMoraineError } from "../../src/common/errors.js";
@@ -41,6 +43,8 @@ export class ObjectAudit {
   readonly #loads = new Map<Ulid, LoadRecord>();
   /** Ids of each log that have held a record: a fence that comes there late, when that has been collected, ends nothing. */
   readonly #records = new Map<number, Set<number>>();
+  /** WAL objects that are stored, by epoch and id. */
+  readonly #walStored = new Set<string>();
   /** The first fence of each log. */
   readonly #fences = new Map<number, number>();
 
@@ -88,6 +92,8 @@ export class ObjectAudit {
     for (const manifest of this.#needed()) {
       if (this.#idsOf(manifest).includes(id)) return `manifest ${manifest.number}`;
     }
+    const checkpoint = this.#newest?.checkpoints.find(({ loads }) => loads.includes(id));
+    if (checkpoint !== undefined) return `checkpoint ${checkpoint.id}`;
     const load = this.#loads.get(id);
     if (load === undefined || !this.#mayBeReplayed(load.epoch, load.walId)) return undefined;
     return load.seq > this.#newest!.lastL0Seq
@@ -103,6 +109,12 @@ export class ObjectAudit {
   }
 
   #walDeleted(key: string, epoch: number, id: number): void {
+    if (this.#walStored.delete(`${epoch}/${id}`)) {
+      const by = this.#newest!.checkpoints.find(({ wal }) =>
+        wal.some((range) => range.epoch === epoch && range.fromId <= id && id < range.toId),
+      );
+      if (by !== undefined) throw new Error(`${key} is deleted, and checkpoint ${by.id} names it.`);
+    }
     if (this.#fences.get(epoch) === id) throw new Error(`${key} is deleted, and it is a fence.`);
     if (this.#mayBeReplayed(epoch, id)) {
       throw new Error(`${key} is deleted, and it may be replayed.`);
@@ -122,6 +134,7 @@ export class ObjectAudit {
     if (before !== undefined && manifest.compactorFloor < before.compactorFloor) {
       throw new Error(`The compactor's floor of ${key} falls.`);
     }
+    this.#checkpoints(key, manifest, before);
     const l0 = new Set(idsOf(manifest.l0));
     for (const id of this.#idsOf(manifest)) {
       if (!this.#stored.has(id)) throw new Error(`${key} names SST ${id}, which is not stored.`);
@@ -137,8 +150,27 @@ export class ObjectAudit {
     }
   }
 
+  /** What is new has all that it names, and no base is gone before what was added to it. */
+  #checkpoints(key: string, { checkpoints }: Manifest, before: Manifest | undefined): void {
+    for (const { id, base, wal, loads } of checkpoints) {
+      if (base !== "" && !checkpoints.some((one) => one.id === base)) {
+        throw new Error(`${key} names checkpoint ${id}, and not its base.`);
+      }
+      if (before?.checkpoints.some((one) => one.id === id)) continue;
+      for (const { epoch, fromId, toId } of wal) {
+        for (let walId = fromId; walId < toId; walId++) {
+          if (this.#walStored.has(`${epoch}/${walId}`)) continue;
+          throw new Error(`${key} names WAL object ${epoch}/${walId}, which is not stored.`);
+        }
+      }
+      const missing = loads.find((load) => !this.#stored.has(load));
+      if (missing !== undefined) throw new Error(`${key} names load ${missing}, not stored.`);
+    }
+  }
+
   #walObject(key: string, bytes: Bytes): void {
     const [, epoch, id] = walName.exec(key)!;
+    this.#walStored.add(`${Number(epoch)}/${Number(id)}`);
     const { databaseId } = this.#newest!;
     const position = { epoch: Number(epoch), id: Number(id) };
     let entries: readonly L0Entry[] = [];

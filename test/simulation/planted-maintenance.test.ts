@@ -14,6 +14,10 @@ interface MaintenanceBug {
   takesAllForBottom?: boolean;
   /** The collector looks only at the newest manifest. */
   forgetsCheckpoints?: boolean;
+  /** The collector does not look at the WAL objects that checkpoints name. */
+  forgetsPinnedWal?: boolean;
+  /** A checkpoint goes when its time is over, whatever was added to it. */
+  dropsBases?: boolean;
   /** The sweep deletes what nothing names yet. */
   sweepsAboveFloors?: boolean;
   /** A job is committed though its L0 entries are gone. */
@@ -67,9 +71,26 @@ vi.mock("../../src/manifest/compaction-transitions.js", async (original) => {
 
 vi.mock("../../src/gc/collectible.js", async (original) => {
   const actual = await original<typeof import("../../src/gc/collectible.js")>();
-  const collectible: typeof actual.collectible = (manifest, pinned, ...others) =>
-    actual.collectible(manifest, planted.bug.forgetsCheckpoints ? [] : pinned, ...others);
+  const collectible: typeof actual.collectible = (manifest, pinned, ...others) => {
+    const { forgetsCheckpoints, forgetsPinnedWal } = planted.bug;
+    if (!forgetsPinnedWal) {
+      return actual.collectible(manifest, forgetsCheckpoints ? [] : pinned, ...others);
+    }
+    const checkpoints = manifest.checkpoints.map((one) => ({ ...one, wal: [] }));
+    const states = pinned.map((state) => ({ ...state, wal: [] }));
+    return actual.collectible({ ...manifest, checkpoints }, states, ...others);
+  };
   return { ...actual, collectible };
+});
+
+vi.mock("../../src/manifest/gc-transitions.js", async (original) => {
+  const actual = await original<typeof import("../../src/manifest/gc-transitions.js")>();
+  const dropExpiredCheckpoints: typeof actual.dropExpiredCheckpoints = (expired) => (manifest) => {
+    if (!planted.bug.dropsBases) return actual.dropExpiredCheckpoints(expired)(manifest);
+    const left = manifest.checkpoints.filter(({ id }) => !expired.some((one) => one.id === id));
+    return expired.length === 0 ? manifest : { ...manifest, checkpoints: left };
+  };
+  return { ...actual, dropExpiredCheckpoints };
 });
 
 vi.mock("../../src/gc/orphans.js", async (original) => {
@@ -128,6 +149,16 @@ describe("the sweep of maintenance finds", () => {
     expect(await sweep({ forgetsCheckpoints: true })).toMatch(
       /is deleted, and manifest \d+ names it/,
     );
+  }, 60_000);
+
+  test("a collector that deletes WAL objects which a checkpoint names", async () => {
+    expect(await sweep({ forgetsPinnedWal: true })).toMatch(
+      /is deleted, and checkpoint \w+ names it/,
+    );
+  }, 60_000);
+
+  test("a collector that drops a checkpoint to which another was added", async () => {
+    expect(await sweep({ dropsBases: true })).toMatch(/names checkpoint \w+, and not its base/);
   }, 60_000);
 
   test("a job that is committed though its inputs are gone", async () => {

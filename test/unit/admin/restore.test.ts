@@ -1,14 +1,17 @@
 /** Restore: a checkpoint becomes the newest state, the replaced one stays, and whoever worked beside it is told. */
 import { expect, test } from "vitest";
 import { Admin } from "../../../src/admin/index.js";
+import { openContext } from "../../../src/admin/open-context.js";
 import { decodeUtf8 } from "../../../src/common/bytes.js";
 import { collect } from "../../../src/db/collect.js";
 import { Compactor } from "../../../src/db/compactor.js";
 import { Db } from "../../../src/db/db.js";
 import { DbReader } from "../../../src/db/db-reader.js";
 import type { Reads } from "../../../src/db/reads.js";
+import { endCheckpoints } from "../../../src/manifest/checkpoint-expiry.js";
 import { bytesAppend } from "../../../src/merge/byte-strings.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
+import { FaultyObjectStore } from "../../../src/testing/index.js";
 
 const operators = { mergeOperators: { log: bytesAppend } };
 
@@ -119,5 +122,41 @@ test("collected with no grace, compacted and restored in turn, nothing that is n
     await reader.close();
     expect(checkpoint.id).toBeTruthy();
   }
+  await admin.close();
+});
+
+test("a load that only the replaced log names is kept with it, and dropped with it", async () => {
+  const location = place();
+  const first = await Db.open(location, { background: false });
+  await first.put("a", "1");
+  await first.checkpoint({ name: "wanted" });
+  await first.close();
+  // After its claim it commits nothing: the load is in its log alone.
+  let commits = 0;
+  const process = new FaultyObjectStore(location.store, {
+    intercept: ({ operation, key }) =>
+      operation === "create" && key.includes("/manifest/") && commits++ > 0
+        ? { kind: "delay", until: new Promise(() => undefined) }
+        : undefined,
+  });
+  const db = await Db.open({ store: process, path: "db" }, { background: false });
+  await db.load([{ key: "b", value: "loaded" }]);
+  process.crash();
+  const admin = await Admin.open(location);
+  const { checkpoint } = await admin.restore("wanted");
+  await collect(location, { graceMs: 0, sweep: true });
+  const undone = await admin.restore(checkpoint.id);
+  const reader = await DbReader.open(location);
+  expect(await contentOf(reader)).toEqual({ a: "1", b: "loaded" });
+  await reader.close();
+  // The load is in L0 now, and is retired with that.
+  await admin.restore(undone.checkpoint.id);
+  const { stored } = await openContext(location, undefined);
+  const ids = stored.current.checkpoints.map(({ id }) => id);
+  await stored.commit(endCheckpoints(ids));
+  await collect(location, { graceMs: 0, sweep: true });
+  const ssts: string[] = [];
+  for await (const { key } of location.store.list({ prefix: "db/sst/" })) ssts.push(key);
+  expect(ssts).toHaveLength(1);
   await admin.close();
 });

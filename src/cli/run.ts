@@ -3,10 +3,12 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { seconds } from "./arguments.js";
 import { addCheckpoints } from "./checkpoints.js";
+import { addClone } from "./clone.js";
 import { addCompact } from "./compact.js";
 import type { CliIo, Context } from "./context.js";
 import { addDelete } from "./delete.js";
 import { addDestroy } from "./destroy.js";
+import { addDetach } from "./detach.js";
 import { describeError, exitCodeOf, interruptedExitCode, usageExitCode } from "./exit-code.js";
 import { addExport } from "./export.js";
 import { addGc } from "./gc.js";
@@ -16,6 +18,7 @@ import { BrokenPipeError, Output } from "./output.js";
 import { addPut } from "./put.js";
 import { addRestore } from "./restore.js";
 import { addScan } from "./scan.js";
+import { addUnion } from "./union.js";
 import { addVerify } from "./verify.js";
 
 export type { CliIo } from "./context.js";
@@ -24,6 +27,7 @@ const commands = [
   ...[addGet, addPut, addDelete, addScan, addInspect, addCompact, addGc],
   ...[addCheckpoints],
   ...[addExport, addRestore, addVerify, addDestroy],
+  ...[addClone, addUnion, addDetach],
 ];
 
 /** Runs the program and gives its exit code. `argv` holds the arguments only. Never rejects. */

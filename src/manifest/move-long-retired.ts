@@ -10,7 +10,7 @@ import type { Transition } from "./transitions.js";
 /** Ids of retired SSTs, runs and blobs that stand in the manifest itself: some 15 KiB. */
 export const retiredIdsInManifestMax = 512;
 
-/** What may be in a list object. WAL ranges stay in the manifest: change feeds read them there, and they leave it in log order. */
+/** What may be in a list object. WAL ranges stay in the manifest: change feeds read them there. */
 export function isListable({ kind }: RetiredObjects): boolean {
   return kind === RetiredKind.sst || kind === RetiredKind.run || kind === RetiredKind.blob;
 }

@@ -87,6 +87,12 @@ export const detaching = world(["a", "b"], parentAndClone, {
   G: compacts("a"),
 });
 
+/** The same with one pass of the collector. */
+export const detachingOnce = {
+  ...detaching,
+  processes: { ...detaching.processes, H: collector("b") },
+};
+
 export const detachingTwice = {
   ...world(["a", "b"], parentAndClone, {
     D: detach("b"),

@@ -32,7 +32,7 @@ export const pointsScenarios = [
     clones.detachingInVain,
   ),
   clean("detach-unchecked", "without a look at what is named by then: nothing new can be", {
-    ...clones.detaching,
+    ...clones.detachingOnce,
     planted: ["detached-as-it-was-read"],
   }),
   clean(

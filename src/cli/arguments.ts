@@ -22,6 +22,35 @@ export function keyEncodingOption(): Option {
     .default("utf8");
 }
 
+/** What a command reads: the newest state, unless one of these is given. */
+export interface MomentArguments {
+  checkpoint?: string;
+  at?: number;
+  manifest?: number;
+}
+
+export function addMoment(command: Command): Command {
+  return command
+    .option("--checkpoint <id>", "what this checkpoint holds; its id or its name")
+    .option("--at <time>", "what was there then: ISO 8601, or ms since 1970", moment)
+    .option("--manifest <number>", "what this manifest named", wholeNumber);
+}
+
+/** As options of `DbReader.open`, which says when more than one is given. */
+export function momentOf({ checkpoint, at, manifest }: MomentArguments): {
+  checkpoint?: string | undefined;
+  at?: number | undefined;
+  manifestNumber?: number | undefined;
+} {
+  return { checkpoint, at, manifestNumber: manifest };
+}
+
+function moment(text: string): number {
+  const ms = /^\d{1,15}$/.test(text) ? Number(text) : Date.parse(text);
+  if (Number.isNaN(ms)) throw new InvalidOption("It must be a time, as in 2026-01-31T12:00:00Z.");
+  return ms;
+}
+
 /** For options that are whole numbers. */
 export function wholeNumber(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidOption("It must be a whole number.");

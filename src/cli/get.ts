@@ -2,7 +2,13 @@
 import { type Command, Option } from "commander";
 import type { Entry } from "../common/row.js";
 import { DbReader } from "../db/db-reader.js";
-import { addUrl, keyEncodingOption } from "./arguments.js";
+import {
+  addMoment,
+  addUrl,
+  keyEncodingOption,
+  type MomentArguments,
+  momentOf,
+} from "./arguments.js";
 import type { Context } from "./context.js";
 import { formatBytes, jsonBytes, parseBytes, showBytes, type TextEncoding } from "./encoding.js";
 import { absentExitCode } from "./exit-code.js";
@@ -10,7 +16,7 @@ import { absentExitCode } from "./exit-code.js";
 type ValueFormat = "raw" | "json" | TextEncoding;
 
 export function addGet(program: Command, context: Context): void {
-  addUrl(program.command("get"))
+  addMoment(addUrl(program.command("get")))
     .description("Prints the value of a key. Exits with 1 when there is none.")
     .argument("<key>")
     .addOption(keyEncodingOption())
@@ -26,10 +32,10 @@ export function addGet(program: Command, context: Context): void {
       async (
         url: string,
         keyText: string,
-        options: { keyEncoding: TextEncoding; encoding: ValueFormat },
+        options: MomentArguments & { keyEncoding: TextEncoding; encoding: ValueFormat },
       ) => {
         const key = parseBytes(keyText, options.keyEncoding, "key");
-        const entry = await readEntry(context, url, key);
+        const entry = await readEntry(context, url, key, options);
         if (entry !== undefined) return context.out.write(format(entry, options.encoding));
         context.exitCode = absentExitCode;
         context.err.write(`moraine: The key "${showBytes(key)}" is not in the database.\n`);
@@ -41,9 +47,10 @@ async function readEntry(
   context: Context,
   url: string,
   key: Uint8Array,
+  moment: MomentArguments,
 ): Promise<Entry | undefined> {
   const { signal } = context;
-  const reader = await DbReader.open(url, { ...context.settings(), signal });
+  const reader = await DbReader.open(url, { ...context.settings(), ...momentOf(moment), signal });
   try {
     return await reader.getEntry(key, { signal });
   } finally {

@@ -2,13 +2,20 @@
 import type { Command } from "commander";
 import type { KeyRange } from "../common/key-range.js";
 import { DbReader } from "../db/db-reader.js";
-import { addUrl, keyEncodingOption, wholeNumber } from "./arguments.js";
+import {
+  addMoment,
+  addUrl,
+  keyEncodingOption,
+  type MomentArguments,
+  momentOf,
+  wholeNumber,
+} from "./arguments.js";
 import type { Context } from "./context.js";
 import { jsonBytes, parseBytes, showBytes, type TextEncoding } from "./encoding.js";
 
 const boundNames = ["prefix", "gt", "gte", "lt", "lte"] as const;
 
-type ScanArguments = { [name in (typeof boundNames)[number]]?: string } & {
+type ScanArguments = MomentArguments & { [name in (typeof boundNames)[number]]?: string } & {
   reverse?: boolean;
   limit?: number;
   keysOnly?: boolean;
@@ -20,7 +27,7 @@ type ScanArguments = { [name in (typeof boundNames)[number]]?: string } & {
 const chunkCharacters = 32 * 1024;
 
 export function addScan(program: Command, context: Context): void {
-  addUrl(program.command("scan"))
+  addMoment(addUrl(program.command("scan")))
     .description("Prints rows in the order of their keys, one a line: the key, a tab, the value.")
     .option("--prefix <key>", "keys that begin with this")
     .option("--gt <key>", "keys after this")
@@ -38,7 +45,7 @@ export function addScan(program: Command, context: Context): void {
 async function scan(context: Context, url: string, options: ScanArguments): Promise<void> {
   const { signal } = context;
   const range = toRange(options);
-  const reader = await DbReader.open(url, { ...context.settings(), signal });
+  const reader = await DbReader.open(url, { ...context.settings(), ...momentOf(options), signal });
   try {
     const { reverse, limit, keysOnly } = options;
     const request = { ...range, reverse, limit, signal };

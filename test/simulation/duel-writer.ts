@@ -313,11 +313,16 @@ export class DuelWriter {
     const db = this.db!;
     const handle = this.handle!;
     const { waitingWrites } = db.stats();
+    // Beside collectors every second one names the log instead of flushing it.
+    const isDurable = this.#maintainers !== undefined && this.#oracle.checkpoints.length % 2 === 1;
+    const scope = isDurable ? "durable" : "all";
     // What waits for memory has not been accepted yet.
-    const accepted = Math.max(0, handle.writes.length - waitingWrites);
+    const accepted = isDurable
+      ? handle.writes.findLastIndex(({ durable }) => durable) + 1
+      : Math.max(0, handle.writes.length - waitingWrites);
     const names = [undefined, "shared", `${handle.epoch}-${this.#oracle.tick()}`];
     const name = names[this.#below(3)];
-    const wait = db.checkpoint({ name }).catch((error: unknown) => {
+    const wait = db.checkpoint({ name, scope }).catch((error: unknown) => {
       if (name === "shared" && isMoraineError(error, "exists")) return undefined;
       throw error;
     });

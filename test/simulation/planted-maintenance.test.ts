@@ -177,6 +177,12 @@ describe("duels beside maintenance find", () => {
     expect(await duels({ sweepsAboveFloors: true })).toMatch(/is not stored|is deleted/);
   }, 120_000);
 
+  test("a collector that deletes WAL objects which a checkpoint names", async () => {
+    expect(await duels({ forgetsPinnedWal: true })).toMatch(
+      /is deleted, and checkpoint \w+ names it/,
+    );
+  }, 120_000);
+
   test("deletes that are dropped though they are not at the bottom", async () => {
     expect(await duels({ takesAllForBottom: true })).toMatch(
       /torn|sees|lacks|must see|has changed/,

@@ -14,6 +14,7 @@ import { plainCheckpoint } from "../../../src/manifest/plain-checkpoint.js";
 import { StoredManifest } from "../../../src/manifest/stored-manifest.js";
 import { prefixed } from "../../../src/object-store/prefixed.js";
 import { CountingObjectStore, FaultyObjectStore } from "../../../src/testing/index.js";
+import { HeldRequests } from "../../support/held-requests.js";
 import { ulid } from "../manifest/manifests.js";
 
 const path = "db";
@@ -263,4 +264,29 @@ test("bad options are refused before anything is sent, and a closed handle refus
   expect(store.total).toBe(0);
   await admin.close();
   await expect(admin.checkpoints()).rejects.toMatchObject({ kind: "closed" });
+});
+
+test("what is collected while the logs are read is looked for again, so that nothing durable is left out", async () => {
+  const memory = new MemoryObjectStore();
+  const writerStore = new FaultyObjectStore(memory);
+  const db = await Db.open({ store: writerStore, path }, quiet);
+  await db.put("a", "1");
+  const tables = new HeldRequests(writerStore, ({ key }) => key.includes("/sst/"));
+  const flushed = db.flush({ to: "l0" });
+  while (tables.count === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  await db.put("b", "2");
+  const adminStore = new FaultyObjectStore(memory);
+  const admin = await Admin.open({ store: adminStore, path });
+  const reads = new HeldRequests(adminStore, ({ key }) => key.includes("/wal/"));
+  const making = admin.createCheckpoint();
+  while (reads.count === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  tables.release();
+  await flushed;
+  await collect({ store: memory, path }, { graceMs: 0 });
+  reads.release();
+  const { id, seq } = await making;
+  expect(seq).toBe(2);
+  expect(await rowsAt(memory, id)).toEqual(["a=1", "b=2"]);
+  await admin.close();
+  await db.close();
 });

@@ -1,9 +1,11 @@
 /** Checkpoints of what is durable: no data is written, and a reader finds there all that was durable when they were asked for. */
 import { expect, test } from "vitest";
 import { Admin } from "../../../src/admin/index.js";
+import { collect } from "../../../src/db/collect.js";
 import type { OpenOptions } from "../../../src/db/open-options.js";
 import { Db, DbReader, MemoryObjectStore } from "../../../src/index.js";
-import { CountingObjectStore } from "../../../src/testing/index.js";
+import { CountingObjectStore, FaultyObjectStore } from "../../../src/testing/index.js";
+import { HeldRequests } from "../../support/held-requests.js";
 
 const path = "db";
 const quiet: OpenOptions = { flushIntervalMs: 3_600_000, background: false };
@@ -55,6 +57,7 @@ test("it names the loads in its logs, however they are flushed and compacted lat
   const { id } = await db.checkpoint({ scope: "durable" });
   await db.put("a", "2");
   await db.compact();
+  await collect({ store: memory, path }, { graceMs: 0, sweep: true });
   expect(await rowsAt(memory, id)).toEqual(["a=1"]);
   await db.close();
 });
@@ -180,5 +183,21 @@ test("policies run in the commit that adds: of the call, or else of the handle",
     });
   }
   await admin.close();
+  await db.close();
+});
+
+test("an object of the log that is on its way is not in it, and is not waited for", async () => {
+  const memory = new MemoryObjectStore();
+  const store = new FaultyObjectStore(memory);
+  const db = await Db.open({ store, path }, quiet);
+  await db.put("a", "1");
+  const held = new HeldRequests(store, ({ key }) => key.includes("/wal/"));
+  const put = db.put("b", "2");
+  while (held.count === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const { id, seq } = await db.checkpoint({ scope: "durable" });
+  expect(seq).toBe(1);
+  held.release();
+  await put;
+  expect(await rowsAt(memory, id)).toEqual(["a=1"]);
   await db.close();
 });

@@ -4,7 +4,6 @@
  * number has taken over. An exporter that finds a higher number, or its own claim gone, stops and touches nothing more. What decides in the end is
  * the manifest, which two of them cannot both create.
  */
-import { hostname } from "node:os";
 import { equalBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";
 import { ExistsError, StoreError } from "../common/errors.js";
@@ -32,6 +31,8 @@ export interface TargetClaimOptions {
   readonly id: Ulid;
   readonly databaseId: Ulid;
   readonly checkpointId: Ulid;
+  /** Who exports, for whoever comes meanwhile; empty: nobody in particular. */
+  readonly owner: string;
   /** What the target is called in messages. */
   readonly place: string;
   /** The token of the newest manifest there; undefined: there is none. */
@@ -46,9 +47,9 @@ export async function claimTarget(options: TargetClaimOptions): Promise<TargetCl
     const before = await newestClaim(store, signal);
     if (before !== undefined) await requireDead(before, options);
     const number = (before?.number ?? 0) + 1;
-    const { id, databaseId, checkpointId } = options;
+    const { id, databaseId, checkpointId, owner } = options;
     const claim: Claim = {
-      ...{ number, id, databaseId, checkpointId, owner: hostname(), beat: 0, ended: false },
+      ...{ number, id, databaseId, checkpointId, owner, beat: 0, ended: false },
       claimedAt: Math.floor(clock.now()),
     };
     const at = instantOf(clock);

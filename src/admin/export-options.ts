@@ -21,6 +21,8 @@ export interface ExportOptions {
   copyMode?: CopyMode | undefined;
   /** Objects that are copied at once, 1 to 256. Default 16. Of streamed ones some 16 MiB of each are in memory. */
   copiesInFlight?: number | undefined;
+  /** Who exports: another exporter that is refused meanwhile is told. At most 256 characters. Default: none. The command gives the host and the process. */
+  name?: string | undefined;
   /** Called after each object, and after each part of one that is streamed. */
   onProgress?: ((progress: CopyProgress) => void) | undefined;
   /** What was copied is removed again, and it rejects with `signal.reason`. */
@@ -53,11 +55,17 @@ export function checkExportOptions(checkpoint: unknown, options: ExportOptions):
       `"checkpoint" must be the id or the name of a checkpoint, or undefined; it is ${found}.`,
     );
   }
-  const names = ["incremental", "copyMode", "copiesInFlight", "onProgress", "signal"];
+  const names = ["incremental", "copyMode", "copiesInFlight", "name", "onProgress", "signal"];
   checkOptions(options, names, "export");
   requireBoolean(options.incremental, "incremental");
   requireOneOf(options.copyMode, "copyMode", ["auto", "server", "stream"]);
   requireInteger(options.copiesInFlight, "copiesInFlight", 1, copiesInFlightMax);
+  if (
+    options.name !== undefined &&
+    (typeof options.name !== "string" || options.name.length > 256)
+  ) {
+    throw new InvalidArgumentError('"name" must be a string of at most 256 characters.');
+  }
   requireFunction(options.onProgress, "onProgress");
   requireSignal(options.signal);
 }

@@ -117,7 +117,7 @@ class Exporting {
     return claimTarget({
       ...{ store: this.#manifests.store, clock: options.clock, random: options.random },
       ...{ id: ids.next(), databaseId: stored.current.databaseId },
-      ...{ checkpointId: checkpointId ?? "", place: this.#name },
+      ...{ checkpointId: checkpointId ?? "", place: this.#name, owner: this.#options.name ?? "" },
       ...{ newestToken: before.newest?.token, signal: this.#ended.signal },
     });
   }

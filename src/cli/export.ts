@@ -1,4 +1,6 @@
 /** `moraine export`: an independent copy of a checkpoint elsewhere. */
+import { hostname } from "node:os";
+import process from "node:process";
 import Table from "cli-table3";
 import { type Command, Option } from "commander";
 import { Admin } from "../admin/admin.js";
@@ -38,6 +40,7 @@ export function addExport(program: Command, context: Context): void {
         const info = await withProgress(err, { label: "exporting", unit: "bytes" }, (report) =>
           admin.export(checkpoint, target, {
             ...{ incremental, copyMode, copiesInFlight: copies, signal },
+            name: `${hostname()} ${process.pid}`,
             onProgress: ({ copiedBytes, bytes }) => report(copiedBytes, bytes),
           }),
         );

@@ -73,7 +73,7 @@ test("two exporters on one target: one wins, the other is told by whom and since
 test("a live one is waited for, a dead one is taken over after ten minutes, and what it copied is kept", async () => {
   const world = await newWorld();
   const { clock, store } = world;
-  const dying = await exporter(world);
+  const dying = await exporter(world, { name: "a host" });
   let copies = 0;
   dying.faulty.intercept = ({ operation, key }) =>
     isCopy(operation, key) && ++copies === 4 ? { kind: "crash" } : undefined;
@@ -87,7 +87,7 @@ test("a live one is waited for, a dead one is taken over after ten minutes, and 
   const next = await exporter(world);
   await expect(clock.advanceUntil(next.start())).rejects.toMatchObject({
     kind: "exists",
-    message: expect.stringMatching(/is being exported to: by .* since .* last seen \d+ s ago/),
+    message: expect.stringMatching(/is being exported to: by a host, since .* last seen \d+ s ago/),
   });
   await clock.advance(10 * minute);
   const left = await objectsAt(store, "copy");

@@ -9,7 +9,9 @@ import { Db, DbReader, type OpenOptions } from "../../../src/index.js";
 import { bytesAppend } from "../../../src/merge/byte-strings.js";
 import type { ObjectStore } from "../../../src/object-store/object-store.js";
 
-export const operators = { mergeOperators: { log: bytesAppend } };
+export const operators: Pick<OpenOptions, "mergeOperators"> = {
+  mergeOperators: { log: bytesAppend },
+};
 
 /** Small blocks and SSTs, so that there are several of each. */
 export const openDb = (location: Location, options: OpenOptions = {}): Promise<Db> =>

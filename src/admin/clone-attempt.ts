@@ -28,6 +28,7 @@ import { ClonePins, type PinnedSource } from "./clone-pins.js";
 import { type CloneTarget, openTarget, requireEmpty } from "./clone-target.js";
 import type { AdminContext } from "./context.js";
 import { storeAt } from "./neighbour.js";
+import { copyScattered } from "./union-copies.js";
 
 /** How long an attempt that has failed tidies up behind itself. */
 const giveUpMaxMs = 5000;
@@ -78,10 +79,10 @@ async function cloneTo(
     nextId: () => ids.next(),
   });
   await requireUsable(contexts, signal);
-  await requireEmpty(target, pins.earlierAttempts(contexts), contexts[0]!, signal);
+  await requireEmpty(target, pins.earlierAttempts(contexts), contexts, signal);
   await probeConditionalCreate(target.store, random, { signal });
-  const minted: Ulid[] = [];
-  const attempt: Attempt = { target, contexts, pins, databaseId, ids, minted, signal };
+  const keys: string[] = [];
+  const attempt: Attempt = { target, contexts, pins, databaseId, ids, keys, signal };
   const progress = { mayExist: false };
   try {
     const built = await build(attempt, sources);
@@ -101,8 +102,8 @@ interface Attempt {
   readonly pins: ClonePins;
   readonly databaseId: Ulid;
   readonly ids: UlidFactory;
-  /** Ids of objects of the clone, as far as they are stored. */
-  readonly minted: Ulid[];
+  /** Of all objects of the clone that may be stored. */
+  readonly keys: string[];
   readonly signal: AbortSignal | undefined;
 }
 
@@ -122,14 +123,14 @@ async function requireUsable(
 
 /** The first manifest of the clone; everything that it names is there and stays. */
 async function build(attempt: Attempt, sources: readonly CloneSource[]): Promise<Manifest> {
-  const { target, pins, databaseId, ids, minted, signal } = attempt;
+  const { target, pins, databaseId, ids, keys, signal } = attempt;
   const { clock, settings } = attempt.contexts[0]!.options;
   const pinned: PinnedSource[] = [];
   for (const { context, checkpoint } of sources) pinned.push(await pins.pin(context, checkpoint));
   for (const { state } of pinned) raiseAboveKnown(ids, state);
   const nextId = (): Ulid => {
     const id = ids.next();
-    minted.push(id);
+    keys.push(ObjectPaths.sst(id), ObjectPaths.run(id));
     return id;
   };
   const { blockBytes, filterBitsPerKey, unfilteredSstBytesMax } = settings;
@@ -146,7 +147,11 @@ async function build(attempt: Attempt, sources: readonly CloneSource[]): Promise
       ...{ part, span: sources[i]!.span, name: sources[i]!.context.name },
     })),
   );
-  const { manifest, lists } = cloneManifest(databaseId, parts, nextId);
+  const whole = await copyScattered(
+    parts.map((part, i) => ({ ...part, store: sources[i]!.context.store })),
+    { databaseId, target: target.store, onWrite: (key) => keys.push(key), signal },
+  );
+  const { manifest, lists } = cloneManifest(databaseId, whole, nextId);
   for (const { id, bytes } of lists) await storeList(clip, id, bytes);
   return manifest;
 }
@@ -202,14 +207,13 @@ async function release({ contexts }: Attempt, stored: StoredManifest): Promise<v
 }
 
 /** Nothing that was sent can make a database of this. As far as the store answers; the rest is found by the next attempt, or by hand. */
-async function giveUp({ pins, target, minted, contexts }: Attempt): Promise<void> {
+async function giveUp({ pins, target, keys, contexts }: Attempt): Promise<void> {
   const enough = new AbortController();
   const timer = contexts[0]!.options.clock.after(giveUpMaxMs, () =>
     enough.abort(new ClosedError("The clone has been given up.")),
   );
   const { signal } = enough;
   try {
-    const keys = minted.flatMap((id) => [ObjectPaths.sst(id), ObjectPaths.run(id)]);
     if (keys.length > 0) await target.store.delete(keys, { signal }).catch(() => undefined);
     await pins.drop(signal);
   } finally {

@@ -65,17 +65,24 @@ function requireSameNamespace(place: OpenLocation, name: string, source: AdminCo
 export async function requireEmpty(
   { store, manifests, name }: CloneTarget,
   attempts: ReadonlySet<Ulid>,
-  { options }: AdminContext,
+  contexts: readonly AdminContext[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { clock, settings } = options;
+  const { clock, settings } = contexts[0]!.options;
   const retentionMs = settings.manifestRetentionMs;
   let found: Awaited<ReturnType<typeof findNewest>>;
   try {
     found = await findNewest(manifests, { clock, retentionMs, signal });
   } catch (error) {
     const isOther = error instanceof CorruptionError || error instanceof InvalidArgumentError;
-    if (isOther && (await isLeftBy(store, attempts, signal))) return;
+    // A union copies objects of others, whose bytes say so.
+    const owners = contexts.flatMap(({ stored: { current } }) => [
+      current.databaseId,
+      ...current.externals.map(({ databaseId }) => databaseId),
+    ]);
+    if (isOther && attempts.size > 0) {
+      if (await isLeftBy(store, new Set([...attempts, ...owners]), signal)) return;
+    }
     throw error;
   }
   if (found === undefined) return;
@@ -91,17 +98,16 @@ export async function requireEmpty(
   );
 }
 
-/** Everything there is an SST or a list of a run that such an attempt has written, or a probe. */
+/** Everything there is an SST or a list of a run of one of these databases, or a probe. */
 async function isLeftBy(
   store: ObjectStore,
-  attempts: ReadonlySet<Ulid>,
+  owners: ReadonlySet<Ulid>,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  if (attempts.size === 0) return false;
   for await (const { key } of store.list({ prefix: "", signal })) {
     if (key.startsWith(ObjectPaths.probePrefix)) continue;
     if (parseSstPath(key) === undefined && parseRunPath(key) === undefined) return false;
-    const owner = { databaseId: noUlid, copied: attempts, signal };
+    const owner = { databaseId: noUlid, copied: owners, signal };
     if ((await ownershipOf(store, key, owner)) === "foreign") return false;
   }
   return true;

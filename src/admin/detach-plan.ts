@@ -15,7 +15,7 @@ import { missing } from "./copy-sst-parts.js";
 import { readLists } from "./export-source.js";
 
 /** Nothing beside what a manifest names. */
-const nothingElse: Checkpoint = {
+export const nothingElse: Checkpoint = {
   ...plainCheckpoint,
   ...{ id: noUlid, name: "", manifestNumber: 0, createdAt: 0, ttlMs: 0, refreshedNumber: 0 },
 };
@@ -29,7 +29,7 @@ export function ownersElsewhere({ externals }: Pick<Manifest, "externals">): Set
 
 /** Collects copies, state by state, and knows which states it has seen. */
 export class DetachPlan {
-  readonly copies = new Map<string, PlannedCopy>();
+  readonly copies: Map<string, PlannedCopy> = new Map();
   /** Manifests whose objects are all in the plan. */
   readonly #numbers = new Set<number>();
   #firstNumber = Number.POSITIVE_INFINITY;

@@ -37,10 +37,11 @@ export interface BuiltClone {
 function toExternals(parts: readonly ClonePart[]): ExternalDatabase[] {
   return parts.flatMap((part) => {
     const { owners, hasLists } = ownersOf(part);
-    return part.externals.map((external) => ({
-      ...external,
-      isLeaving: !hasLists && !owners.has(external.databaseId),
-    }));
+    const isUnneeded = (owner: Ulid): boolean => !hasLists && !owners.has(owner);
+    return part.externals.map((external) => {
+      const { databaseId, path, isLeaving } = external;
+      return { ...external, isLeaving: isLeaving || (path !== "" && isUnneeded(databaseId)) };
+    });
   });
 }
 

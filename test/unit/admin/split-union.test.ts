@@ -185,3 +185,28 @@ test("merge operators of a union go together where one list begins with the othe
     ...{ kind: "invalid", message: expect.stringContaining("merge operators") },
   });
 });
+
+test("parts that were detached are joined again, though objects of one database lie at the paths of both", async () => {
+  const store = new MemoryObjectStore();
+  const db = await openDb(store, "p");
+  for (const name of ["a", "b", "x", "y"]) {
+    await db.put(name, name);
+    await db.flush({ to: "l0" });
+  }
+  const ranges = { left: { lt: "m" }, right: { gte: "m" } };
+  for (const [path, range] of Object.entries(ranges)) {
+    await cloneOf(store, "p", path, { range });
+    await using admin = await Admin.open({ store, path });
+    expect((await admin.detach()).copiedFiles).toBe(2);
+  }
+  const sources = Object.keys(ranges).map((path) => ({ location: { store, path } }));
+  await Admin.union({ store, path: "u" }, sources);
+  expect(await pinsAt(store, "left")).toEqual([]);
+  expect(await pinsAt(store, "right")).toEqual([]);
+  for (const path of ["p/", "left/", "right/"]) {
+    const keys: string[] = [];
+    for await (const { key } of store.list({ prefix: path })) keys.push(key);
+    await store.delete(keys);
+  }
+  expect(await rowsAt(store, "u")).toBe("a=a b=b x=x y=y");
+});

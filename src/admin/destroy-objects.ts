@@ -16,7 +16,17 @@ import {
   parseWalPath,
 } from "../object-store/paths.js";
 import type { AdminContext } from "./context.js";
-import type { DestroyOptions } from "./destroy.js";
+
+export interface DestroyProgress {
+  /** Objects that were looked at, and how many of them were deleted. */
+  readonly objects: number;
+  readonly deleted: number;
+}
+
+interface DeleteRequest {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: DestroyProgress) => void) | undefined;
+}
 
 export interface DeletedObjects {
   readonly ssts: number;
@@ -57,7 +67,7 @@ const probeName = /^probe\/[0-9a-f]{32}\.probe$/;
 export async function deleteObjects(
   context: AdminContext,
   last: Manifest,
-  request: Pick<DestroyOptions, "signal" | "onProgress">,
+  request: DeleteRequest,
 ): Promise<DestroyedObjects> {
   const { store, walStore } = context;
   const now = (await store.head(ObjectPaths.manifestHint, request))?.lastModified ?? 0;
@@ -79,11 +89,11 @@ class Deletion implements DestroyedObjects {
   readonly #last: Manifest;
   /** By the store's clock. */
   readonly #now: number;
-  readonly #request: Pick<DestroyOptions, "signal" | "onProgress">;
+  readonly #request: DeleteRequest;
   readonly #owner: Owner;
   #objects = 0;
 
-  constructor(last: Manifest, now: number, request: Pick<DestroyOptions, "signal" | "onProgress">) {
+  constructor(last: Manifest, now: number, request: DeleteRequest) {
     this.#last = last;
     this.#now = now;
     this.#request = request;

@@ -24,7 +24,12 @@ import { closeLog } from "../wal/close-log.js";
 import { replayLog } from "../wal/replay.js";
 import type { AdminContext } from "./context.js";
 import { goneClones, refuseClones, storeAt } from "./destroy-clones.js";
-import { type DeletedObjects, deleteObjects, type KeptObjects } from "./destroy-objects.js";
+import {
+  type DeletedObjects,
+  type DestroyProgress,
+  deleteObjects,
+  type KeptObjects,
+} from "./destroy-objects.js";
 
 export interface DestroyOptions {
   /** The id of the database, or its path in the store: so that nothing is destroyed by a slip. */
@@ -33,12 +38,6 @@ export interface DestroyOptions {
   signal?: AbortSignal | undefined;
   /** Called after each request that has deleted objects. */
   onProgress?: ((progress: DestroyProgress) => void) | undefined;
-}
-
-export interface DestroyProgress {
-  /** Objects that were looked at, and how many of them were deleted. */
-  readonly objects: number;
-  readonly deleted: number;
 }
 
 export interface DestroyResult {

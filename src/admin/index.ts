@@ -12,7 +12,8 @@ export type {
 export type { CloneOptions } from "./clone.js";
 export type { CloneResult } from "./clone-attempt.js";
 export type { CopyMode, CopyProgress } from "./copy-objects.js";
-export type { DestroyOptions, DestroyProgress, DestroyResult } from "./destroy.js";
+export type { DestroyOptions, DestroyResult } from "./destroy.js";
+export type { DestroyProgress } from "./destroy-objects.js";
 export type { DetachOptions, DetachResult } from "./detach.js";
 export type { ExportInfo, ExportOptions } from "./export-options.js";
 export type { RestoreOptions, RestoreProgress, RestoreResult } from "./restore.js";

@@ -123,6 +123,7 @@ test("an open sees what was acknowledged before it, also when that is collected 
     const left: string[] = [];
     for await (const { key } of inner.list({ prefix: "db/wal/" })) left.push(key);
     expect(collected).toBeDefined();
+    expect(left).toEqual([]);
     expect(await reader.has(held)).toBe(true);
     await reader.close();
     await db.close();

@@ -312,26 +312,22 @@ export class DuelWriter {
   async #checkpoint(): Promise<void> {
     const db = this.db!;
     const handle = this.handle!;
-    const { waitingWrites } = db.stats();
     // Beside collectors every second one names the log instead of flushing it.
     const isDurable = this.#maintainers !== undefined && this.#oracle.checkpoints.length % 2 === 1;
-    const scope = isDurable ? "durable" : "all";
     // What waits for memory has not been accepted yet.
     const accepted = isDurable
       ? handle.writes.findLastIndex(({ durable }) => durable) + 1
-      : Math.max(0, handle.writes.length - waitingWrites);
+      : Math.max(0, handle.writes.length - db.stats().waitingWrites);
     const names = [undefined, "shared", `${handle.epoch}-${this.#oracle.tick()}`];
     const name = names[this.#below(3)];
+    const scope = isDurable ? "durable" : "all";
     const wait = db.checkpoint({ name, scope }).catch((error: unknown) => {
       if (name === "shared" && isMoraineError(error, "exists")) return undefined;
       throw error;
     });
     await this.#settles(wait, (info) => {
       if (info === undefined) return;
-      const { id, manifestNumber } = info;
-      this.#oracle.checkpoints.push({
-        ...{ id, name, accepted, manifestNumber, epoch: handle.epoch, seq: info.seq },
-      });
+      this.#oracle.checkpoints.push({ ...info, name, accepted, epoch: handle.epoch });
     });
   }
 

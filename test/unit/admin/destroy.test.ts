@@ -2,11 +2,13 @@
 import { expect, test } from "vitest";
 import { Admin } from "../../../src/admin/index.js";
 import { decodeUtf8 } from "../../../src/common/bytes.js";
+import { type Clock, systemClock } from "../../../src/common/clock.js";
 import { Compactor } from "../../../src/db/compactor.js";
 import { Db } from "../../../src/db/db.js";
 import { DbReader } from "../../../src/db/db-reader.js";
 import { bytesAppend } from "../../../src/merge/byte-strings.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
+import { ObjectPaths } from "../../../src/object-store/paths.js";
 
 const text = (value: Uint8Array | undefined): string | undefined => value && decodeUtf8(value);
 
@@ -50,6 +52,7 @@ test("what is destroyed is gone, but for its end; what others put there stays", 
     await expect(admin.destroy({ confirm })).rejects.toMatchObject({ kind: "invalid" });
   }
   expect(text(await db.get("last"))).toBe("in the log");
+  const follower = await DbReader.open(location, { pollIntervalMs: 20 });
   let deleted = 0;
   const result = await admin.destroy({
     confirm: databaseId,
@@ -63,10 +66,15 @@ test("what is destroyed is gone, but for its end; what others put there stays", 
   expect(deleted).toBeGreaterThan(4);
   expect(result.foreign).toContain("notes.txt");
   await expect(db.put("late", "1")).rejects.toMatchObject({ kind: "fenced" });
+  expect(await follower.closed).toMatchObject({ kind: "not-found" });
   const left = (await keysOf(store)).filter((key) => !key.startsWith("db/inside/"));
   const kinds = new Set(left.map((key) => key.split("/")[1]));
   expect([...kinds].sort()).toEqual(["compactions", "manifest", "notes.txt", "wal"]);
   expect(left.filter((key) => key.includes("/wal/"))).toHaveLength(5);
+  // The truth, not only its hint; and numbers that somebody may still remember.
+  const manifests = left.filter((key) => key.endsWith(".manifest"));
+  expect(manifests.at(-1)).toBe(`db/${ObjectPaths.manifest(result.manifestNumber)}`);
+  expect(manifests).toHaveLength(result.manifestNumber);
   for (const open of [
     () => Db.open(location, { create: "never" }),
     () => DbReader.open(location),
@@ -107,4 +115,28 @@ test("a database that is made again goes on from the number, the epoch and the s
   await reader.close();
   await next.close();
   await expect(Db.open(location, { create: "must" })).rejects.toMatchObject({ kind: "exists" });
+});
+
+test("what is kept for a day goes with a call after that; the last manifest and the newest state stay", async () => {
+  // The store's time alone: ages are judged by that.
+  let aheadMs = 0;
+  const clock = { ...systemClock, now: () => systemClock.now() + aheadMs } as Clock;
+  const store = new MemoryObjectStore({ clock });
+  const location = { store, path: "db" };
+  const db = await filled(location);
+  await db.close();
+  const admin = await Admin.open(location);
+  const first = await admin.destroy({ confirm: "db" });
+  expect(first.deleted).toMatchObject({ manifests: 0, compactions: 0 });
+  aheadMs = 25 * 3_600_000;
+  const second = await admin.destroy({ confirm: "db" });
+  expect(second.deleted.manifests).toBe(first.manifestNumber - 1);
+  expect(second.kept).toMatchObject({ manifests: 2, compactions: 1 });
+  const left = await keysOf(store);
+  expect(left).toContain(`db/${ObjectPaths.manifest(first.manifestNumber)}`);
+  await store.delete(["db/manifest/latest"]);
+  const next = await Db.open(location);
+  expect(next.stats().manifestNumber).toBe(first.manifestNumber + 1);
+  await next.close();
+  await admin.close();
 });

@@ -256,3 +256,82 @@ test("damage in the source or on the way is found and named, and nothing is left
   await store.delete([`db/${wal}`]);
   expect(await keysAt(store, "copy")).toEqual([]);
 });
+
+test("one that slept before its manifest does not create it while its successor is at work", async () => {
+  const world = await newWorld();
+  const { clock, store } = world;
+  const hold = () => {
+    let wake = (): void => undefined;
+    const until = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    return { until, wake: () => wake() };
+  };
+  const [first, second] = [hold(), hold()];
+  const slow = await exporter(world);
+  let isAsleep = false;
+  slow.faulty.intercept = ({ operation, key }) => {
+    isAsleep ||= operation === "list" && key === "copy/manifest/";
+    return isAsleep ? { kind: "delay", until: first.until } : undefined;
+  };
+  const slept = slow.start();
+  for (let i = 0; i < 12; i++) await clock.advance(minute);
+  expect(isAsleep).toBe(true);
+  const next = await exporter(world);
+  next.faulty.intercept = ({ operation, key }) =>
+    operation === "list" && key === "copy/manifest/"
+      ? { kind: "delay", until: second.until }
+      : undefined;
+  const taken = next.start();
+  for (let i = 0; i < 5; i++) await clock.advance(1000);
+  first.wake();
+  await expect(clock.advanceUntil(slept)).rejects.toMatchObject({
+    kind: "exists",
+    message: expect.stringContaining("taken over"),
+  });
+  second.wake();
+  await clock.advanceUntil(taken);
+  expect(await readAt({ store, path: "copy" })).toEqual(world.content);
+});
+
+test("whether the manifest was stored is not known: nothing that it names is removed", async () => {
+  const world = await newWorld();
+  const { clock, store } = world;
+  const one = await exporter(world);
+  let creates = 0;
+  one.faulty.intercept = ({ operation, key }) => {
+    if (operation !== "create" || !key.startsWith("copy/manifest/")) return undefined;
+    return creates++ === 0 ? { kind: "late" } : { kind: "before" };
+  };
+  await expect(clock.advanceUntil(one.start())).rejects.toMatchObject({ kind: "unknown" });
+  await one.faulty.releaseLate();
+  expect(await readAt({ store, path: "copy" })).toEqual(world.content);
+});
+
+test("who has taken over and fails removes its own copies, and leaves those of the dead", async () => {
+  const world = await newWorld();
+  const { clock, store } = world;
+  const dying = await exporter(world, { copiesInFlight: 1 });
+  let copies = 0;
+  dying.faulty.intercept = ({ operation, key }) =>
+    isCopy(operation, key) && ++copies === 3 ? { kind: "crash" } : undefined;
+  void dying.start();
+  for (let i = 0; i < 20; i++) await clock.advance(1000);
+  await clock.advance(10 * minute);
+  const left = (await keysAt(store, "copy")).filter((key) => !key.startsWith("claims/"));
+  const next = await exporter(world);
+  // What it finds damaged it writes again, and does not take away.
+  const sst = left.find((key) => key.startsWith("sst/"))!;
+  await store.put(`copy/${sst}`, new Uint8Array(9));
+  next.faulty.intercept = ({ operation, key }) =>
+    operation === "create" && key.startsWith("copy/manifest/")
+      ? { kind: "before", error: new StoreError("denied", "no manifest") }
+      : undefined;
+  await expect(clock.advanceUntil(next.start())).rejects.toThrow("no manifest");
+  const after = (await keysAt(store, "copy")).filter((key) => !key.startsWith("claims/"));
+  expect(after).toEqual(left);
+  // It has said that it is gone: the next one need not wait.
+  next.faulty.intercept = undefined;
+  await clock.advanceUntil(next.start());
+  expect(await readAt({ store, path: "copy" })).toEqual(world.content);
+});

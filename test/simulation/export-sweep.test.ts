@@ -117,7 +117,7 @@ async function run({ objects, content }: Prepared, which: Case): Promise<number>
       error = reason;
     },
   );
-  for (let i = 0; i < 100 && !isDone && error === undefined; i++) await clock.advance(500);
+  for (let i = 0; i < 20 && !isDone && error === undefined; i++) await clock.advance(1000);
   if (error !== undefined) expect(isMoraineError(error), String(error)).toBe(true);
   if (fate === "loses-reply" || at >= requests) expect(isDone, String(error)).toBe(true);
   const isOver = isDone || error !== undefined;

@@ -267,3 +267,32 @@ test("nothing is left in the source, and others than the writer may work beside"
 });
 
 const operatorsOnly = {};
+
+test("options and checkpoints that are wrong are refused before anything is asked", async () => {
+  const counting = new CountingObjectStore(new MemoryObjectStore());
+  await (await openDb({ store: counting, path: "db" })).close();
+  const admin = await Admin.open({ store: counting, path: "db" });
+  counting.reset();
+  const target = { store: counting, path: "copy" };
+  const wrong: [unknown, object][] = [
+    ["", {}],
+    [5, {}],
+    [undefined, { copiesInFlight: 0 }],
+    [undefined, { copyMode: "fast" }],
+    [undefined, { incremental: 1 }],
+    [undefined, { onProgress: 1 }],
+    [undefined, { name: 1 }],
+    [undefined, { increment: true }],
+  ];
+  for (const [checkpoint, options] of wrong) {
+    const call = admin.export(checkpoint as string | undefined, target, options);
+    await expect(call, JSON.stringify(options)).rejects.toMatchObject({ kind: "invalid" });
+  }
+  expect(counting.total).toBe(0);
+  await expect(admin.export("none", target)).rejects.toMatchObject({ kind: "not-found" });
+  await expect(admin.export(undefined, "memory:///x?wal=false")).rejects.toMatchObject({
+    kind: "invalid",
+  });
+  expect(await keysAt(counting, "copy")).toEqual([]);
+  await admin.close();
+});

@@ -168,3 +168,31 @@ test("targets that cannot be clones are refused, and nothing is pinned", async (
   await admin.close();
   await parent.close();
 });
+
+test("clones that are made while the parent writes, compacts and collects have a prefix of its writes, whole", async () => {
+  const store = new MemoryObjectStore();
+  const parent = await openDb(store, "p", { gcGraceMs: 0, walPutsPerSecond: Infinity });
+  let isOver = false;
+  const writing = (async () => {
+    for (let i = 0; !isOver; i++) {
+      await parent.put(`k${String(i).padStart(4, "0")}`, "1");
+      if (i % 5 === 4) await parent.flush({ to: "l0" });
+      if (i % 20 === 19) await parent.compact();
+      if (i % 20 === 9) await collectAt(store, "p");
+    }
+  })();
+  const counts: number[] = [];
+  for (let i = 0; i < 12; i++) {
+    const { seq } = await cloneOf(store, "p", `c${i}`);
+    counts.push(seq);
+  }
+  isOver = true;
+  await writing;
+  await parent.compact();
+  await parent.close();
+  await collectAt(store, "p");
+  for (const [i, count] of counts.entries()) {
+    const keys = Array.from({ length: count }, (_, n) => `k${String(n).padStart(4, "0")}=1`);
+    expect(await rowsAt(store, `c${i}`)).toBe(keys.join(" "));
+  }
+});

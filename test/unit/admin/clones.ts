@@ -12,7 +12,7 @@ import type { ObjectStore } from "../../../src/object-store/object-store.js";
 import { prefixed } from "../../../src/object-store/prefixed.js";
 
 export const openDb = (store: ObjectStore, path: string, options: OpenOptions = {}): Promise<Db> =>
-  Db.open({ store, path }, { background: false, ...options });
+  Db.open({ store, path }, { background: false, compactionThreads: 0, ...options });
 
 /** Clones what is at `from` to `to`. */
 export async function cloneOf(

@@ -27,6 +27,7 @@ process.exitCode = status ?? 1;
 /** Cases of the sweep have a slash in their name, duels are numbers; histories of transactions say what they are. */
 function fileOf(name) {
   if (name.startsWith("maintained/")) return "test/simulation/maintained-duels.test.ts";
+  if (name.startsWith("points/")) return "test/simulation/points-duels.test.ts";
   if (name.startsWith("maintenance/")) return "test/simulation/maintenance-sweep.test.ts";
   if (name.startsWith("crashes/")) return "test/simulation/isolation-crashes.test.ts";
   return name.includes("/")

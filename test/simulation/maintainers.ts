@@ -33,10 +33,12 @@ export interface MaintenanceCounts {
 
 export class Maintainers {
   readonly counts: MaintenanceCounts = { jobs: 0, passes: 0, deleted: 0, snapshots: 0, gone: 0 };
-  readonly #place: DuelPlace;
+  readonly #place: Pick<DuelPlace, "forReader">;
+  readonly #path: string;
 
-  constructor(place: DuelPlace) {
+  constructor(place: Pick<DuelPlace, "forReader">, path = "db") {
     this.#place = place;
+    this.#path = path;
   }
 
   /** Options of a writer that compacts and collects by itself. */
@@ -74,7 +76,7 @@ export class Maintainers {
       await clock.sleep(randomBelow(random, 400));
       await expected(async () => {
         const report = await collect(
-          { store, path: "db" },
+          { store, path: this.#path },
           {
             ...{ clock, random, graceMs: 0, sweep: randomBelow(random, 2) === 0 },
             wal: this.#place.forReader(process),
@@ -90,7 +92,7 @@ export class Maintainers {
   async settle(process: SimulatedProcess): Promise<void> {
     const { store, clock, random } = process;
     const compactor = await Compactor.open(
-      { store, path: "db" },
+      { store, path: this.#path },
       { clock, random, compactionThreads: 0 },
     );
     await compactor.compact();
@@ -106,7 +108,7 @@ export class Maintainers {
         const given = options();
         const { worker = false } = given;
         const compactor = await Compactor.open(
-          { store, path: "db" },
+          { store, path: this.#path },
           { clock, random, compactionThreads: 0, ...given },
         );
         try {

@@ -1,7 +1,12 @@
 /** `SimulatedObjects`: what the store of a simulated world holds. Each operation happens in one step; planted bugs override them. */
 import { type Bytes, copyBytes } from "../../src/common/bytes.js";
 import type { ByteRange, ListedObject, StoredObject } from "../../src/object-store/object-store.js";
-import type { ObjectAudit } from "./object-audit.js";
+
+/** Is told of each object that is stored or deleted; what it throws is what is wrong. */
+export interface Audit {
+  put(key: string, bytes: Bytes, process: string): void;
+  deleted(keys: readonly string[]): void;
+}
 
 interface SimulatedObject {
   readonly bytes: Bytes;
@@ -13,7 +18,7 @@ export class SimulatedObjects {
   protected readonly objects: Map<string, SimulatedObject> = new Map();
   readonly #now: () => number;
   /** Is told of what is stored and deleted. */
-  audit: ObjectAudit | undefined;
+  audit: Audit | undefined;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -43,9 +48,9 @@ export class SimulatedObjects {
     return "created";
   }
 
-  put(_process: string, key: string, bytes: Bytes): void {
+  put(process: string, key: string, bytes: Bytes): void {
     this.objects.set(key, { bytes, lastModified: this.#now() });
-    this.audit?.put(key, bytes);
+    this.audit?.put(key, bytes, process);
   }
 
   list(_process: string, prefix: string, after?: string): ListedObject[] {

@@ -7,7 +7,6 @@ import { isMoraineError } from "../../src/common/errors.js";
 import { randomBelow } from "../../src/common/random.js";
 import { Db } from "../../src/db/db.js";
 import type { DbReader } from "../../src/db/db-reader.js";
-import type { DuelOracle } from "./duel-oracle.js";
 import { type Content, difference, equalContent, scanContent } from "./history.js";
 import type { MaintenanceCounts } from "./maintainers.js";
 import type { SimulatedProcess } from "./simulated-process.js";
@@ -18,8 +17,8 @@ const expectedKinds: ReadonlySet<string> = new Set(["fenced", "closed", "unknown
 export async function holdSnapshots(
   process: SimulatedProcess,
   handle: Db | DbReader,
-  oracle: DuelOracle,
-  counts: MaintenanceCounts,
+  oracle: { violation: Error | undefined },
+  counts: Pick<MaintenanceCounts, "snapshots" | "gone">,
   snapshots = 3,
 ): Promise<void> {
   const { clock, random } = process;

@@ -5,9 +5,13 @@ import type { OpenOptions } from "../../src/db/open-options.js";
 import { type Change, difference, equalContent, type History, scanContent } from "./history.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 
-export function openDb(process: SimulatedProcess, options: OpenOptions = {}): Promise<Db> {
+export function openDb(
+  process: SimulatedProcess,
+  options: OpenOptions = {},
+  path = "db",
+): Promise<Db> {
   const { store, clock, random } = process;
-  return Db.open({ store, path: "db" }, { clock, random, ...sizes, ...options });
+  return Db.open({ store, path }, { clock, random, ...sizes, ...options });
 }
 
 /** A MemTable begins with some 30 KB, and grows after 16 KB of rows: so it is full after a few large ones. */

@@ -22,9 +22,9 @@ export function toKeySpan(range: KeyRange): KeySpan {
   return { start, end: end !== undefined && compareBytes(end, start) < 0 ? start : end };
 }
 
-/** What is across has something on both sides of a bound, as far as is known without reading it. */
-export function placeOf(span: KeySpan, stored: Stored): "inside" | "across" | "outside" {
-  const { start, end } = hullOf([stored])!;
+/** Of at least one. What is across has something on both sides of a bound, as far as is known without reading it. */
+export function placeOf(span: KeySpan, stored: readonly Stored[]): "inside" | "across" | "outside" {
+  const { start, end } = hullOf(stored)!;
   const isBelowEnd = span.end === undefined || compareBytes(start, span.end) < 0;
   const isAboveStart = end === undefined || compareBytes(end, span.start) > 0;
   if (!isBelowEnd || !isAboveStart) return "outside";

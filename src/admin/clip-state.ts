@@ -35,7 +35,8 @@ export async function clipData(data: NamedData, options: ClipOptions): Promise<N
   }
   const runs: SortedRun[] = [];
   for (const run of data.runs) {
-    const place = placeOf(options.span, run);
+    // Of range deletes a run that has its SSTs in the manifest says nothing itself.
+    const place = placeOf(options.span, run.listBytes > 0 ? [run] : run.ssts);
     const clipped =
       place === "across" ? await clipRun(run, options) : runOwnedBy(options.databaseId, run);
     if (place !== "outside" && clipped !== undefined) runs.push(clipped);
@@ -74,7 +75,7 @@ export async function storeList(
 async function clipSsts(ssts: readonly SstInfo[], options: ClipOptions): Promise<SstInfo[]> {
   const { target, tables, databaseId, span } = options;
   const clipped = await mapInFlight(ssts, clipsInFlight, async (info) => {
-    const place = placeOf(span, info);
+    const place = placeOf(span, [info]);
     if (place === "inside") return sstOwnedBy(databaseId, info);
     if (place === "outside") return undefined;
     const source = await sstToClip(tables, info, target.signal);

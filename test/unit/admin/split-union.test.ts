@@ -210,3 +210,29 @@ test("parts that were detached are joined again, though objects of one database 
   }
   expect(await rowsAt(store, "u")).toBe("a=a b=b x=x y=y");
 });
+
+test("range deletes of a run that reach beyond its rows are clipped as well: they hide what they hid, and nothing else", async () => {
+  const store = new MemoryObjectStore();
+  const at = (path: string) => ({ location: { store, path } });
+  const db = await openDb(store, "p");
+  await db.put("k5", "1");
+  await db.flush({ to: "l0" });
+  await db.put("a", "1");
+  await db.deleteRange({ gte: "b", lt: "w" });
+  await db.flush({ to: "l0" });
+  await db.close();
+  // What was in L0 is in runs here.
+  const halves = [
+    { ...at("p"), range: { lt: "x" } },
+    { ...at("p"), range: { gte: "x" } },
+  ];
+  await Admin.union({ store, path: "u" }, halves);
+  await cloneOf(store, "u", "upper", { range: { gte: "k" } });
+  expect(await rowsAt(store, "upper")).toBe("");
+  await cloneOf(store, "u", "lower", { range: { lt: "k" } });
+  const other = await openDb(store, "other");
+  await other.put("k5", "other");
+  await other.close();
+  await Admin.union({ store, path: "both" }, [at("lower"), at("other")]);
+  expect(await rowsAt(store, "both")).toBe("a=1 k5=other");
+});

@@ -298,10 +298,10 @@ export class SstBuilder {
         maxExpiresAt,
         rangeDeletesOffset,
         rangeDeletes,
-        owner: noUlid,
         seq: 0,
         shadowedCount,
         expiringCount,
+        owner: noUlid,
       },
     };
   }

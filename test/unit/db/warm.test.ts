@@ -138,7 +138,7 @@ test("it stops when the cache is full, and nothing has left it then", async () =
 test("small SSTs are one request each", async () => {
   const store = new MemoryObjectStore();
   const counting = new CountingObjectStore(store);
-  const db = await Db.open({ store, path: "db" });
+  const db = await Db.open({ store, path: "db" }, { background: false });
   for (let i = 0; i < 20; i++) await db.load([{ key: keyOf(i), value: "small" }]);
   await db.close();
   const reader = await DbReader.open({ store: counting, path: "db" });

@@ -23,13 +23,14 @@ import {
 import { closeLog } from "../wal/close-log.js";
 import { replayLog } from "../wal/replay.js";
 import type { AdminContext } from "./context.js";
-import { goneClones, refuseClones, storeAt } from "./destroy-clones.js";
+import { goneClones, refuseClones } from "./destroy-clones.js";
 import {
   type DeletedObjects,
   type DestroyProgress,
   deleteObjects,
   type KeptObjects,
 } from "./destroy-objects.js";
+import { storeAt } from "./neighbour.js";
 
 export interface DestroyOptions {
   /** The id of the database, or its path in the store: so that nothing is destroyed by a slip. */
@@ -70,7 +71,7 @@ export async function destroy(
   const found = await deleteObjects(context, last, { signal, onProgress });
   const { clock, random, settings } = options;
   await releaseExternals(stored, {
-    at: (path) => storeAt(context, path),
+    at: (path) => storeAt(context, path).store,
     ...{ clock, random, retentionMs: settings.manifestRetentionMs, signal },
   });
   if (stored.current !== last) await putHint(context, signal);
@@ -84,7 +85,8 @@ function requireConfirmation(
   confirm: unknown,
 ): void {
   const { path } = place.namespace;
-  if (confirm === databaseId || confirm === path || confirm === `/${path}`) return;
+  const names = [databaseId, path, `/${path}`, ...(place.path === "" ? [] : [place.path])];
+  if (names.some((name) => name === confirm)) return;
   throw new InvalidArgumentError(
     `Destroying the database at ${name} deletes all of it. Say which one you mean: "confirm" must be its id, "${databaseId}", or its path, "${path}".`,
   );

@@ -5,7 +5,7 @@ import { checkOptions } from "../common/options.js";
 import { FileObjectStore } from "../object-store/file.js";
 import { MemoryObjectStore } from "../object-store/memory.js";
 import type { ObjectStore } from "../object-store/object-store.js";
-import { prefixed } from "../object-store/prefixed.js";
+import { rootOf } from "../object-store/store-root.js";
 
 /** `s3://bucket/path`, `file:///dir`, `memory:///name`, or a store of your own with a path inside it. */
 export type Location = string | URL | { store: ObjectStore; path: string };
@@ -31,12 +31,13 @@ export interface Namespace {
   at(path: string): ObjectStore;
 }
 
-/** A store in which each database has a path. */
+/** A store in which each database has a path; of its namespace it may be a part. */
 function inStore(
   store: ObjectStore,
   path: string,
 ): Pick<OpenLocation, "store" | "path" | "namespace"> {
-  return { store, path, namespace: { id: store.id, path, at: (other) => prefixed(store, other) } };
+  const { id, pathOf, at } = rootOf(store);
+  return { store, path, namespace: { id, path: pathOf(path), at } };
 }
 
 /** Stores of `memory:` URLs live as long as the process, so that a name means the same database each time. */
@@ -116,13 +117,7 @@ function openFile(text: string, rawPath: string): OpenLocation {
   const path = decodePath(text, rawPath.slice(1).replace(/\/$/, ""));
   requireCanonical(path, text);
   return {
-    store: new FileObjectStore({ directory: `/${path}` }),
-    path: "",
-    namespace: {
-      id: "file",
-      path,
-      at: (other) => new FileObjectStore({ directory: `/${other}` }),
-    },
+    ...inStore(new FileObjectStore({ directory: `/${path}` }), ""),
     close: () => undefined,
   };
 }

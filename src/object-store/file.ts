@@ -22,6 +22,7 @@ import type {
   RequestOptions,
   StoredObject,
 } from "./object-store.js";
+import { rootedAt } from "./store-root.js";
 import { copiesWithin, innermost } from "./wrappers.js";
 
 export interface FileObjectStoreOptions {
@@ -55,6 +56,12 @@ export class FileObjectStore implements ObjectStore {
     this.#directory = realDirectory(options.directory);
     this.id = `file:${this.#directory}`;
     copiesWithin(this, "file");
+    rootedAt(this, {
+      id: "file",
+      // A link below the folder is resolved as well: one folder, one path.
+      pathOf: (path) => realDirectory(join(this.#directory, path)).slice(1),
+      at: (path) => new FileObjectStore({ ...options, directory: `/${path}` }),
+    });
     this.#fs = options.fileSystem ?? nodeFileSystem;
     this.#publisher = new FilePublisher({
       directory: this.#directory,

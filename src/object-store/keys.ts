@@ -6,7 +6,7 @@ const forbiddenCharacters = /[\0\\]|\p{Surrogate}/u;
 
 /** Throws `StoreError` "invalid" unless `key` is non-empty segments joined by `/`, none of them `.` or `..`. */
 export function requireCanonicalKey(key: string): void {
-  if (!isCanonical(key)) throw invalidKey(key, "key");
+  if (!isCanonicalKey(key)) throw invalidKey(key, "key");
 }
 
 /** Throws `StoreError` "invalid" unless some canonical key could start with `prefix`; the empty prefix is fine. */
@@ -14,13 +14,14 @@ export function requireCanonicalPrefix(prefix: string): void {
   const folderEnd = prefix.lastIndexOf("/");
   if (
     forbiddenCharacters.test(prefix) ||
-    (folderEnd >= 0 && !isCanonical(prefix.slice(0, folderEnd)))
+    (folderEnd >= 0 && !isCanonicalKey(prefix.slice(0, folderEnd)))
   ) {
     throw invalidKey(prefix, "prefix");
   }
 }
 
-function isCanonical(key: string): boolean {
+/** Whether it is non-empty segments joined by `/`, none of them `.` or `..`. */
+export function isCanonicalKey(key: string): boolean {
   return (
     !forbiddenCharacters.test(key) &&
     key.split("/").every((segment) => segment !== "" && segment !== "." && segment !== "..")

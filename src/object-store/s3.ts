@@ -36,6 +36,7 @@ import {
   singleRequestBytesMax,
 } from "./s3-settings.js";
 import type { S3Page, S3Part } from "./s3-transport.js";
+import { rootedAt } from "./store-root.js";
 
 export interface S3ObjectStoreOptions extends S3SettingsInput {
   /**
@@ -88,7 +89,8 @@ export class S3ObjectStore implements ObjectStore {
    */
   readonly id: string;
   readonly #settings: S3Settings;
-  readonly #requests: S3Requests;
+  /** Shared by the stores of one root. */
+  #requests: S3Requests;
   /** The id without the prefix. */
   readonly #bucketId: string;
   readonly #deletion = new S3Deletion();
@@ -106,6 +108,15 @@ export class S3ObjectStore implements ObjectStore {
     const server = client === undefined ? (endpoint ?? "aws") : clientName(client);
     this.#bucketId = `s3:${server}/${bucket}`;
     this.id = prefix === "" ? this.#bucketId : `${this.#bucketId}/${prefix.slice(0, -1)}`;
+    rootedAt(this, {
+      id: this.#bucketId,
+      pathOf: (path) => prefix + path,
+      at: (path) => {
+        const other = new S3ObjectStore({ ...options, endpoint, prefix: path });
+        other.#requests = this.#requests;
+        return other;
+      },
+    });
   }
 
   async get(key: string, options?: GetOptions): Promise<StoredObject | undefined> {

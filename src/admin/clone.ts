@@ -1,6 +1,7 @@
 /** `clone`: a database at another path that begins as a state of this one, or with a part of its keys, and shares its objects. */
 import { type KeyRange, requireRangeObject } from "../common/key-range.js";
 import { checkOptions, requireSignal } from "../common/options.js";
+import { requireCheckpointName } from "../db/checkpoint-options.js";
 import type { Location } from "../db/location.js";
 import { type KeySpan, toKeySpan } from "./clip-span.js";
 import { type CloneResult, cloneFrom } from "./clone-attempt.js";
@@ -22,6 +23,7 @@ export async function clone(
 ): Promise<CloneResult> {
   checkOptions(options, ["checkpoint", "range", "signal"], "clone");
   const { checkpoint, range, signal } = options;
+  if (checkpoint !== undefined) requireCheckpointName(checkpoint, "checkpoint");
   requireSignal(signal);
   return cloneFrom([{ context, checkpoint, span: spanOf(range) }], target, signal);
 }

@@ -52,11 +52,11 @@ export async function exportTo(
   checkExportOptions(checkpoint, options);
   const { signal } = options;
   signal?.throwIfAborted();
-  const name = `The target ${describeLocation(location)}`;
   const newest = await context.stored.refresh({ signal });
   if (newest.destroyed) throw new NotFoundError(`The database at ${context.name} was destroyed.`);
   const source = checkpoint === undefined ? undefined : requireCheckpoint(newest, checkpoint);
   const place = await openLocation(location);
+  const name = `The target ${describeLocation(location)}`;
   if (place.wal !== undefined) {
     place.close();
     throw new InvalidArgumentError('An export has its log beside its data: leave "wal" out.');

@@ -3,7 +3,9 @@ import { describeType } from "../common/bytes.js";
 import { InvalidArgumentError } from "../common/errors.js";
 import type { KeyRange } from "../common/key-range.js";
 import { checkOptions } from "../common/options.js";
+import { requireCheckpointName } from "../db/checkpoint-options.js";
 import type { Location } from "../db/location.js";
+import { readerSettingNames } from "../db/settings.js";
 import type { WalOption } from "../db/wal-place.js";
 import type { AdminOptions } from "./admin-options.js";
 import { spanOf } from "./clone.js";
@@ -37,9 +39,12 @@ export async function union(
       `A union takes an array of 1 to ${sourcesMax} sources, such as [{ location }, { location, range }], not ${Array.isArray(sources) ? `one of ${sources.length}` : describeType(sources)}.`,
     );
   }
+  checkOptions(options, ["clock", "random", "signal", ...readerSettingNames], "union");
   const spans = sources.map((source) => {
     checkOptions(source, ["location", "checkpoint", "range", "wal"], "a source of a union");
-    return spanOf(source?.range);
+    if (source === undefined) throw new InvalidArgumentError("A source of a union is undefined.");
+    if (source.checkpoint !== undefined) requireCheckpointName(source.checkpoint, "checkpoint");
+    return spanOf(source.range);
   });
   const contexts: AdminContext[] = [];
   try {

@@ -236,3 +236,29 @@ test("range deletes of a run that reach beyond its rows are clipped as well: the
   await Admin.union({ store, path: "both" }, [at("lower"), at("other")]);
   expect(await rowsAt(store, "both")).toBe("a=1 k5=other");
 });
+
+test("what is no checkpoint, no source and no option is refused, and never taken for what is in L0", async () => {
+  const store = new MemoryObjectStore();
+  const db = await openDb(store, "p");
+  await db.put("a", "1");
+  const admin = await Admin.open({ store, path: "p" });
+  const source = { location: { store, path: "p" } };
+  const target = { store, path: "u" };
+  for (const junk of ["", null, 5, Symbol("no"), "x".repeat(257)] as never[]) {
+    const calls = [
+      () => admin.clone(target, { checkpoint: junk }),
+      () => admin.export(undefined, junk),
+      () => Admin.union(target, [{ ...source, checkpoint: junk }]),
+      () => Admin.union(target, [source], junk),
+      () => Admin.union(target, junk),
+    ];
+    for (const call of calls) await expect(call()).rejects.toMatchObject({ kind: "invalid" });
+  }
+  const undefinedSource = Admin.union(target, [undefined as never]);
+  await expect(undefinedSource).rejects.toMatchObject({ kind: "invalid" });
+  const misplaced = Admin.union(target, [source], { wal: false } as never);
+  await expect(misplaced).rejects.toMatchObject({ kind: "invalid" });
+  expect(await pinsAt(store, "p")).toEqual([]);
+  await admin.close();
+  await db.close();
+});

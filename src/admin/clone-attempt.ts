@@ -179,18 +179,38 @@ async function commitFirst(
   return stored;
 }
 
+/**
+ * Pins that are gone were dropped by force, unless the clone has let go of them itself: it says so before it does, so a look after the pins tells.
+ * The call may have slept here while the clone was written to and compacted.
+ */
+async function giveUpClone(
+  attempt: Attempt,
+  stored: StoredManifest,
+  dropped: ReadonlySet<Ulid>,
+): Promise<void> {
+  const { target, signal } = attempt;
+  let missing: Ulid | undefined;
+  await stored.refresh({ signal });
+  await stored.commit((manifest) => {
+    missing = manifest.externals.find(
+      ({ checkpointId, isLeaving }) => !isLeaving && dropped.has(checkpointId),
+    )?.checkpointId;
+    if (manifest.destroyed || missing === undefined) return manifest;
+    const { lastSeq, writerFloor: floor } = manifest;
+    return destroyDatabase({ lastSeq, floor, check: () => undefined })(manifest);
+  });
+  if (missing === undefined) return;
+  await release(attempt, stored);
+  throw new NotFoundError(
+    `What ${target.name} was cloned from was deleted meanwhile (checkpoint ${missing}), so that the clone was given up. Clone a checkpoint that stays, to another path.`,
+  );
+}
+
 /** The clone is there. What follows only tidies up, but for a look at whether everything that it names is still kept. */
 async function settle(attempt: Attempt, stored: StoredManifest): Promise<CloneResult> {
-  const { pins, contexts, target, databaseId } = attempt;
-  const missing = await pins.missing();
-  if (missing.length > 0) {
-    const { lastSeq, writerFloor: floor } = stored.current;
-    await stored.commit(destroyDatabase({ lastSeq, floor, check: () => undefined }));
-    await release(attempt, stored);
-    throw new NotFoundError(
-      `What ${target.name} was cloned from was deleted meanwhile (checkpoint ${missing[0]}), so that the clone was given up. Clone a checkpoint that stays, to another path.`,
-    );
-  }
+  const { pins, contexts, databaseId } = attempt;
+  const dropped = new Set(await pins.missing());
+  if (dropped.size > 0) await giveUpClone(attempt, stored, dropped);
   await new HintWriter(stored, contexts[0]!.options.clock).finish();
   await release(attempt, stored);
   await pins.dropEarlier().catch(() => undefined);

@@ -49,7 +49,7 @@ export const exportPlaces: readonly string[] = ["elsewhere/x1", "elsewhere/x2"];
 
 /** When two administrators meet, or what is asked for has gone meanwhile. */
 const expectedKinds: ReadonlySet<string> = new Set([
-  ...["fenced", "closed", "unknown", "unavailable", "not-found", "exists", "invalid"],
+  ...["fenced", "unknown", "unavailable", "not-found", "exists", "invalid"],
 ]);
 
 export type OperationCounts = Record<OperationKind, number>;
@@ -75,6 +75,8 @@ export class PointsAdmin {
   readonly #oracle: PointsOracle;
   readonly #counts: OperationCounts;
   readonly #note: (text: string) => void;
+  /** Clones and exports that anybody has begun. */
+  readonly #begun: Operation[];
   /** What is under way. */
   current: Operation | undefined;
 
@@ -82,8 +84,10 @@ export class PointsAdmin {
     process: SimulatedProcess,
     oracle: PointsOracle,
     counts: OperationCounts,
+    begun: Operation[],
     note: (text: string) => void,
   ) {
+    this.#begun = begun;
     this.process = process;
     this.#oracle = oracle;
     this.#counts = counts;
@@ -106,6 +110,7 @@ export class PointsAdmin {
     const { kind, from, target } = operation;
     const about = `${this.process.name}: ${kind} of ${from}${target ? ` to ${target}` : ""}`;
     this.current = operation;
+    if (target !== undefined) this.#begun.push(operation);
     this.#note(`${about} begins`);
     try {
       await this.run(operation);
@@ -130,7 +135,7 @@ export class PointsAdmin {
     await using admin = await Admin.open(location, { clock, random });
     switch (operation.kind) {
       case "checkpoint":
-        return this.#checkpoint(admin, line);
+        return await this.#checkpoint(admin, line);
       case "expire": {
         const id = await this.#listed(admin, 0);
         if (id !== undefined) await admin.expireCheckpoint(id);
@@ -154,12 +159,12 @@ export class PointsAdmin {
       }
       case "clone":
       case "union":
-        return this.#clone(admin, moment, operation);
+        return await this.#clone(admin, moment, operation);
       case "detach":
         await admin.detach();
         return;
       case "export":
-        return this.#export(admin, moment, operation.target!);
+        return await this.#export(admin, moment, operation.target!);
       case "verify": {
         const { problems } = await admin.verify({ deep: this.#below(2) === 0 });
         requireNoProblems(operation.from, problems);

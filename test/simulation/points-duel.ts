@@ -16,6 +16,7 @@ import {
   exportPlaces,
   locationOf,
   noOperations,
+  type Operation,
   type OperationCounts,
   PointsAdmin,
   requireNoProblems,
@@ -50,6 +51,8 @@ class PointsDuel {
   readonly #audit = new PointsAudit();
   readonly #maintainers = new Maintainers({ forReader: () => undefined });
   readonly #operations = noOperations();
+  /** Clones and exports that were begun. */
+  readonly #begun: Operation[] = [];
   readonly #writers: PointsWriter[] = [];
   readonly #admins: PointsAdmin[] = [];
   readonly #scripts: Script[] = [];
@@ -116,7 +119,7 @@ class PointsDuel {
   }
 
   #admin(process: SimulatedProcess): PointsAdmin {
-    return new PointsAdmin(process, this.#oracle, this.#operations, (text) =>
+    return new PointsAdmin(process, this.#oracle, this.#operations, this.#begun, (text) =>
       this.#world.note(text),
     );
   }
@@ -229,22 +232,24 @@ class PointsDuel {
 
   /** What died in the midst of a clone or an export is called again, by somebody else, long after. */
   async #finishes(): Promise<void> {
-    const { holders } = this.#pins("db");
-    for (const target of clonePlaces) {
-      if (!holders.has(target) || this.#oracle.lines.has(target)) continue;
-      await this.#inProcess("later admin", async (process) => {
-        await this.#admin(process).run({ kind: "clone", from: "db", target });
-      });
-    }
     this.#world.jump(1_200_000);
-    const isBegun = (target: string): boolean =>
-      this.#world.objects.list("", `${target}/`).length > 0;
-    for (const target of exportPlaces.filter(isBegun)) {
-      if (this.#oracle.lines.has(target)) continue;
-      await this.#inProcess("later exporter", async (process) => {
-        await this.#admin(process).run({ kind: "export", from: "db", target });
+    const isOpen = (target: string): boolean =>
+      !this.#oracle.lines.has(target) && this.#isHeld(target);
+    for (const operation of [...this.#begun]) {
+      // Of several that were begun there, one can go on: what it was begun from decides.
+      if (!isOpen(operation.target!)) continue;
+      await this.#inProcess("later admin", async (process) => {
+        await this.#admin(process).attempt(operation);
       });
     }
+    const left = this.#begun.map(({ target }) => target!).find(isOpen);
+    if (left !== undefined) throw new Error(`${left} could not be finished.`);
+  }
+
+  /** Something lies there, or is kept for it. */
+  #isHeld(target: string): boolean {
+    const isPinned = this.#oracle.places().some((place) => this.#pins(place).has(target));
+    return isPinned || this.#world.objects.list("", `${target}/`).length > 0;
   }
 
   /** Every database, every checkpoint of it, and each object. */
@@ -294,16 +299,30 @@ class PointsDuel {
     }
     for (const place of this.#oracle.places()) {
       if (exportPlaces.includes(place)) continue;
-      await this.#inProcess(`collector of ${place}`, (process) => this.#collect(process, place));
-      const { holders } = this.#pins(place);
-      const left = [...holders].filter((holder) => clonePlaces.includes(holder));
+      await this.#inProcess(`collector of ${place}`, async (process) => {
+        await this.#expiresByHand(process, place);
+        await this.#collect(process, place);
+      });
+      const left = [...this.#pins(place)];
       if (left.length > 0) throw new Error(`${place} is still held for ${left.join(", ")}.`);
     }
   }
 
-  #pins(place: string): { holders: ReadonlySet<string> } {
+  /** What an attempt has left that died, and at whose target there is another database by now. */
+  async #expiresByHand(process: SimulatedProcess, place: string): Promise<void> {
+    const { clock, random } = process;
+    await using admin = await Admin.open(locationOf(process, place), { clock, random });
+    for (const { id, purpose, holder, holderId } of this.#audit.newest(place)!.checkpoints) {
+      if (purpose !== CheckpointPurpose.clone) continue;
+      if (this.#audit.newest(holder)?.databaseId === holderId) continue;
+      await admin.expireCheckpoint(id, { force: true });
+    }
+  }
+
+  /** For whom it keeps what it has. */
+  #pins(place: string): ReadonlySet<string> {
     const { checkpoints = [] } = this.#audit.newest(place) ?? {};
     const pins = checkpoints.filter(({ purpose }) => purpose === CheckpointPurpose.clone);
-    return { holders: new Set(pins.map(({ holder }) => holder)) };
+    return new Set(pins.map(({ holder }) => holder));
   }
 }

@@ -74,7 +74,10 @@ export class Admin {
     return createCheckpoint(context, given);
   }
 
-  /** Its time begins again, with another ttl where one is given. `NotFoundError` when it is not listed: one that has ended does not come back. */
+  /**
+   * Its time begins again, with another ttl where one is given. `NotFoundError` when it is not listed: one that has ended does not come back.
+   * `InvalidArgumentError` for one that a clone, a reader or an export holds.
+   */
   async refreshCheckpoint(
     idOrName: string,
     options?: RefreshCheckpointOptions,
@@ -86,7 +89,8 @@ export class Admin {
 
   /**
    * Ends a checkpoint, also one that is retained; false when it is not listed. One that is the base of another lingers, unlisted, until that has
-   * ended. Its objects are collected later. `InvalidArgumentError` for one that a clone holds.
+   * ended. Its objects are collected later. `InvalidArgumentError` for one that a clone, a reader or an export holds,
+   * without `force`.
    */
   async expireCheckpoint(idOrName: string, options?: ExpireCheckpointOptions): Promise<boolean> {
     const [context, given] = [this.#open(), asOfNow(options)];

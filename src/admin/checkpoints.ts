@@ -47,7 +47,7 @@ export interface ChangeCheckpointOptions {
 }
 
 export interface ExpireCheckpointOptions extends ChangeCheckpointOptions {
-  /** One that a clone holds too: the clone is lost, unless it is gone already. Default: false. */
+  /** One that a clone, a reader or an export holds too: its holder is lost, unless it is gone already. Default: false. */
   force?: boolean | undefined;
 }
 
@@ -74,6 +74,19 @@ export async function listCheckpoints(
 
 function isOfUsers({ purpose }: Checkpoint): boolean {
   return purpose === CheckpointPurpose.user || purpose === CheckpointPurpose.replaced;
+}
+
+/** Of one that is not a user's. */
+function holderOf({ purpose, holder }: Checkpoint): string {
+  if (purpose === CheckpointPurpose.clone) return `the clone at "${holder}"`;
+  const who = purpose === CheckpointPurpose.exporter ? "the export to" : "the reader";
+  return holder === "" ? "a reader or an export" : `${who} "${holder}"`;
+}
+
+function wayOut({ purpose }: Checkpoint): string {
+  return purpose === CheckpointPurpose.clone
+    ? "Detach or destroy the clone."
+    : "It goes when that is done, or some minutes after its process died.";
 }
 
 export async function createCheckpoint(
@@ -110,7 +123,13 @@ export async function refresh(
   let id = "";
   const change = refreshCheckpoint(idOrName, ttlMs === Number.POSITIVE_INFINITY ? 0 : ttlMs);
   const manifest = await stored.commit((newest) => {
-    ({ id } = requireCheckpoint(newest, idOrName));
+    const found = requireCheckpoint(newest, idOrName);
+    if (!isOfUsers(found)) {
+      throw new InvalidArgumentError(
+        `Checkpoint "${idOrName}" is held by ${holderOf(found)}, which alone says for how long.`,
+      );
+    }
+    ({ id } = found);
     return change(newest);
   }, signal && { signal });
   return infoOf(manifest, id);
@@ -133,9 +152,9 @@ export async function expire(
     const found = findCheckpoint(manifest, idOrName);
     isFound = found !== undefined;
     if (found === undefined) return manifest;
-    if (found.purpose === CheckpointPurpose.clone && !options?.force) {
+    if (!isOfUsers(found) && !options?.force) {
       throw new InvalidArgumentError(
-        `Checkpoint "${idOrName}" is held by the clone at "${found.holder}", which could not be read without it. Detach or destroy the clone, or give force: true when it is gone.`,
+        `Checkpoint "${idOrName}" is held by ${holderOf(found)}, which could not go on without it. ${wayOut(found)} Give force: true when it is gone.`,
       );
     }
     return endCheckpoints([found.id])(manifest);

@@ -116,7 +116,7 @@ function addRefresh(group: Command, context: Context): void {
 function addExpire(group: Command, context: Context): void {
   addTarget(group.command("expire"))
     .description("Ends a checkpoint; what only it keeps is collected later.")
-    .option("--force", "also one that a clone holds, when the clone is gone")
+    .option("--force", "also one that a clone, a reader or an export holds, when that is gone")
     .option("--json", "as one JSON object")
     .action(async (url: string, wanted: string, { force, json }: ChangeArguments) => {
       const { signal } = context;

@@ -185,30 +185,42 @@ test("a base lingers unlisted, and goes with its last child; what is retained ca
   await db.close();
 });
 
-test("what a clone holds is ended by force alone, and listed with its holder", async () => {
-  const memory = new MemoryObjectStore();
-  await (await Db.open({ store: memory, path }, quiet)).close();
-  const stored = await storedAt(memory);
-  const held: Omit<Checkpoint, "manifestNumber" | "refreshedNumber"> = {
-    ...{ ...plainCheckpoint, id: ulid(1), name: "", createdAt: 0, ttlMs: 0 },
-    ...{ purpose: CheckpointPurpose.clone, holder: "elsewhere", holderId: ulid(2) },
-  };
-  await stored.commit((manifest) => {
-    const number = manifest.number + 1;
-    return addCheckpoint({ ...held, manifestNumber: number, refreshedNumber: number })(manifest);
-  });
-  const admin = await Admin.open({ store: memory, path });
-  expect(await admin.checkpoints()).toEqual([]);
-  expect(await admin.checkpoints({ all: true })).toMatchObject([
-    { purpose: "clone", holder: "elsewhere" },
-  ]);
-  await expect(admin.expireCheckpoint(ulid(1))).rejects.toMatchObject({
-    ...{ kind: "invalid", message: expect.stringContaining("elsewhere") },
-  });
-  expect(await admin.expireCheckpoint(ulid(1), { force: true })).toBe(true);
-  expect(await admin.checkpoints({ all: true })).toEqual([]);
-  await admin.close();
-});
+test.each([
+  ["clone", "the clone at"],
+  ["reader", "the reader"],
+  ["exporter", "the export to"],
+] as const)(
+  "what a %s holds is ended by force alone, has no other ttl, and is listed with its holder",
+  async (purpose, said) => {
+    const memory = new MemoryObjectStore();
+    await (await Db.open({ store: memory, path }, quiet)).close();
+    const stored = await storedAt(memory);
+    const held: Omit<Checkpoint, "manifestNumber" | "refreshedNumber"> = {
+      ...{ ...plainCheckpoint, id: ulid(1), name: "", createdAt: 0, ttlMs: 0 },
+      ...{ purpose: CheckpointPurpose[purpose], holder: "elsewhere", holderId: ulid(2) },
+    };
+    await stored.commit((manifest) => {
+      const number = manifest.number + 1;
+      return addCheckpoint({ ...held, manifestNumber: number, refreshedNumber: number })(manifest);
+    });
+    const admin = await Admin.open({ store: memory, path });
+    expect(await admin.checkpoints()).toEqual([]);
+    expect(await admin.checkpoints({ all: true })).toMatchObject([
+      { purpose, holder: "elsewhere" },
+    ]);
+    const refused = { kind: "invalid", message: expect.stringContaining(`${said} "elsewhere"`) };
+    await expect(admin.expireCheckpoint(ulid(1))).rejects.toMatchObject(refused);
+    for (const options of [undefined, { ttlMs: 1 }, { ttlMs: Number.POSITIVE_INFINITY }]) {
+      await expect(admin.refreshCheckpoint(ulid(1), options)).rejects.toMatchObject(refused);
+    }
+    await admin.retainCheckpoint(ulid(1));
+    await admin.releaseCheckpoint(ulid(1));
+    expect(stored.current.checkpoints).toEqual((await stored.refresh()).checkpoints);
+    expect(await admin.expireCheckpoint(ulid(1), { force: true })).toBe(true);
+    expect(await admin.checkpoints({ all: true })).toEqual([]);
+    await admin.close();
+  },
+);
 
 test("sizes: everything is in the total; only what nothing else names is exclusive, and added what the base has not", async () => {
   const memory = new MemoryObjectStore();

@@ -1,6 +1,8 @@
 /** Reading SSTs whole: every byte is checked, and what the manifest says of each. */
 import { equalBytes } from "../common/bytes.js";
-import type { SstInfo } from "../format/manifest.js";
+import type { Ulid } from "../common/ids.js";
+import type { Manifest, SstInfo } from "../format/manifest.js";
+import { readFooter } from "../format/sst-tail.js";
 import { verifySst } from "../format/verify-sst.js";
 import { eachOf } from "../gc/pinned-states.js";
 import { ObjectPaths } from "../object-store/paths.js";
@@ -20,21 +22,29 @@ export async function readSsts(
   findings: Findings,
   { signal, inFlight }: ReadSstsOptions,
 ): Promise<void> {
+  const ownId = stored.current.databaseId;
   const read = async ({ id, owner, info }: NamedSst): Promise<void> => {
     const object = ObjectPaths.sst(id, owner);
-    const databaseId = owner === "" ? stored.current.databaseId : owner;
     const found = await store.get(object, { signal });
     if (found === undefined) return;
     findings.checked(found.bytes.length);
-    const said = await findings.guard(object, () =>
-      verifySst(found.bytes, { object, databaseId, id }),
-    );
+    const said = await findings.guard(object, () => {
+      const databaseId =
+        info === undefined ? ownerOf(found.bytes, object, stored.current) : owner || ownId;
+      return verifySst(found.bytes, { object, databaseId, id });
+    });
     if (said === undefined || info === undefined) return;
     for (const name of differences(info, said)) {
       findings.add(object, "contradiction", `its ${name} is not what the manifest says`);
     }
   };
   await eachOf(ssts, read, inFlight);
+}
+
+/** Of one of which only the id is named: after a detach, another database's copies lie beside this one's own. */
+function ownerOf(bytes: Uint8Array, object: string, { databaseId, externals }: Manifest): Ulid {
+  const said = readFooter(bytes, bytes.length, object).databaseId;
+  return externals.some((one) => one.databaseId === said) ? said : databaseId;
 }
 
 const exact = [

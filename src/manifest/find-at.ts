@@ -1,6 +1,6 @@
 /** Old states of a database: which manifest was the newest at a moment, and whether all that one names is still there. */
 import type { Ulid } from "../common/ids.js";
-import type { Manifest, RetiredObjects, SstInfo } from "../format/manifest.js";
+import { type Manifest, noUlid, type RetiredObjects, type SstInfo } from "../format/manifest.js";
 import type { ManifestStore } from "./manifest-store.js";
 
 type Gets = Pick<ManifestStore, "get">;
@@ -39,7 +39,7 @@ export async function manifestAt(
 }
 
 /** The SSTs of runs whose lists are objects of their own, by the ids of the runs. */
-export type ListedSsts = ReadonlyMap<Ulid, readonly Pick<SstInfo, "id">[]>;
+export type ListedSsts = ReadonlyMap<Ulid, readonly Pick<SstInfo, "id" | "owner">[]>;
 
 /** The runs of either whose lists it takes to compare them: a run of both is the same in both. */
 export function listsToCompare(
@@ -64,22 +64,37 @@ export function isAllThere(
   retired: readonly RetiredObjects[],
   lists: ListedSsts,
 ): boolean {
-  const there = new Set<Ulid>(retired.flatMap(({ ids }) => ids));
-  for (const id of namedBy(newest, lists)) there.add(id);
-  for (const id of namedBy(older, lists)) if (!there.has(id)) return false;
-  // What belongs to other databases is kept there for as long as this one says so.
-  return older.externals.every(({ databaseId, path }) =>
-    newest.externals.some(
-      (one) => one.databaseId === databaseId && (path === "" || !one.isLeaving || one.path === ""),
-    ),
-  );
+  const gone = new Set<Ulid>(retired.flatMap(({ ids }) => ids));
+  const named = new Set<Ulid>();
+  for (const { id } of namedBy(newest, lists)) named.add(id);
+  for (const { id, owner } of namedBy(older, lists)) {
+    if (named.has(id)) continue;
+    if (!gone.has(id) || (owner !== noUlid && !isKept(owner, older, newest))) return false;
+  }
+  return true;
 }
 
-function* namedBy({ l0, runs }: Manifest, lists: ListedSsts): Generator<Ulid> {
-  for (const { ssts } of l0) for (const { id } of ssts) yield id;
+/**
+ * Whether objects of that database are kept which the newest manifest names no more: there, for as long as this one says so, or here. A detach
+ * has only copied what was named then.
+ */
+function isKept(owner: Ulid, older: Manifest, newest: Manifest): boolean {
+  const placesIn = ({ externals }: Manifest): readonly string[] =>
+    externals
+      .filter(({ databaseId, isLeaving }) => databaseId === owner && !isLeaving)
+      .map(({ path }) => path);
+  const wasHere = placesIn(older).every((path) => path === "");
+  return placesIn(newest).some((path) => path !== "" || wasHere);
+}
+
+function* namedBy(
+  { l0, runs }: Manifest,
+  lists: ListedSsts,
+): Generator<Pick<SstInfo, "id" | "owner">> {
+  for (const { ssts } of l0) yield* ssts;
   for (const run of runs) {
-    if (run.listBytes > 0) yield run.id;
-    for (const { id } of run.ssts) yield id;
-    for (const { id } of lists.get(run.id) ?? []) yield id;
+    if (run.listBytes > 0) yield run;
+    yield* run.ssts;
+    yield* lists.get(run.id) ?? [];
   }
 }

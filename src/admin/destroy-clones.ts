@@ -1,57 +1,79 @@
 /** Which clones still need a database: those that hold a checkpoint in it, unless they are gone or have let go of it. */
 import { InvalidArgumentError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
-import { wrapStore } from "../db/wrap-store.js";
 import { type Checkpoint, CheckpointPurpose, type Manifest } from "../format/manifest.js";
 import { findNewest } from "../manifest/find-newest.js";
 import { ManifestStore } from "../manifest/manifest-store.js";
-import type { ObjectStore } from "../object-store/object-store.js";
 import type { AdminContext } from "./context.js";
+import { storeAt } from "./neighbour.js";
 
-/** A clone that is being made has its checkpoint before it has anything else. */
-const attemptMs = 3_600_000;
+/** What the holders of a database's checkpoints say of them. */
+export interface Holders {
+  /** Checkpoints that clones made and that no clone needs. */
+  readonly gone: ReadonlySet<Ulid>;
+  /** Those whose clone was not found where it should be, nor anything that tells what has become of it. */
+  readonly unknown: ReadonlySet<Ulid>;
+}
 
-/** The ids of checkpoints that clones made and that no clone needs. */
-export async function goneClones(
+export async function askHolders(
   context: AdminContext,
   manifest: Manifest,
   signal: AbortSignal | undefined,
-): Promise<ReadonlySet<Ulid>> {
-  const gone = new Set<Ulid>();
+): Promise<Holders> {
+  const found = { gone: new Set<Ulid>(), unknown: new Set<Ulid>(), held: new Set<Ulid>() };
+  const ours = new Set(manifest.checkpoints.map(({ id }) => id));
   for (const checkpoint of manifest.checkpoints) {
     if (checkpoint.purpose !== CheckpointPurpose.clone) continue;
-    if (await isGone(context, checkpoint, signal)) gone.add(checkpoint.id);
+    found[await stateOf(context, checkpoint, ours, signal)].add(checkpoint.id);
   }
-  return gone;
+  return found;
 }
 
-async function isGone(
+/**
+ * Nothing at the path, or a stranger, says nothing: this handle may see another folder or bucket there than the one that made the clone. And a clone
+ * that is being made has its checkpoint before it has anything else.
+ */
+async function stateOf(
   context: AdminContext,
-  { id, holder, holderId, createdAt }: Checkpoint,
+  { id, holder, holderId }: Checkpoint,
+  ours: ReadonlySet<Ulid>,
   signal: AbortSignal | undefined,
-): Promise<boolean> {
+): Promise<"gone" | "unknown" | "held"> {
   const { clock, settings } = context.options;
-  const newest = await findNewest(new ManifestStore(storeAt(context, holder)), {
+  const newest = await findNewest(new ManifestStore(storeAt(context, holder).store), {
     ...{ clock, retentionMs: settings.manifestRetentionMs, signal },
   });
-  if (newest === undefined) return clock.now() - createdAt > attemptMs;
-  if (newest.databaseId !== holderId || newest.destroyed) return true;
-  return newest.externals.every(({ checkpointId }) => checkpointId !== id);
+  if (newest === undefined) return "unknown";
+  const named = newest.externals.map(({ checkpointId }) => checkpointId);
+  if (newest.databaseId === holderId) {
+    return newest.destroyed || !named.includes(id) ? "gone" : "held";
+  }
+  // A later attempt at the same clone has succeeded: the earlier one never can.
+  return named.some((one) => ours.has(one)) ? "gone" : "unknown";
 }
 
-/** Throws where a clone needs the database. */
-export function refuseClones(manifest: Manifest, gone: ReadonlySet<Ulid>): void {
-  const holders = manifest.checkpoints
-    .filter(({ id, purpose }) => purpose === CheckpointPurpose.clone && !gone.has(id))
-    .map(({ holder }) => `"${holder}"`);
-  if (holders.length === 0) return;
+/** Throws where a clone needs the database, or may need it. `force`: only where one is known to. */
+export function refuseClones(
+  manifest: Manifest,
+  { gone, unknown }: Holders,
+  force: boolean | undefined,
+): void {
+  const holders = manifest.checkpoints.filter(
+    ({ id, purpose }) => purpose === CheckpointPurpose.clone && !gone.has(id),
+  );
+  const isKnown = ({ id }: Checkpoint): boolean => !unknown.has(id);
+  if (holders.some(isKnown)) {
+    throw new InvalidArgumentError(
+      `Clones share objects of this database: ${pathsOf(holders.filter(isKnown))}. Detach or destroy them first.`,
+    );
+  }
+  if (holders.length === 0 || force) return;
   throw new InvalidArgumentError(
-    `Clones share objects of this database: ${[...new Set(holders)].slice(0, 10).join(", ")}. Detach or destroy them first. The checkpoint of one that was never finished can be expired by hand.`,
+    `Clones share objects of this database, and are not found from here: ${pathsOf(holders)}. If they lie where this process cannot see them, as in a folder that is mounted elsewhere, detach or destroy them there first. If they are gone, or were never finished, give force: true.`,
   );
 }
 
-/** The store of a database at another path, requests counted with those of this one. */
-export function storeAt({ place, wrapped, options }: AdminContext, path: string): ObjectStore {
-  const store = place.namespace.at(path);
-  return wrapStore({ ...place, store, path: "" }, options, wrapped.counts).store;
+function pathsOf(holders: readonly Checkpoint[]): string {
+  const paths = new Set(holders.map(({ holder }) => `"${holder}"`));
+  return [...paths].slice(0, 10).join(", ");
 }

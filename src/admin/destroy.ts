@@ -4,7 +4,7 @@
  * and the newest state of compactions. Cut off at any moment, the next call goes on from there.
  */
 import { CorruptionError, InvalidArgumentError, NotFoundError } from "../common/errors.js";
-import { checkOptions, requireFunction, requireSignal } from "../common/options.js";
+import { checkOptions, requireBoolean, requireFunction, requireSignal } from "../common/options.js";
 import { CompactionsStore } from "../compaction/compactions-store.js";
 import { giveUpJobs } from "../compaction/job-transitions.js";
 import { StoredCompactions } from "../compaction/stored-compactions.js";
@@ -23,7 +23,7 @@ import {
 import { closeLog } from "../wal/close-log.js";
 import { replayLog } from "../wal/replay.js";
 import type { AdminContext } from "./context.js";
-import { goneClones, refuseClones } from "./destroy-clones.js";
+import { askHolders, refuseClones } from "./destroy-clones.js";
 import {
   type DeletedObjects,
   type DestroyProgress,
@@ -35,6 +35,11 @@ import { storeAt } from "./neighbour.js";
 export interface DestroyOptions {
   /** The id of the database, or its path in the store: so that nothing is destroyed by a slip. */
   confirm: string;
+  /**
+   * Also where clones that hold checkpoints of it are not found, and where a database that it holds something of is not found: they are gone. A clone
+   * that is only out of sight loses its data; one that is found still refuses. Default: false.
+   */
+  force?: boolean | undefined;
   /** What is deleted stays so; another call goes on. */
   signal?: AbortSignal | undefined;
   /** Called after each request that has deleted objects. */
@@ -51,32 +56,40 @@ export interface DestroyResult {
   /** Names of objects at the path that are none of this database, at most 100, and how many there are. They stay. */
   readonly foreign: readonly string[];
   readonly foreignCount: number;
+  /**
+   * Paths of databases that this one, a clone, has objects of and that were not found: they may keep these for it. Call again where they can be reached,
+   * or with `force` when they are gone.
+   */
+  readonly notReleased: readonly string[];
 }
 
 export async function destroy(
   context: AdminContext,
   given: DestroyOptions,
 ): Promise<DestroyResult> {
-  checkOptions(given, ["confirm", "signal", "onProgress"], "destroy");
-  const { confirm, signal, onProgress } = given ?? {};
+  checkOptions(given, ["confirm", "force", "signal", "onProgress"], "destroy");
+  const { confirm, force, signal, onProgress } = given ?? {};
   requireSignal(signal);
   requireFunction(onProgress, "onProgress");
+  requireBoolean(force, "force");
   const { stored, options } = context;
   signal?.throwIfAborted();
   const newest = await stored.refresh({ signal });
   requireConfirmation(context, newest, confirm);
-  if (!newest.destroyed) await end(context, newest, signal);
+  if (!newest.destroyed) await end(context, newest, { force, signal });
   const last = stored.current;
   await putHint(context, signal);
   const found = await deleteObjects(context, last, { signal, onProgress });
   const { clock, random, settings } = options;
+  const notReleased: string[] = [];
   await releaseExternals(stored, {
+    ...{ force, onNotFound: (path: string) => notReleased.push(path) },
     at: (path) => storeAt(context, path).store,
     ...{ clock, random, retentionMs: settings.manifestRetentionMs, signal },
   });
   if (stored.current !== last) await putHint(context, signal);
   const { databaseId, number: manifestNumber } = stored.current;
-  return { databaseId, manifestNumber, ...found };
+  return { databaseId, manifestNumber, ...found, notReleased };
 }
 
 function requireConfirmation(
@@ -96,15 +109,15 @@ function requireConfirmation(
 async function end(
   context: AdminContext,
   newest: Manifest,
-  signal: AbortSignal | undefined,
+  { force, signal }: Pick<DestroyOptions, "force" | "signal">,
 ): Promise<void> {
   const { stored, store, options, ids } = context;
-  const gone = await goneClones(context, newest, signal);
-  refuseClones(newest, gone);
+  const holders = await askHolders(context, newest, signal);
+  refuseClones(newest, holders, force);
   const claimed = await stored.commit(
     (manifest) => {
       if (manifest.destroyed) throw new NotFoundError("The database was destroyed meanwhile.");
-      refuseClones(manifest, gone);
+      refuseClones(manifest, holders, force);
       // The one fence that a log needs which nobody writes to.
       return claimCompactor(0)(claimWriter({ putsInFlight: 1 })(manifest));
     },
@@ -127,7 +140,7 @@ async function end(
     }
   }
   const floor = ids.next();
-  const check = (manifest: Manifest): void => refuseClones(manifest, gone);
+  const check = (manifest: Manifest): void => refuseClones(manifest, holders, force);
   await stored.commit(destroyDatabase({ lastSeq, floor, check }), roles);
 }
 

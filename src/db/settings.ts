@@ -174,7 +174,7 @@ export const settingsTable: Readonly<
     max: 10 * 365 * 24 * 3_600_000,
     handles: "Db",
     reason:
-      "How long objects that are no longer needed are kept, for readers of other processes that hold no checkpoint. Nothing of this handle depends on it.",
+      "How long objects that are no longer needed are kept: the window of points in time. So far back an old state opens by its time or its manifest's number, and readers of other processes keep what they see without a checkpoint. Nothing of this handle depends on it.",
   },
   sstBytesMax: {
     default: 64 * MiB,

@@ -6,7 +6,13 @@
  * it was: what is there and whole is not copied again.
  */
 import { NotFoundError } from "../common/errors.js";
-import { checkOptions, requireFunction, requireInteger, requireSignal } from "../common/options.js";
+import {
+  checkOptions,
+  requireBoolean,
+  requireFunction,
+  requireInteger,
+  requireSignal,
+} from "../common/options.js";
 import type { Manifest } from "../format/manifest.js";
 import { releaseExternals } from "../gc/release-externals.js";
 import { ObjectPaths } from "../object-store/paths.js";
@@ -21,6 +27,11 @@ export interface DetachOptions {
   copiesInFlight?: number | undefined;
   /** Called as copies arrive. The totals grow when the database names more of others meanwhile. */
   onProgress?: ((progress: CopyProgress) => void) | undefined;
+  /**
+   * Also lets go of databases that are not found at their paths: they are gone. One that is only out of sight keeps the objects for this clone, until
+   * the checkpoint there is expired by hand. Default: false.
+   */
+  force?: boolean | undefined;
   /** Copies that were made stay, for the next call. */
   signal?: AbortSignal | undefined;
 }
@@ -29,6 +40,11 @@ export interface DetachResult {
   /** Objects that were copied by this call, and their bytes. */
   readonly copiedFiles: number;
   readonly copiedBytes: number;
+  /**
+   * Paths of databases that were not found, and may keep objects for this one: it needs them no more. Call again where they can be reached, or with
+   * `force` when they are gone.
+   */
+  readonly notReleased: readonly string[];
 }
 
 const copiesInFlightDefault = 8;
@@ -37,10 +53,11 @@ export async function detach(
   context: AdminContext,
   options: DetachOptions = {},
 ): Promise<DetachResult> {
-  checkOptions(options, ["copiesInFlight", "onProgress", "signal"], "detach");
-  const { copiesInFlight = copiesInFlightDefault, onProgress, signal } = options;
+  checkOptions(options, ["copiesInFlight", "force", "onProgress", "signal"], "detach");
+  const { copiesInFlight = copiesInFlightDefault, force, onProgress, signal } = options;
   requireInteger(copiesInFlight, "copiesInFlight", 1, 64);
   requireFunction(onProgress, "onProgress");
+  requireBoolean(force, "force");
   requireSignal(signal);
   signal?.throwIfAborted();
   const { stored, store, name } = context;
@@ -75,8 +92,7 @@ export async function detach(
       plan.covers(manifest) ? nameCopies(ownersElsewhere(manifest))(manifest) : manifest;
     await stored.commit(settled, { signal });
   }
-  await release(context, signal);
-  return total;
+  return { ...total, notReleased: await release(context, force, signal) };
 }
 
 /** What an earlier call has copied, as far as it is to be copied. */
@@ -95,9 +111,18 @@ async function sizesOf(
   return sizes;
 }
 
-async function release(context: AdminContext, signal: AbortSignal | undefined): Promise<void> {
+async function release(
+  context: AdminContext,
+  force: boolean | undefined,
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
   const { clock, random, settings } = context.options;
   const at = (path: string) => storeAt(context, path).store;
   const retentionMs = settings.manifestRetentionMs;
-  await releaseExternals(context.stored, { at, clock, random, retentionMs, signal });
+  const notReleased: string[] = [];
+  await releaseExternals(context.stored, {
+    ...{ at, clock, random, retentionMs, signal, force },
+    onNotFound: (path) => notReleased.push(path),
+  });
+  return notReleased;
 }

@@ -4,10 +4,12 @@ import { Admin } from "../admin/admin.js";
 import type { DestroyResult } from "../admin/destroy.js";
 import { addUrl } from "./arguments.js";
 import type { Context } from "./context.js";
+import { notReleasedText } from "./detach.js";
 import { withProgress } from "./progress.js";
 
 interface DestroyArguments {
   confirm: string;
+  force?: boolean;
   json?: boolean;
 }
 
@@ -15,15 +17,16 @@ export function addDestroy(program: Command, context: Context): void {
   addUrl(program.command("destroy"))
     .description("Ends a database and deletes its objects, for good. Nothing else is deleted.")
     .requiredOption("--confirm <id>", "the id of the database, or its path in the store")
+    .option("--force", "also when clones of it are not found where they were made: they are gone")
     .option("--json", "as one JSON object")
-    .action(async (url: string, { confirm, json }: DestroyArguments) => {
+    .action(async (url: string, { confirm, force, json }: DestroyArguments) => {
       const { err, signal } = context;
       const admin = await Admin.open(url, { ...context.settings(), signal });
       try {
         const about = { label: "destroying", unit: "objects" } as const;
         const result = await withProgress(err, about, (report) =>
           admin.destroy({
-            ...{ confirm, signal },
+            ...{ confirm, force, signal },
             onProgress: ({ deleted, objects }) => report(deleted, objects),
           }),
         );
@@ -34,7 +37,7 @@ export function addDestroy(program: Command, context: Context): void {
     });
 }
 
-function toText({ deleted, kept, foreignCount, databaseId }: DestroyResult): string {
+function toText({ deleted, kept, foreignCount, databaseId, notReleased }: DestroyResult): string {
   const { bytes, ...kinds } = deleted;
   const count = (value: number): string => value.toLocaleString("en");
   const objects = Object.values(kinds).reduce((sum, some) => sum + some, 0);
@@ -44,5 +47,5 @@ function toText({ deleted, kept, foreignCount, databaseId }: DestroyResult): str
     `Its end stays, ${count(left)} small objects, so that nobody takes a later database at this path for it.`,
   ];
   if (foreignCount > 0) lines.push(`Not of this database, and left alone: ${count(foreignCount)}.`);
-  return `${lines.join("\n")}\n`;
+  return `${lines.join("\n")}\n${notReleasedText(notReleased)}`;
 }

@@ -32,6 +32,10 @@ export interface ReleaseOptions {
    */
   readonly graceMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Entries go whatever is found at their paths: a checkpoint that still exists elsewhere is then nobody's. Default: false. */
+  readonly force?: boolean | undefined;
+  /** Called with each path at which the database that is held was not found. Its entries stay, and are tried again by the next call. */
+  readonly onNotFound?: ((path: string) => void) | undefined;
   /** What it has read already need not be read again. Default: its own. */
   readonly states?: PinnedStates | undefined;
   /** When manifests were stored, by number, as far as it is known. Default: nothing is. */
@@ -54,10 +58,15 @@ export async function releaseExternals(
   const marked = await stored.commit(markLeaving(unnamed.map(idOf)), signal);
   // Without a path: copies of a detach that is under way, which nothing holds.
   const leaving = marked.externals.filter(({ isLeaving, path }) => isLeaving && path !== "");
-  for (const [path, entries] of byPath(leaving)) await dropPins(path, entries, options);
-  const { externals } = await stored.commit(removeExternals(leaving.map(idOf)), signal);
+  const dropped: ExternalDatabase[] = [];
+  for (const [path, entries] of byPath(leaving)) {
+    const free = await dropPins(path, entries, options);
+    if (free.length < entries.length && !options.force) options.onNotFound?.(path);
+    dropped.push(...(options.force ? entries : free));
+  }
+  const { externals } = await stored.commit(removeExternals(dropped.map(idOf)), signal);
   const left = new Set(externals.map(idOf));
-  return leaving.filter(({ checkpointId }) => !left.has(checkpointId)).length;
+  return dropped.filter(({ checkpointId }) => !left.has(checkpointId)).length;
 }
 
 const idOf = ({ checkpointId }: ExternalDatabase) => checkpointId;
@@ -128,21 +137,31 @@ async function unnamedForGrace(
   }
 }
 
-/** Where there is no database any more, or no such checkpoint, nothing is held. The database there may have another id than the entry says. */
+/**
+ * Gives the entries that hold nothing any more. Nothing at the path, or another database, says nothing: this handle may see another folder or
+ * bucket there than the one that made the clone. The database may have another id than the entry says, and then has copies of that one.
+ */
 async function dropPins(
   path: string,
   entries: readonly ExternalDatabase[],
   { at, clock, random, retentionMs, signal }: ReleaseOptions,
-): Promise<void> {
+): Promise<readonly ExternalDatabase[]> {
   const manifests = new ManifestStore(at(path));
   const searchedAt = instantOf(clock);
   const newest = await findNewest(manifests, { clock, retentionMs, signal });
-  if (newest === undefined || newest.destroyed) return;
+  if (newest === undefined) return [];
   const ids = new Set(entries.map(idOf));
   const pins = newest.checkpoints.filter(
     ({ id, purpose }) => ids.has(id) && purpose === CheckpointPurpose.clone,
   );
-  if (pins.length === 0) return;
-  const stored = new StoredManifest(manifests, newest, { clock, random, retentionMs, searchedAt });
-  await stored.commit(endCheckpoints(pins.map(({ id }) => id)), signal && { signal });
+  if (pins.length > 0 && !newest.destroyed) {
+    const told = { clock, random, retentionMs, searchedAt };
+    const stored = new StoredManifest(manifests, newest, told);
+    await stored.commit(endCheckpoints(pins.map(({ id }) => id)), signal && { signal });
+  }
+  const dropped = new Set(pins.map(({ id }) => id));
+  const isOwner = ({ databaseId }: ExternalDatabase): boolean =>
+    newest.databaseId === databaseId ||
+    newest.externals.some((one) => one.databaseId === databaseId && one.path === "");
+  return entries.filter((entry) => dropped.has(entry.checkpointId) || isOwner(entry));
 }

@@ -172,12 +172,43 @@ test("a checkpoint that is there for something else is left", async () => {
 test.each<[string, () => Promise<void>]>([
   ["has dropped it already", () => putParent({ checkpoints: [] })],
   ["was destroyed", () => putParent({ destroyed: true, checkpoints: [] })],
-  ["is not there", async () => undefined],
-  ["is another one by now", () => putParent({ databaseId: ulid(9), checkpoints: [] })],
+  [
+    "has its objects of another one",
+    () =>
+      putParent({
+        ...{ databaseId: ulid(9), checkpoints: [] },
+        externals: [{ ...held, path: "", checkpointId: "" }],
+      }),
+  ],
 ])("a parent that %s is no obstacle", async (_, put) => {
   await putClone({});
   await put();
   expect(await release()).toBe(1);
+  expect((await newestAt("clone")).externals).toEqual([]);
+});
+
+test.each<[string, () => Promise<void>]>([
+  ["nothing", async () => undefined],
+  ["another database", () => putParent({ databaseId: ulid(9), checkpoints: [] })],
+])("where %s is at the path of the parent, the entry stays, until it is forced", async (_, put) => {
+  await putClone({});
+  await put();
+  const manifests = new ManifestStore(prefixed(inner, "clone"));
+  const searchedAt = instantOf(clock);
+  const newest = await findNewest(manifests, { clock, retentionMs });
+  const stored = new StoredManifest(manifests, newest!, {
+    ...{ clock, random, retentionMs, searchedAt },
+  });
+  const paths: string[] = [];
+  const options = { at: (path: string) => prefixed(inner, path), clock, random, retentionMs };
+  const onNotFound = (path: string): number => paths.push(path);
+  for (let call = 0; call < 2; call++) {
+    expect(await releaseExternals(stored, { ...options, onNotFound })).toBe(0);
+  }
+  expect(paths).toEqual(["parent", "parent"]);
+  expect((await newestAt("clone")).externals).toEqual([{ ...held, isLeaving: true }]);
+  expect(await releaseExternals(stored, { ...options, onNotFound, force: true })).toBe(1);
+  expect(paths).toHaveLength(2);
   expect((await newestAt("clone")).externals).toEqual([]);
 });
 

@@ -9,7 +9,11 @@ const take = (name) => {
 };
 const seed = take("--seed");
 const runs = take("--runs") ?? "1500";
-const files = seed === undefined ? ["test/simulation"] : [fileOf(seed)];
+// Crash sweeps of operations, which sample what they cut elsewhere.
+const sweeps = ["clone-sweep", "destroy-crashes", "restore-crashes"].map(
+  (name) => `test/unit/admin/${name}.test.ts`,
+);
+const files = seed === undefined ? ["test/simulation", ...sweeps] : [fileOf(seed)];
 const env = { ...process.env, MORAINE_SIM_RUNS: runs, MORAINE_SIM_VERBOSE: "1" };
 if (seed !== undefined) env.MORAINE_SIM_SEED = seed;
 

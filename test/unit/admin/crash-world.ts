@@ -3,6 +3,7 @@ import { decodeUtf8 } from "../../../src/common/bytes.js";
 import type { Reads } from "../../../src/db/reads.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import { FaultyObjectStore } from "../../../src/testing/index.js";
+import { duelCount } from "../../simulation/replay.js";
 
 export async function copyOf(store: MemoryObjectStore): Promise<MemoryObjectStore> {
   const copy = new MemoryObjectStore();
@@ -15,6 +16,17 @@ export async function copyOf(store: MemoryObjectStore): Promise<MemoryObjectStor
 /** The process dies with the request, before or after it is applied; or its reply is lost. */
 export type Cut = "crash" | "crash applied" | "reply lost";
 export const cuts: readonly Cut[] = ["crash", "crash applied", "reply lost"];
+
+/** Each request meets all cuts where there is time (`npm run test:sim`); else one, in turn. Gives how many requests there were. */
+export async function sweepRequests(
+  cut: Cut,
+  runCase: (at: number, cut: Cut) => Promise<boolean>,
+): Promise<number> {
+  const isLong = duelCount > 1000;
+  let at = isLong ? 0 : cuts.indexOf(cut);
+  while (await runCase(at, cut)) at += isLong ? 1 : cuts.length;
+  return at;
+}
 
 export interface CutRun {
   /** Undefined: the process is gone. */

@@ -22,9 +22,10 @@ beforeAll(loadEngine);
 const fates: readonly MaintenanceCut["fate"][] = [
   ...(["kill-after", "pause", "kill-before", "lose-reply", "kill-late", "late"] as const),
 ];
-/** Of each request so many fates; all of them where there is time. */
-const fatesPerRequest = duelCount > 1000 ? fates.length : 1;
-const seeds = duelCount > 1000 ? [1, 2] : [1];
+/** All requests and all fates of each where there is time; else two requests of three, other ones for each victim, and the fates in turn. */
+const isLong = duelCount > 1000;
+const fatesPerRequest = isLong ? fates.length : 1;
+const seeds = isLong ? [1, 2] : [1];
 let runs = 0;
 
 async function run(which: MaintenanceCase): Promise<MaintenanceOutcome> {
@@ -51,15 +52,16 @@ if (replayed !== undefined) {
           expect(requests).toBeGreaterThan(10);
           expect(jobs, "jobs").toBeGreaterThan(0);
           expect(deleted, "SSTs deleted").toBeGreaterThan(0);
-          let hits = 0;
+          let [hits, cuts] = [0, 0];
           for (let at = 0; at < requests; at++) {
+            if (!isLong && (at + victims.indexOf(victim)) % 3 === 2) continue;
             for (let i = 0; i < fatesPerRequest; i++) {
-              const cut = { at, fate: fates[(at + i) % fates.length]! };
+              const cut = { at, fate: fates[cuts++ % fates.length]! };
               if ((await run({ victim, seed, cut })).cutHit) hits++;
             }
           }
           // What two processes do at once goes another way when one of them is cut.
-          expect(hits).toBeGreaterThan(requests * fatesPerRequest * 0.9);
+          expect(hits).toBeGreaterThan(cuts * 0.9);
         }
       },
       600_000,

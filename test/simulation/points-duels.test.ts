@@ -22,7 +22,7 @@ if (replayed !== undefined) {
   });
 } else {
   describe("points duels", () => {
-    const perGroup = Math.ceil(duelCount / groups / 15);
+    const perGroup = Math.ceil(duelCount / groups / 20);
     test.each(Array.from({ length: groups }, (_, i) => i))(
       "seeds, part %i",
       async (group) => {

@@ -5,6 +5,7 @@ import { collect } from "../../../src/db/collect.js";
 import type { OpenOptions } from "../../../src/db/open-options.js";
 import { Db, MemoryObjectStore } from "../../../src/index.js";
 import { FaultyObjectStore } from "../../../src/testing/index.js";
+import { HeldRequests } from "../../support/held-requests.js";
 import { type Content, contentOf, keysAt, openDb, readAt, writeAll } from "./exports.js";
 
 const path = "db";
@@ -154,6 +155,29 @@ test("a crash leaves every checkpoint that was answered, for the next process to
   await tidy(store);
   expect((await keysAt(store, path)).length).toBeLessThan(before);
   expect(await readAt(at, "c")).toEqual(states[2]);
+  await admin.close();
+  await next.close();
+});
+
+test("a load that only a log names stays for the checkpoint that names it, when it is compacted away and collected", async () => {
+  const store = new MemoryObjectStore();
+  const at = { store, path };
+  const faulty = new FaultyObjectStore(store);
+  const dying = await openDb({ store: faulty, path }, quiet);
+  // It comes to no manifest any more.
+  const held = new HeldRequests(faulty, ({ key }) => key.endsWith(".manifest"));
+  await dying.put("a", "1");
+  await dying.load([{ key: "a", value: "2" }]);
+  const admin = await Admin.open(at);
+  await admin.createCheckpoint({ name: "one" });
+  faulty.crash();
+  held.release();
+  const next = await openDb(at, quiet);
+  await next.put("a", "3");
+  await next.compact();
+  await tidy(store);
+  expect(await contentOf(next)).toEqual({ a: "3" });
+  expect(await readAt(at, "one")).toEqual({ a: "2" });
   await admin.close();
   await next.close();
 });

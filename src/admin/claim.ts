@@ -80,7 +80,11 @@ async function createClaim(
 async function requireDead(found: StoredClaim, options: TargetClaimOptions): Promise<void> {
   const { claim, isEnded, lastBeatAt } = found;
   const { place, store, random, newestToken, signal } = options;
-  const isFinished = newestToken !== undefined && equalBytes(newestToken, ulidToBytes(claim.id));
+  // The first one deletes nothing after its manifest. One that had taken over may still be at it.
+  const isFinished =
+    claim.number === 1 &&
+    newestToken !== undefined &&
+    equalBytes(newestToken, ulidToBytes(claim.id));
   if (!isFinished && !isEnded) {
     const ages = new StoreAges(store, { random, storedAt: new Map(), signal });
     const silentMs = (await ages.now()) - lastBeatAt;

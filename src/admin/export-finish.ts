@@ -118,15 +118,18 @@ export async function finish(
   plan: readonly PlannedCopy[],
 ): Promise<void> {
   try {
-    if (claim.hasTakenOver) await removeLeftovers(context, manifests, manifest, found, plan);
+    if (claim.hasTakenOver) await removeLeftovers(context, claim, manifests, manifest, found, plan);
+    // Whoever was taken for dead and taken over from leaves what lies there to the other one.
+    await claim.requireHighest();
     await claim.remove();
   } catch {
-    // The claim has the manifest's token: nobody waits for it.
+    // The claim has the manifest's token: at most ten minutes are waited for it.
   }
 }
 
 async function removeLeftovers(
   context: AdminContext,
+  claim: TargetClaim,
   manifests: ManifestStore,
   manifest: Manifest,
   found: TargetState,
@@ -150,6 +153,9 @@ async function removeLeftovers(
     (key) => isCopied(key) && !planned.has(key) && !isNamed(key),
   );
   for (const key of left) {
-    if ((await ownershipOf(store, key, owner)) === "own") await store.delete([key]);
+    if ((await ownershipOf(store, key, owner)) !== "own") continue;
+    // A later exporter counts on what it finds.
+    if (!(await claim.mayCleanUp())) return;
+    await store.delete([key]);
   }
 }

@@ -11,7 +11,7 @@ import { ClosedError, ExistsError, NotFoundError, UnsupportedError } from "../co
 import { type Ulid, UlidFactory } from "../common/ids.js";
 import { HintWriter } from "../db/hint-writer.js";
 import type { Location } from "../db/location.js";
-import type { Manifest } from "../format/manifest.js";
+import { type Manifest, noUlid } from "../format/manifest.js";
 import { releaseExternals } from "../gc/release-externals.js";
 import { type ClonePart, cloneManifest } from "../manifest/clone-manifest.js";
 import { destroyDatabase } from "../manifest/destroy-transition.js";
@@ -27,6 +27,7 @@ import { requireApart, takePart } from "./clone-part.js";
 import { ClonePins, type PinnedSource } from "./clone-pins.js";
 import { type CloneTarget, openTarget, requireEmpty } from "./clone-target.js";
 import type { AdminContext } from "./context.js";
+import { announceCopies } from "./detach-plan.js";
 import { storeAt } from "./neighbour.js";
 import { copyScattered } from "./union-copies.js";
 
@@ -79,19 +80,24 @@ async function cloneTo(
     nextId: () => ids.next(),
   });
   await requireUsable(contexts, signal);
-  await requireEmpty(target, pins.earlierAttempts(contexts), contexts, signal);
+  const earlier = pins.earlierAttempts(contexts);
+  await requireEmpty(target, earlier, contexts, signal);
   await probeConditionalCreate(target.store, random, { signal });
   const keys: string[] = [];
-  const attempt: Attempt = { target, contexts, pins, databaseId, ids, keys, signal };
-  const progress = { mayExist: false };
+  const attempt: Attempt = { target, contexts, pins, databaseId, ids, earlier, keys, signal };
+  const progress = { mayExist: false, hasCopies: false };
   try {
-    const built = await build(attempt, sources);
+    const built = await build(attempt, sources, () => {
+      progress.hasCopies = true;
+    });
     progress.mayExist = true;
     const stored = await commitFirst(attempt, built);
     return await settle(attempt, stored);
   } catch (error) {
     // Somebody else's database is there, so ours never will be.
-    if (!progress.mayExist || error instanceof ExistsError) await giveUp(attempt);
+    const isTaken = error instanceof ExistsError;
+    // Copies have the same names for every attempt: they, and the pins that tell of them, are left as if the attempt had died.
+    if (!progress.mayExist || isTaken) await giveUp(attempt, isTaken || !progress.hasCopies);
     throw error;
   }
 }
@@ -102,7 +108,9 @@ interface Attempt {
   readonly pins: ClonePins;
   readonly databaseId: Ulid;
   readonly ids: UlidFactory;
-  /** Of all objects of the clone that may be stored. */
+  /** The ids that earlier attempts were going to have; what they have stored lies there. */
+  readonly earlier: ReadonlySet<Ulid>;
+  /** Of all objects that may be stored and that nobody else has a name for. */
   readonly keys: string[];
   readonly signal: AbortSignal | undefined;
 }
@@ -122,8 +130,12 @@ async function requireUsable(
 }
 
 /** The first manifest of the clone; everything that it names is there and stays. */
-async function build(attempt: Attempt, sources: readonly CloneSource[]): Promise<Manifest> {
-  const { target, pins, databaseId, ids, keys, signal } = attempt;
+async function build(
+  attempt: Attempt,
+  sources: readonly CloneSource[],
+  onCopy: () => void,
+): Promise<Manifest> {
+  const { target, pins, databaseId, ids, earlier, keys, signal } = attempt;
   const { clock, settings } = attempt.contexts[0]!.options;
   const pinned: PinnedSource[] = [];
   for (const { context, checkpoint } of sources) pinned.push(await pins.pin(context, checkpoint));
@@ -149,11 +161,14 @@ async function build(attempt: Attempt, sources: readonly CloneSource[]): Promise
   );
   const whole = await copyScattered(
     parts.map((part, i) => ({ ...part, store: sources[i]!.context.store })),
-    { databaseId, target: target.store, onWrite: (key) => keys.push(key), signal },
+    { databaseId, target: target.store, onWrite: onCopy, signal },
   );
   const { manifest, lists } = cloneManifest(databaseId, whole, nextId);
   for (const { id, bytes } of lists) await storeList(clip, id, bytes);
-  return manifest;
+  if (earlier.size === 0) return manifest;
+  // What earlier attempts have left says their ids, or those of owners whose objects they copied: a sweep of the clone deletes it.
+  const owners = manifest.externals.map((one) => one.databaseId);
+  return announceCopies(new Set([...earlier, ...owners]))(manifest) ?? manifest;
 }
 
 async function commitFirst(
@@ -215,7 +230,8 @@ async function settle(attempt: Attempt, stored: StoredManifest): Promise<CloneRe
   await release(attempt, stored);
   await pins.dropEarlier().catch(() => undefined);
   const { lastSeq, externals } = stored.current;
-  return { databaseId, seq: lastSeq, checkpointIds: externals.map((one) => one.checkpointId) };
+  const held = externals.filter(({ checkpointId }) => checkpointId !== noUlid);
+  return { databaseId, seq: lastSeq, checkpointIds: held.map((one) => one.checkpointId) };
 }
 
 /** Lets go of what was pinned and is not needed. Whoever writes to the clone does the same later. */
@@ -227,7 +243,10 @@ async function release({ contexts }: Attempt, stored: StoredManifest): Promise<v
 }
 
 /** Nothing that was sent can make a database of this. As far as the store answers; the rest is found by the next attempt, or by hand. */
-async function giveUp({ pins, target, keys, contexts }: Attempt): Promise<void> {
+async function giveUp(
+  { pins, target, keys, contexts }: Attempt,
+  dropsPins: boolean,
+): Promise<void> {
   const enough = new AbortController();
   const timer = contexts[0]!.options.clock.after(giveUpMaxMs, () =>
     enough.abort(new ClosedError("The clone has been given up.")),
@@ -235,7 +254,7 @@ async function giveUp({ pins, target, keys, contexts }: Attempt): Promise<void> 
   const { signal } = enough;
   try {
     if (keys.length > 0) await target.store.delete(keys, { signal }).catch(() => undefined);
-    await pins.drop(signal);
+    if (dropsPins) await pins.drop(signal);
   } finally {
     timer.cancel();
   }

@@ -16,7 +16,8 @@ import { nothingElse } from "./detach-plan.js";
 export interface UnionCopies {
   readonly databaseId: Ulid;
   readonly target: ObjectStore;
-  readonly onWrite: (key: string) => void;
+  /** Called before an object is written. */
+  readonly onWrite: () => void;
   readonly signal: AbortSignal | undefined;
 }
 

@@ -24,7 +24,10 @@ export interface UnionSource {
   wal?: WalOption | undefined;
 }
 
-/** For all sources; before the union is there, `signal` leaves nothing of it. */
+/**
+ * For all sources; before the union is there, `signal` leaves nothing of it, but where objects of one database lie at several places: copies of these,
+ * and the checkpoints that tell of them, stay for the next call.
+ */
 export type UnionOptions = Omit<AdminOptions, "wal">;
 
 const sourcesMax = 1000;

@@ -289,6 +289,14 @@ class PointsDuel {
 
   /** The newest first: each is detached, or destroyed. Then nothing is held for them any more. */
   async #clonesLetGo(): Promise<void> {
+    // A destroy that was cut off is called again.
+    for (const place of clonePlaces.filter((one) => this.#audit.newest(one)?.destroyed)) {
+      await this.#inProcess(`end of ${place}`, async (process) => {
+        const { clock, random } = process;
+        await using admin = await Admin.open(locationOf(process, place), { clock, random });
+        await admin.destroy({ confirm: place });
+      });
+    }
     const clones = this.#oracle.places().filter((place) => clonePlaces.includes(place));
     const newestFirst = clones.sort(
       (a, b) => this.#oracle.line(b)!.index - this.#oracle.line(a)!.index,

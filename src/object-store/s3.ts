@@ -23,6 +23,7 @@ import type {
   StoreOperation,
 } from "./object-store.js";
 import { metaOf, storedObject } from "./s3-bodies.js";
+import { clientName } from "./s3-client-name.js";
 import { S3Deletion } from "./s3-delete.js";
 import { errorInBody, isAbsent, isExisting, isInvalidRange, toStoreError } from "./s3-errors.js";
 import { removeUpload, SourceError, uploadParts } from "./s3-multipart.js";
@@ -72,9 +73,6 @@ const optionNames = [
 
 /** S3's bound on the keys of one page of a listing. */
 const listKeysMax = 1_000;
-
-let clientCount = 0;
-const clientNames = new WeakMap<S3Client, string>();
 
 /**
  * An object store in a bucket, below a prefix. One attempt per call: wrap it for retries and limits.
@@ -387,12 +385,6 @@ export function s3StoreFromUrl(
     transport: input.transport ?? options?.transport,
     forcePathStyle: input.forcePathStyle ?? options?.forcePathStyle,
   });
-}
-
-function clientName(client: S3Client): string {
-  const name = clientNames.get(client) ?? `client-${++clientCount}`;
-  clientNames.set(client, name);
-  return name;
 }
 
 function checkSize(size: number, operation: string): void {

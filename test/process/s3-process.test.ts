@@ -61,23 +61,30 @@ test("a writer and a reader that were closed let their process end at once", asy
   expect(lingeredMs).toBeLessThan(1000);
 });
 
-test("a writer that was fenced lets its process end at once, closed or not", async () => {
-  const { code, text } = await run(
-    "fenced",
-    `const first = await Db.open(url);
+// A process that lingers does so each time; one that a busy machine has kept waiting does not.
+const onBusyMachines = { retry: 2 };
+
+test(
+  "a writer that was fenced lets its process end at once, closed or not",
+  onBusyMachines,
+  async () => {
+    const { code, text } = await run(
+      "fenced",
+      `const first = await Db.open(url);
      await first.put("a", "1");
      const second = await Db.open(url);
      const late = await first.put("b", "2").catch((error) => error.kind);
      console.log(late, (await first.closed).kind);
      await second.close();
      ${sayGoodbye}`,
-  );
-  const [kinds, lingeredMs] = text.trim().split("\n");
-  expect({ code, kinds }).toEqual({ code: 0, kinds: "fenced fenced" });
-  expect(Number(lingeredMs)).toBeLessThan(1000);
-});
+    );
+    const [kinds, lingeredMs] = text.trim().split("\n");
+    expect({ code, kinds }).toEqual({ code: 0, kinds: "fenced fenced" });
+    expect(Number(lingeredMs)).toBeLessThan(1000);
+  },
+);
 
-test("an open that fails lets its process end at once", async () => {
+test("an open that fails lets its process end at once", onBusyMachines, async () => {
   const { code, text } = await run(
     "failed",
     `const kind = await Db.open(url, { create: "never" }).catch((error) => error.kind);

@@ -219,7 +219,7 @@ describe("duels find in the engine", () => {
       },
     });
     expect(await firstFailure({ walStore })).toMatch(/lacks|must see|superseded|ended after|torn/);
-  }, 30_000);
+  }, 120_000);
 
   test("a log that is taken over without a fence", async () => {
     const closeLog: EngineBug["closeLog"] = async ({ store, epoch, fromId, signal }) => {
@@ -233,7 +233,7 @@ describe("duels find in the engine", () => {
       return { epoch, fromId, endId, objects: new Map() };
     };
     expect(await firstFailure({ closeLog })).toMatch(/lacks|superseded|must see|ended after/);
-  }, 30_000);
+  }, 120_000);
 
   const isUploaded = (queued: Queued): boolean =>
     queued.loaded !== undefined || queued.sst !== undefined;
@@ -248,19 +248,19 @@ describe("duels find in the engine", () => {
       return [second];
     };
     expect(await firstFailure({ selectBatch })).toMatch(/lacks|must see|is not|L0 is in seq order/);
-  }, 30_000);
+  }, 120_000);
 
   test("a write that is never answered", async () => {
     let count = 0;
     const dropsWaiter = () => ++count % 5 === 0;
     expect(await firstFailure({ dropsWaiter })).toMatch(/a promise was forgotten/);
-  }, 30_000);
+  }, 120_000);
 
   test("a flush that is never answered", async () => {
     let count = 0;
     const dropsFlush = () => ++count % 5 === 0;
     expect(await firstFailure({ dropsFlush })).toMatch(/a promise was forgotten/);
-  }, 30_000);
+  }, 120_000);
 
   test("a manifest number that is used again", async () => {
     vi.spyOn(ManifestStore.prototype, "create").mockImplementation(async function (
@@ -274,7 +274,7 @@ describe("duels find in the engine", () => {
       return "created";
     });
     expect(await firstFailure()).toMatch(/superseded|lacks|must see|Two writers|floor/);
-  }, 30_000);
+  }, 120_000);
 
   test("a ULID that is given twice", async () => {
     const next = UlidFactory.prototype.next;
@@ -283,13 +283,13 @@ describe("duels find in the engine", () => {
       return ++count % 4 === 0 && this.last.length === 26 ? this.last : next.call(this);
     });
     expect(await firstFailure()).toMatch(/named once|damaged|torn|lacks/);
-  }, 30_000);
+  }, 120_000);
 
   test("a writer epoch, and with it a log, that is used again", async () => {
     const epoch: EngineBug["epoch"] = (manifest) =>
       manifest.writerEpoch > 0 && manifest.walChain.length > 0 ? manifest.writerEpoch : undefined;
     expect(await firstFailure({ epoch })).toMatch(/Two writers have epoch/);
-  }, 30_000);
+  }, 120_000);
 
   test("a group that is sealed again with other bytes when it is sent again", async () => {
     let count = 0;
@@ -309,27 +309,27 @@ describe("duels find in the engine", () => {
     };
     expect(await firstFailure({ rawStore })).toMatch(/fenced by nobody|is damaged/);
     expect(count).toBeGreaterThan(0);
-  }, 30_000);
+  }, 120_000);
 
   test("a reader that skips a gap", async () => {
     expect(await firstFailure({ skipsGap: true })).toMatch(/one before it is not|torn|must see/);
-  }, 30_000);
+  }, 120_000);
 
   test("a seq that is given again after a reopen", async () => {
     const lastSeq = (found: number) => Math.max(0, found - 1);
     expect(await firstFailure({ lastSeq })).toMatch(
       /ended after|has seq|must see|lacks|gave seq|in seq order|before it is not/,
     );
-  }, 30_000);
+  }, 120_000);
 
   test("a start of replay that is moved too far", async () => {
     vi.spyOn(WalIndex.prototype, "firstAfter").mockImplementation((_seq, next) => next);
     expect(await firstFailure()).toMatch(/lacks|must see|one before it is not|torn|ended after/);
-  }, 30_000);
+  }, 120_000);
 
   test("a checkpoint that does not wait for what it covers", async () => {
     expect(await firstFailure({ checkpointsEarly: true })).toMatch(/in checkpoint \w+, sees/);
-  }, 30_000);
+  }, 120_000);
 
   test("a load whose record enters the WAL before its SSTs are stored", async () => {
     const loadStore: EngineBug["loadStore"] = (store) =>
@@ -342,7 +342,7 @@ describe("duels find in the engine", () => {
         store,
       );
     expect(await firstFailure({ loadStore })).toMatch(/names SST \w+, which is not stored/);
-  }, 30_000);
+  }, 120_000);
 
   test("a load that takes its seq before its SSTs are stored", async () => {
     let forgets = false;
@@ -364,17 +364,17 @@ describe("duels find in the engine", () => {
     expect(message).toMatch(
       /one before it is not|no place between|in seq order|out of order|lacks|must see|above its last/,
     );
-  }, 30_000);
+  }, 120_000);
 
   test("a floor that passes the ids of loads under way", async () => {
     const message = await firstFailure({ floorIgnoresReserved: true });
     expect(message).toMatch(/not above the floor/);
-  }, 30_000);
+  }, 120_000);
 
   test("a floor that passes loads that wait for their commit, or were replayed", async () => {
     const message = await firstFailure({ floorIgnoresQueuedLoads: true });
     expect(message).toMatch(/not above the floor/);
-  }, 30_000);
+  }, 120_000);
 
   test("a replay that passes over loads", async () => {
     const replayLoads: EngineBug["replayLoads"] = (queue) => {
@@ -382,7 +382,7 @@ describe("duels find in the engine", () => {
     };
     const message = await firstFailure({ replayLoads });
     expect(message).toMatch(/lacks|must see|one before it is not|ended after/);
-  }, 30_000);
+  }, 120_000);
 
   test("a replay of loads that are in L0 already", async () => {
     const replayLoads: EngineBug["replayLoads"] = (queue, object) => {
@@ -404,11 +404,11 @@ describe("duels find in the engine", () => {
       return { seq, durable: Promise.resolve() };
     };
     expect(await firstFailure({ commitLoad })).toMatch(/lacks|superseded|must see|ended after/);
-  }, 30_000);
+  }, 120_000);
 
   test("a row in memory that hides a newer load from get", async () => {
     expect(await firstFailure({ memoryDecides: true }, { from: 50, count: 20 })).toMatch(
       /getMany gives/,
     );
-  }, 30_000);
+  }, 120_000);
 });

@@ -55,7 +55,7 @@ export function innermost(store: ObjectStore, key: string): Place {
   return place;
 }
 
-/** Whether `target.copy` can read from `source`: both are one namespace, whatever wraps them. @internal Until clones use it. */
+/** Whether `target.copy` can read from `source`: both are one namespace, whatever wraps them. */
 export function canCopyBetween(source: ObjectStore, target: ObjectStore): boolean {
   const groupOf = ({ store }: Place): string => groups.get(store) ?? store.id;
   return (

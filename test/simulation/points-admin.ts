@@ -64,7 +64,10 @@ export function elsewhere(store: ObjectStore): ObjectStore {
 }
 
 /** The location of a database at one of the paths of a duel. */
-export function locationOf({ store }: SimulatedProcess, place: string) {
+export function locationOf(
+  { store }: SimulatedProcess,
+  place: string,
+): { store: ObjectStore; path: string } {
   return place.startsWith("elsewhere/")
     ? { store: elsewhere(store), path: place.slice("elsewhere/".length) }
     : { store, path: place };

@@ -22,7 +22,7 @@ const cloneOf = (parent: Manifest, id: string): Manifest => {
 };
 
 test("every object that a clone names, or a clone of it, has an owner whose place it knows", () => {
-  fc.assert(
+  void fc.assert(
     fc.property(manifests, (parent) => {
       const clone = cloneOf(parent, ulid(1));
       for (const manifest of [clone, cloneOf(clone, ulid(2))]) {

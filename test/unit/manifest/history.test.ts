@@ -47,7 +47,7 @@ test("samples are sorted, bounded, and the newest and the oldest that is not del
       ...{ minLength: 2, maxLength: 300 },
     },
   );
-  fc.assert(
+  void fc.assert(
     fc.property(gaps, fc.nat(400), (steps, deleted) => {
       let now = 1_700_000_000_000;
       const times = steps.map((step) => (now += step));

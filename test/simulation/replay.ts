@@ -19,8 +19,8 @@ export const replayed: string | undefined = env.MORAINE_SIM_SEED;
 const lastEvents = replayed === undefined ? 40 : 60_000;
 
 /** How many duels to run: `MORAINE_SIM_RUNS`, or what is normal; and the seeds of a sweep in proportion. */
-export const duelCount: number = Number(env.MORAINE_SIM_RUNS ?? 100);
-export const sweepSeedCount: number = Math.max(2, Math.floor(duelCount / 60));
+export const duelCount: number = Number(env.MORAINE_SIM_RUNS ?? 60);
+export const sweepSeedCount: number = Math.max(1, Math.floor(duelCount / 60));
 
 /** How many histories of transactions with crashes, at each level. */
 export const isolationSeedCount: number = Math.max(3, Math.floor(duelCount / 5));

@@ -29,6 +29,8 @@ const silenceMs = 60_000;
 const groupBytesMax = 8 * 1024 * 1024;
 /** When nothing is on its way, one of this size is: the larger its body, the longer its PUT takes on top of the interval. */
 const idleGroupBytesMax = 3 * 1024 * 1024;
+/** A store in memory answers within the turn: after so many groups timers and messages have theirs. */
+const groupsPerTurnMax = 64;
 
 export interface WriteAheadLogOptions {
   store: ObjectStore;
@@ -67,6 +69,8 @@ export class WriteAheadLog implements WriteLog {
   /** Every group up to this id is stored. */
   #acknowledgedId = 0;
   #lastStored: { wall: number; monotonic: number };
+  /** Groups sent since the last turn of the event loop that has surely ended. */
+  #sentInTurn = 0;
   #turnScheduled = false;
   #intervalTimer: Timer | undefined;
   #tokenTimer: Timer | undefined;
@@ -171,6 +175,7 @@ export class WriteAheadLog implements WriteLog {
     this.#turnScheduled = true;
     this.#options.clock.endOfTurn(() => {
       this.#turnScheduled = false;
+      this.#sentInTurn = 0;
       this.#send();
     });
   }
@@ -183,6 +188,10 @@ export class WriteAheadLog implements WriteLog {
       this.#inFlight.length < this.#options.putsInFlight &&
       this.#tokenTimer === undefined
     ) {
+      if (this.#sentInTurn >= groupsPerTurnMax) {
+        this.#want(this.#group);
+        return;
+      }
       const waitMs = this.#bucket.take(this.#options.clock.monotonic());
       if (waitMs > 0) {
         this.#tokenTimer = this.#options.clock.after(waitMs, () => {
@@ -198,6 +207,7 @@ export class WriteAheadLog implements WriteLog {
       group.id = this.#nextId++;
       this.#sentSeq = group.lastSeq;
       this.#inFlight.push(group);
+      this.#sentInTurn++;
       this.#options.index.add({ epoch: this.#options.epoch, id: group.id }, group.lastSeq);
       this.#store(group).then(
         () => this.#acknowledge(),

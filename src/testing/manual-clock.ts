@@ -8,8 +8,12 @@ interface ManualTimer {
 
 /** How many timers may fire without time moving on, before it is taken for a loop. */
 const firedAtOnceMax = 100_000;
-/** How many turns of the event loop may pass without a timer, before a promise is taken for forgotten: some seconds. */
-const idleTurnsMax = 500_000;
+/**
+ * How many turns of the event loop may pass without a timer, before a promise is taken for forgotten: half a minute, as the later ones last a
+ * millisecond each. Modules that are loaded on a busy machine take seconds, and longer beside a loop that never rests.
+ */
+const idleTurnsMax = 40_000;
+const shortTurnsMax = 10_000;
 
 /**
  * `endOfTurn` needs no advance: it is the end of a real turn. Between two timers `advance` lets everything happen that
@@ -115,6 +119,7 @@ export class ManualClock implements Clock {
       if (dueMs !== undefined) idleTurns = 0;
       else if (idleTurns > idleTurnsMax) throw new Error("A promise waits, and no timer is set.");
       // Without a timer it can only be real I/O that is waited for: another turn.
+      if (idleTurns > shortTurnsMax) await new Promise((resolve) => setTimeout(resolve, 1));
       await this.advance(dueMs === undefined ? 0 : Math.max(0, dueMs - this.#monotonicMs));
     }
     return promise;

@@ -42,8 +42,9 @@ export class WalCursor {
   #seq: number;
   /** Nothing durable is between `#seq` and what is at the position. */
   #isProved: boolean;
-  /** The log that was read to its end and left, until the next one is proved to be the next; 0: none. */
+  /** The log that was read to its end and left, until the next one is proved to be the next; 0: none. And the id at which it was left. */
   #leftEpoch = 0;
+  #leftId = 0;
   #spans: { manifest: Manifest; spans: readonly LogSpan[] } | undefined;
 
   constructor(source: LogSource, start: CursorStart, signal: AbortSignal) {
@@ -84,6 +85,7 @@ export class WalCursor {
       if (object.fence) {
         // Whatever comes is in a later log.
         this.#leftEpoch = this.#isProved ? position.epoch : 0;
+        this.#leftId = position.id;
         this.#position = { epoch: position.epoch + 1, id: 1 };
         continue;
       }
@@ -116,7 +118,10 @@ export class WalCursor {
     const isInside = span.epoch === position.epoch && span.fromId <= position.id;
     if (!isInside) {
       this.#position = { epoch: span.epoch, id: span.fromId };
-      if (this.#isProved && endsAt(spans, position)) this.#leftEpoch = position.epoch;
+      if (this.#isProved && endsAt(spans, position)) {
+        this.#leftEpoch = position.epoch;
+        this.#leftId = position.id;
+      }
     } else if (this.#leftEpoch === 0) return span;
     // What is durable and not in L0 is in the logs from the start of replay on, and none of those is passed over.
     if (isBehindL0) this.#isProved = false;
@@ -134,7 +139,7 @@ export class WalCursor {
   }
 
   /**
-   * There is a way from chain to chain, from the log that was left to that of the object: then what was durable in between is in logs, of
+   * There is a way from chain to chain, from the log that was left at its end to that of the object: then what was durable in between is in logs, of
    * which none is left to read, and seqs that are in neither were lost. Whoever fenced a log, or retired its end, had it in its chain, and a
    * writer without a log empties the chain with the first that it commits. Where that is not the writer of the object, nor a later one,
    * its own log has to begin with a fence: then it had one, stored nothing, and was in the chain of whoever placed that. Where nothing is
@@ -146,6 +151,8 @@ export class WalCursor {
       (span) => span.epoch === this.#leftEpoch,
     );
     if (left === undefined || left.epoch === epoch || left.retiredBy === 0) return false;
+    // Somebody who had slept may have placed a fence where a record had been collected: that is not the end of the log.
+    if (left.toId !== this.#leftId) return false;
     let writer = await this.#closerOf({ epoch: left.epoch, id: left.toId });
     if (writer < epoch) {
       const retiring = await source.manifests.get(left.retiredBy, this.#signal);

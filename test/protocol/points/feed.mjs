@@ -31,7 +31,7 @@ export function addFeed({ config, self, state, add }) {
   if (self.step === "start") {
     add(`begins at manifest ${store.newest}`, (_next, process) => {
       Object.assign(process, { step: "read", number: store.newest, covered: 0, position: null });
-      Object.assign(process, { isProved: false, left: 0 });
+      Object.assign(process, { isProved: false, left: 0, leftId: 0 });
     });
     return;
   }
@@ -65,8 +65,9 @@ export function addFeed({ config, self, state, add }) {
   }
   if (object.fence) {
     add(`passes fence ${keyOf(at.position)}`, (_next, process) => {
-      const { epoch } = at.position;
+      const { epoch, id } = at.position;
       process.left = at.isProved ? epoch : 0;
+      process.leftId = id;
       process.isProved = at.isProved;
       process.position = { epoch: epoch + 1, id: 1 };
     });
@@ -76,7 +77,7 @@ export function addFeed({ config, self, state, add }) {
   const isNext = at.isProved || object.seq <= self.covered + 1;
   if (
     !isNext &&
-    !wasChained(store, manifest, at.left, epoch) &&
+    !wasChained(config, store, manifest, at, epoch) &&
     !plants(config, "gap-between-logs-passed")
   ) {
     end();
@@ -114,18 +115,18 @@ function find({ wal }, manifest, covered, isBehind) {
 }
 
 /** What is read next, after moving to the beginning of the next log where this one has ended. */
-function enter(manifest, { position, isProved, left }, isBehind) {
+function enter(manifest, { position, isProved, left, leftId }, isBehind) {
   if (!isBehind && isBefore(position, manifest.start)) {
-    return { position: manifest.start, isProved: true, left: 0 };
+    return { position: manifest.start, isProved: true, left: 0, leftId: 0 };
   }
   const span = spanAt(manifest, position);
   if (!span) return undefined;
-  const at = { position: { epoch: span.epoch, id: span.id }, isProved, left };
+  const at = { position: { epoch: span.epoch, id: span.id }, isProved, left, leftId };
   if (rank(span) !== rank(position)) {
     const isEnd = retiredOf(manifest).some(
       ({ epoch, id }) => epoch === position.epoch && id + 1 === position.id,
     );
-    if (isProved && isEnd) at.left = position.epoch;
+    if (isProved && isEnd) Object.assign(at, { left: position.epoch, leftId: position.id });
   } else if (!left) return at;
   if (isBehind) at.isProved = false;
   else if (isProved) at.left = 0;
@@ -133,9 +134,11 @@ function enter(manifest, { position, isProved, left }, isBehind) {
 }
 
 /** Whoever fenced the log that was left, or retired its end, had it in its chain; so on to the log of the object. */
-function wasChained({ wal }, manifest, left, epoch) {
+function wasChained(config, { wal }, manifest, { left, leftId }, epoch) {
   const last = retiredOf(manifest).findLast((each) => each.epoch === left);
   if (!last || left === epoch || manifest.chain.includes(left)) return false;
+  // Whoever slept fences a log where a record was collected.
+  if (last.id + 1 !== leftId && !plants(config, "any-fence-is-the-end")) return false;
   const closerOf = (log, id) => Math.max(0, wal[`${log}.${id}`]?.fence ?? 0);
   let writer = closerOf(left, last.id + 1);
   if (writer < epoch) writer = Math.max(writer, last.by);

@@ -192,6 +192,11 @@ export const pointsScenarios = [
   planted("remnants-taken-for-a-log", "what is left before a gap stays a log", logs.feeding),
   planted("gap-between-logs-passed", "a feed takes the next log for the next", logs.feeding),
   planted(
+    "any-fence-is-the-end",
+    "a fence where a record was collected ends its log",
+    logs.feedingOfThree,
+  ),
+  planted(
     "listed-past-an-open-log",
     "the next log is listed before a fence was seen",
     logs.namingLogs,

@@ -25,7 +25,7 @@ if (replayed !== undefined) {
   });
 } else {
   describe("maintained duels", () => {
-    const perGroup = Math.ceil(duelCount / groups / 3);
+    const perGroup = Math.ceil(duelCount / groups / (duelCount > 1000 ? 5 : 3));
     test.each(Array.from({ length: groups }, (_, i) => i))(
       "seeds, part %i",
       async (group) => {

@@ -15,8 +15,11 @@ function ofReport() {
   return testResults.flatMap((file) => {
     const failed = file.assertionResults.filter((test) => test.status === "failed");
     // A file that could not be loaded has no tests that say so.
-    if (failed.length === 0 && file.status === "failed") return [why(relative(".", file.name), [file.message])];
-    return failed.map((test) => why(`${relative(".", file.name)}: ${test.fullName}`, test.failureMessages));
+    if (failed.length === 0 && file.status === "failed")
+      return [why(relative(".", file.name), [file.message])];
+    return failed.map((test) =>
+      why(`${relative(".", file.name)}: ${test.fullName}`, test.failureMessages),
+    );
   });
 }
 

@@ -40,7 +40,7 @@ export class Following {
   #seq: number;
   /** Everything before this in the logs has been seen; the follower may have read more. */
   #walPosition: WalPosition;
-  /** It has been read, and names loads that could not be pinned yet. */
+  /** It has been read, and cannot be shown yet: something may lie before it, or it names loads that are not pinned. */
   #unapplied: WalObject | undefined;
 
   constructor(options: FollowingOptions, handle: FollowingHandle) {
@@ -65,7 +65,8 @@ export class Following {
    * not followed.
    *
    * The end of the log is found before the manifest is looked for: with no grace an object of the log may be collected as soon as a manifest
-   * has it in L0, and what is missed so is in a manifest that is found after it. So the state that it begins with may be old.
+   * has it in L0, and what is missed so is in a manifest that is found after it. So the state that it begins with may be old. For the same
+   * reason an object that does not follow on what is seen waits for that manifest.
    */
   async look(): Promise<boolean> {
     const { stored, state } = this.#options;
@@ -73,10 +74,10 @@ export class Following {
     for (let news = await this.#followAll(); ; ) {
       const known = state.view.manifest;
       const newest = await stored.refresh({ signal });
-      if (newest === known) return news;
-      await this.#goTo(newest);
+      if (newest === known && this.#unapplied === undefined) return news;
+      if (newest !== known) await this.#goTo(newest);
       if (isNews(known, state.view.manifest)) news = true;
-      if (await this.#followAll()) news = true;
+      if (await this.#followAll(this.#unapplied)) news = true;
     }
   }
 
@@ -96,20 +97,32 @@ export class Following {
     pin.standsAt(pinned);
   }
 
-  /** Reads the log until there is no more of it. True when there was any. */
-  async #followAll(): Promise<boolean> {
+  /**
+   * Reads the log until there is no more of it, or until something may be missing before the next object. True when anything was shown.
+   * `proved` is an object that the manifest was looked for after.
+   */
+  async #followAll(proved?: WalObject): Promise<boolean> {
     const { follower, pin } = this.#options;
     for (let found = false; ; found = true) {
       const object = this.#unapplied ?? (await follower?.next(this.#handle.signal));
       if (object === undefined) return found;
+      this.#unapplied = object;
+      if (object !== proved && this.#mayLeap(object)) return found;
       if (pin !== undefined) {
-        this.#unapplied = object;
         const loads = newLoads(object, this.#seq);
         if (loads.length > 0) await this.#repin(pin, loads);
-        this.#unapplied = undefined;
       }
+      this.#unapplied = undefined;
       this.#apply(object);
     }
+  }
+
+  /**
+   * Ids lead from object to object of one log, but not every fence is the end of a log: an opener that had slept may have placed it where an
+   * object had been collected. Then what is missing is in a newer manifest. Else the seqs in between were lost with their writer.
+   */
+  #mayLeap({ epoch, firstSeq }: WalObject): boolean {
+    return epoch !== this.#walPosition.epoch && firstSeq > this.#seq + 1;
   }
 
   #apply(object: WalObject): void {

@@ -49,6 +49,28 @@ export const feedingOfThree = {
   isWalked: true,
 };
 
+const following = (writers) => ({
+  ...world(["a"], withLog(false), {
+    ...writers,
+    G: { program: "logCollector", passes: 1 },
+    R: { program: "follower" },
+  }),
+  check: checkLogs,
+});
+
+/** A reader that follows three writers. */
+export const followingThree = {
+  ...following({ W0: logWriter(1, 1), W1: logWriter(1, 1), W2: logWriter(1, 1) }),
+  isWalked: true,
+};
+
+/** The same, and one of them does no more than open. */
+export const followingAnOpener = following({
+  W0: logWriter(0, 0),
+  W1: logWriter(0, 0),
+  W2: logWriter(1, 1),
+});
+
 /** A durable checkpoint without a writer, beside two writers and the collector. */
 export const namingLogs = {
   ...world(["a"], withLog(false), {

@@ -183,6 +183,12 @@ export const pointsScenarios = [
     logs.feeding,
   ),
   clean("feed-of-three-writers", "the same, and the checkpoint is dropped", logs.feedingOfThree),
+  clean(
+    "reader-of-three-writers",
+    "a reader follows them, behind a collector",
+    logs.followingThree,
+  ),
+  clean("reader-and-opener", "one of them only opens", logs.followingAnOpener),
   clean("checkpoint-of-logs", "made without a writer, beside two of them", logs.namingLogs),
   clean(
     "expiry-of-bases",
@@ -195,6 +201,11 @@ export const pointsScenarios = [
     "any-fence-is-the-end",
     "a fence where a record was collected ends its log",
     logs.feedingOfThree,
+  ),
+  planted(
+    "reader-leaps-from-a-fence",
+    "a reader takes what is behind any fence for the next",
+    logs.followingAnOpener,
   ),
   planted(
     "listed-past-an-open-log",

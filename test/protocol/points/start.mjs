@@ -8,6 +8,7 @@ import { addDetach } from "./detach.mjs";
 import { addExpiry, addHand } from "./expiry.mjs";
 import { addExport, addTargetSweep } from "./export.mjs";
 import { addFeed } from "./feed.mjs";
+import { addFollower } from "./follower.mjs";
 import { addDropper, addLogCollector, addLogWriter, addMaker } from "./logs.mjs";
 import { addAdministrator, addChange, addCollector, addCopySweep, addParent } from "./roles.mjs";
 import { actionsOf, firstManifest, model } from "./world.mjs";
@@ -23,6 +24,7 @@ const programs = {
   expiry: addExpiry,
   hand: addHand,
   feed: addFeed,
+  follower: addFollower,
   logWriter: addLogWriter,
   maker: addMaker,
   dropper: addDropper,

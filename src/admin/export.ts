@@ -5,6 +5,7 @@
  * source is pinned; objects are copied and checked; the claim is looked at; the manifest is created, which makes a database of it; the hint, what
  * earlier exporters left and the claims follow. Cut off before the manifest, the target does not open; what was copied serves the next attempt.
  */
+import { throwIfAborted, whenAborted } from "../common/abort.js";
 import { InvalidArgumentError, NotFoundError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import {
@@ -97,8 +98,8 @@ class Exporting {
     const { signal: ended } = this.#ended;
     const { random } = this.#context.options;
     const { store } = this.#manifests;
-    const abort = (): void => this.#ended.abort(signal!.reason);
-    signal?.addEventListener("abort", abort, { once: true });
+    throwIfAborted(signal);
+    const stopListening = whenAborted(signal, (reason) => this.#ended.abort(reason));
     try {
       const earlier = await newestClaim(store, ended);
       const before = await readTarget(this.#manifests, ended);
@@ -108,7 +109,7 @@ class Exporting {
       const claim = await this.#claim(checkpointId, before);
       return await this.#underClaim(claim, checkpointId);
     } finally {
-      signal?.removeEventListener("abort", abort);
+      stopListening();
     }
   }
 

@@ -1,6 +1,6 @@
 /** `limited`: a store that sends a bounded number of requests at once, foreground before background. */
 import PQueue from "p-queue";
-import { throwIfAborted } from "../common/abort.js";
+import { throwIfAborted, whenAborted } from "../common/abort.js";
 import { requireInteger } from "../common/options.js";
 import type { ListedObject, ListOptions, ObjectStore, RequestOptions } from "./object-store.js";
 import { innerCopy, wrapperOf } from "./wrappers.js";
@@ -63,18 +63,17 @@ async function inTurn<T>(
   // The queue would give the turn away when a running task is aborted, while its request is still on the wire. So it
   // sees a signal that follows the caller's only as long as the task waits.
   const waiting = new AbortController();
-  const onAbort = (): void => waiting.abort(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
+  const stopListening = whenAborted(signal, (reason) => waiting.abort(reason));
   try {
     return await queue.add(
       () => {
-        signal.removeEventListener("abort", onAbort);
+        stopListening();
         return send();
       },
       { priority, signal: waiting.signal },
     );
   } finally {
-    signal.removeEventListener("abort", onAbort);
+    stopListening();
   }
 }
 

@@ -6,7 +6,7 @@ import {
   type IncomingMessage,
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { throwIfAborted } from "../common/abort.js";
+import { throwIfAborted, whenAborted } from "../common/abort.js";
 import { allocateBytes, type Bytes, concatBytes } from "../common/bytes.js";
 
 export interface HttpServer {
@@ -95,8 +95,7 @@ export class HttpSockets {
 class Exchange {
   readonly answer: Promise<HttpAnswer>;
   readonly #call: ClientRequest;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.fail(this.#signal!.reason);
+  readonly #stopListening: () => void;
   #connectTimer: NodeJS.Timeout | undefined;
   #resolve!: (answer: HttpAnswer) => void;
   #reject!: (error: unknown) => void;
@@ -110,7 +109,6 @@ class Exchange {
     signal: AbortSignal | undefined,
   ) {
     this.#call = call;
-    this.#signal = signal;
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -125,7 +123,7 @@ class Exchange {
         errorOf("TimeoutError", `nothing was sent and nothing came for ${requestTimeoutMs} ms`),
       );
     });
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#stopListening = whenAborted(signal, (reason) => this.fail(reason));
     call.on("error", (error) => this.fail(error));
     // Once there is an answer, its own end decides, which may come after this.
     call.on("close", () => {
@@ -154,7 +152,7 @@ class Exchange {
   #settle(): void {
     this.#isSettled = true;
     clearTimeout(this.#connectTimer);
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#stopListening();
   }
 
   #read(response: IncomingMessage): void {

@@ -1,5 +1,5 @@
 /** Multipart uploads: bytes cut into parts, sent some at once, and cleaned up after when the upload fails. */
-import { withSignal } from "../common/abort.js";
+import { whenAborted, withSignal } from "../common/abort.js";
 import { concatBytes } from "../common/bytes.js";
 import { systemClock } from "../common/clock.js";
 import { StoreError } from "../common/errors.js";
@@ -154,13 +154,11 @@ async function* chunksOf(source: PutSource, signal: AbortSignal): AsyncGenerator
 class RunningRequests {
   readonly #stop = new AbortController();
   readonly #inFlight = new Set<Promise<unknown>>();
-  readonly #caller: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.stop(this.#caller!.reason);
+  readonly #stopListening: () => void;
 
   constructor(caller: AbortSignal | undefined) {
-    this.#caller = caller;
     if (caller?.aborted) this.stop(caller.reason);
-    caller?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#stopListening = whenAborted(caller, (reason) => this.stop(reason));
   }
 
   /** Aborted when the upload is given up; its reason is the first error. */
@@ -189,7 +187,7 @@ class RunningRequests {
 
   /** Resolves when no request is on its way; no more must be started. */
   async end(): Promise<void> {
-    this.#caller?.removeEventListener("abort", this.#onAbort);
+    this.#stopListening();
     await Promise.allSettled(this.#inFlight);
   }
 }

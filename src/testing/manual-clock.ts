@@ -1,4 +1,5 @@
 /** `ManualClock`: time that stands still until a test moves it. */
+import { whenAborted } from "../common/abort.js";
 import type { Clock, Timer } from "../common/clock.js";
 
 interface ManualTimer {
@@ -49,15 +50,14 @@ export class ManualClock implements Clock {
         reject(signal.reason);
         return;
       }
-      const onAbort = (): void => {
-        timer.cancel();
-        reject(signal!.reason);
-      };
       const timer = this.after(ms, () => {
-        signal?.removeEventListener("abort", onAbort);
+        stopListening();
         resolve();
       });
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const stopListening = whenAborted(signal, (reason) => {
+        timer.cancel();
+        reject(reason);
+      });
     });
   }
 

@@ -1,4 +1,5 @@
 /** `limited`: how many requests are under way, in which order they are sent, and what an abort does. */
+import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import { encodeUtf8 } from "../../../src/common/bytes.js";
 import { type Deferred, deferred } from "../../../src/common/deferred.js";
@@ -59,6 +60,24 @@ test("an abort while waiting rejects at once, and the request is never sent", as
   controller.abort(reason);
   await expect(waiting).rejects.toBe(reason);
   await gated.open("busy");
+  expect(gated.started).toEqual(["busy"]);
+});
+
+test("requests that wait with one signal add one listener to it, and leave none", async () => {
+  const gated = new Gated();
+  const store = limited(gated, { requestsInFlight: 1 });
+  void store.get("busy");
+  const controller = new AbortController();
+  const { signal } = controller;
+  const waiting = Array.from({ length: 50 }, (_, i) => store.get(`${i}`, { signal }));
+  await turn();
+  expect(getEventListeners(signal, "abort").length).toBe(1);
+  const reason = new Error("enough");
+  controller.abort(reason);
+  for (const outcome of await Promise.allSettled(waiting)) {
+    expect(outcome).toEqual({ status: "rejected", reason });
+  }
+  expect(getEventListeners(signal, "abort")).toEqual([]);
   expect(gated.started).toEqual(["busy"]);
 });
 

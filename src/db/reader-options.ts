@@ -36,7 +36,7 @@ export interface ReaderOptions extends ReaderSettingsOptions, ComponentOptions {
   pinTtlMs?: number | undefined;
   /** false: it does not follow the write-ahead log, and sees what is in L0, with one GET for a poll. Default: true. */
   tail?: boolean | undefined;
-  /** How often it looks for news: from 10 ms, default 1,000, doubling to 10,000 (or this, if it is more) without any. */
+  /** How often one that follows looks for news: from 10 ms, default 1,000, doubling to 10,000 (or this, if it is more) without any. */
   pollIntervalMs?: number | undefined;
 }
 
@@ -75,8 +75,11 @@ export function checkReaderOptions(options: ReaderOptions | undefined): CheckedR
       'An old manifest cannot be pinned: part of what it names may be on its way out. Leave "pin" out, or open a checkpoint.',
     );
   }
-  if (!tail && standing !== undefined) {
-    throw new InvalidArgumentError('"tail" is of readers that follow; this one stands still.');
+  if (standing !== undefined) {
+    if (!tail) throw new InvalidArgumentError(ofFollowers("tail"));
+    if (given.pollIntervalMs !== undefined) {
+      throw new InvalidArgumentError(ofFollowers("pollIntervalMs"));
+    }
   }
   return {
     ...{ ...checkComponents(options), settings: toReaderSettings(given), standing, pin, tail },
@@ -84,6 +87,9 @@ export function checkReaderOptions(options: ReaderOptions | undefined): CheckedR
     pollIntervalMs: given.pollIntervalMs ?? defaultPollIntervalMs,
   };
 }
+
+const ofFollowers = (name: string): string =>
+  `"${name}" is of readers that follow; this one stands still. Leave it out.`;
 
 function toStanding(options: ReaderOptions): Standing | undefined {
   const { manifestNumber, at } = options;

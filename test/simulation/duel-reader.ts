@@ -112,7 +112,8 @@ export class DuelReader {
       return await DbReader.open(
         { store, path: "db" },
         {
-          ...{ clock, random, checkpoint, pollIntervalMs: 300, memTableBytes: 40_000 },
+          ...{ clock, random, memTableBytes: 40_000 },
+          ...(checkpoint === undefined ? { pollIntervalMs: 300 } : { checkpoint }),
           wal: this.#place.forReader(this.process),
         },
       );

@@ -204,8 +204,8 @@ class PinnedSweep {
     const reader = await DbReader.open(
       { store, path: "db" },
       {
-        ...{ clock, random, pin: true, blockCacheBytes: 0, pollIntervalMs: 3_600_000 },
-        checkpoint: opens === "checkpoint" ? "first" : undefined,
+        ...{ clock, random, pin: true, blockCacheBytes: 0 },
+        ...(opens === "checkpoint" ? { checkpoint: "first" } : { pollIntervalMs: 3_600_000 }),
       },
     );
     for (let round = 0; round < rounds; round++) {

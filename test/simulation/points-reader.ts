@@ -48,8 +48,9 @@ export class PointsReader {
     const location = locationOf(this.process, line.place);
     const info = this.#below(2) === 0 ? await this.#listed(line) : undefined;
     const moment = this.#oracle.moment(line);
-    const options = { clock, random, pin: this.#below(2) === 0, pollIntervalMs: 300 };
-    const reader = await DbReader.open(location, { ...options, checkpoint: info?.id });
+    const options = { clock, random, pin: this.#below(2) === 0 };
+    const place = info === undefined ? { pollIntervalMs: 300 } : { checkpoint: info.id };
+    const reader = await DbReader.open(location, { ...options, ...place });
     try {
       this.#check(line, info, moment, await scanContent(reader));
       const holding = holdSnapshots(this.process, reader, this.#oracle, this.#counts, 2);

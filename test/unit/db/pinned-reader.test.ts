@@ -25,7 +25,8 @@ const bare: OpenOptions = {
   flushIntervalMs: 3_600_000,
 };
 /** Polls are far apart, so that a test says when a reader looks. */
-const pinned: ReaderOptions = { pin: true, blockCacheBytes: 0, pollIntervalMs: 3_600_000 };
+const standing: ReaderOptions = { pin: true, blockCacheBytes: 0 };
+const pinned: ReaderOptions = { ...standing, pollIntervalMs: 3_600_000 };
 
 async function openReader(place: Place, options: ReaderOptions = pinned): Promise<DbReader> {
   const { at, clock, counting } = place;
@@ -281,7 +282,7 @@ test("a pin at a checkpoint is a copy, which its expiry does not hurt", async ()
   const made = db.checkpoint({ name: "one", ttlMs: minute });
   const { id, seq } = await clock.advanceUntil(made);
   const own = beside(place);
-  const reader = await openReader(own, { ...pinned, checkpoint: "one" });
+  const reader = await openReader(own, { ...standing, checkpoint: "one" });
   const unpinned = await openReader(beside(place), { checkpoint: id, blockCacheBytes: 0 });
   const [copy] = await pinsIn(place);
   expect(copy).toMatchObject({ manifestNumber: 3, seq, ttlMs: 10 * minute, name: "" });
@@ -293,7 +294,7 @@ test("a pin at a checkpoint is a copy, which its expiry does not hurt", async ()
   expect(await rows(reader)).toBe(all("1"));
   expect(reader.seq).toBe(seq);
   expect(await rows(unpinned)).toBe(all("1"));
-  await expect(openReader(own, { ...pinned, checkpoint: "one" })).rejects.toMatchObject({
+  await expect(openReader(own, { ...standing, checkpoint: "one" })).rejects.toMatchObject({
     kind: "not-found",
   });
   await clock.advanceUntil(reader.close());
@@ -363,6 +364,8 @@ test.each<[string, ReaderOptions, RegExp]>([
   ["a ttl without a pin", { pinTtlMs: 20_000 }, /"pin: true"/],
   ["a ttl that is too short", { pin: true, pinTtlMs: 9_999 }, /10000/],
   ["no tail at a checkpoint", { checkpoint: "one", tail: false }, /stands still/],
+  ["polls at a checkpoint", { checkpoint: "one", pollIntervalMs: 1000 }, /stands still/],
+  ["polls at a number", { manifestNumber: 1, pollIntervalMs: 1000 }, /stands still/],
   ["a pin that is no boolean", { pin: 1 as never }, /true or false/],
   ["a number that is none", { manifestNumber: 0 }, /from 1/],
 ])("options that do not go together: %s", async (_, options, message) => {

@@ -142,7 +142,11 @@ export class PointsOracle {
       return;
     }
     const isExport = manifest.exports.length > (before?.exports.length ?? 0);
-    if (isExport) line.roots.push({ epoch: 0, point: begun!.point, replaced: undefined });
+    // It may be of an older state than the export before it.
+    if (isExport) {
+      line.roots.push({ epoch: 0, point: begun!.point, replaced: undefined });
+      line.required = new Set(begun!.point.required);
+    }
     for (const { id, name } of manifest.checkpoints) {
       const point = this.restores.get(name);
       if (point === undefined || line.points.has(id)) continue;

@@ -10,6 +10,7 @@ import type { StrategyName } from "../db/compaction-option.js";
 import { Compactor, type CompactorStats } from "../db/compactor.js";
 import { addUrl, wholeNumber } from "./arguments.js";
 import type { Context } from "./context.js";
+import { count } from "./count.js";
 import { exitCodes } from "./exit-code.js";
 
 interface CompactArguments {
@@ -86,7 +87,6 @@ async function compact(context: Context, url: string, options: CompactArguments)
 
 function report(stats: CompactorStats): string {
   const table = new Table({ style: { head: [], border: [], compact: true } });
-  const count = (value: number): string => value.toLocaleString("en");
   table.push(
     ["jobs done", count(stats.jobsDone)],
     ["jobs failed", count(stats.jobsFailed)],

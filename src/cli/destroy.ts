@@ -4,7 +4,8 @@ import { Admin } from "../admin/admin.js";
 import type { DestroyResult } from "../admin/destroy.js";
 import { addUrl } from "./arguments.js";
 import type { Context } from "./context.js";
-import { notReleasedText } from "./detach.js";
+import { count } from "./count.js";
+import { notReleasedText } from "./not-released.js";
 import { withProgress } from "./progress.js";
 
 interface DestroyArguments {
@@ -39,12 +40,11 @@ export function addDestroy(program: Command, context: Context): void {
 
 function toText({ deleted, kept, foreignCount, databaseId, notReleased }: DestroyResult): string {
   const { bytes, ...kinds } = deleted;
-  const count = (value: number): string => value.toLocaleString("en");
   const objects = Object.values(kinds).reduce((sum, some) => sum + some, 0);
   const left = Object.values(kept).reduce((sum, some) => sum + some, 0);
   const lines = [
-    `Database ${databaseId} is destroyed: ${count(objects)} objects of ${count(bytes)} bytes are deleted.`,
-    `Its end stays, ${count(left)} small objects, so that nobody takes a later database at this path for it.`,
+    `Database ${databaseId} is destroyed: ${count(objects, "object")} of ${count(bytes, "byte")} ${objects === 1 ? "is" : "are"} deleted.`,
+    `Its end stays, ${count(left, "small object")}, so that nobody takes a later database at this path for it.`,
   ];
   if (foreignCount > 0) lines.push(`Not of this database, and left alone: ${count(foreignCount)}.`);
   return `${lines.join("\n")}\n${notReleasedText(notReleased)}`;

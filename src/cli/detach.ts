@@ -3,6 +3,8 @@ import type { Command } from "commander";
 import { Admin } from "../admin/admin.js";
 import { addUrl, wholeNumber } from "./arguments.js";
 import type { Context } from "./context.js";
+import { count } from "./count.js";
+import { notReleasedText } from "./not-released.js";
 import { withProgress } from "./progress.js";
 
 interface DetachArguments {
@@ -29,19 +31,11 @@ export function addDetach(program: Command, context: Context): void {
           }),
         );
         const { copiedFiles, copiedBytes, notReleased } = result;
-        const count = (value: number): string => value.toLocaleString("en");
-        const text = `Copied ${count(copiedFiles)} objects of ${count(copiedBytes)} bytes. It shares nothing any more.\n`;
+        const text = `Copied ${count(copiedFiles, "object")} of ${count(copiedBytes, "byte")}. It shares nothing any more.\n`;
         const all = text + notReleasedText(notReleased);
         await context.out.write(json ? `${JSON.stringify(result)}\n` : all);
       } finally {
         await admin.close();
       }
     });
-}
-
-/** What a clone still holds elsewhere. Empty: nothing. */
-export function notReleasedText(paths: readonly string[]): string {
-  if (paths.length === 0) return "";
-  const shown = paths.slice(0, 10).map((path) => `"${path}"`);
-  return `Not found, and so not told that its objects are needed no more: ${shown.join(", ")}. Repeat this where it can be reached, or with --force when it is gone.\n`;
 }

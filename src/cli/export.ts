@@ -8,6 +8,7 @@ import type { CopyMode } from "../admin/copy-objects.js";
 import type { ExportInfo } from "../admin/export-options.js";
 import { addUrl, toUrl, wholeNumber } from "./arguments.js";
 import type { Context } from "./context.js";
+import { count } from "./count.js";
 import { withProgress } from "./progress.js";
 
 interface ExportArguments {
@@ -53,7 +54,6 @@ export function addExport(program: Command, context: Context): void {
 
 function toTable(info: ExportInfo): string {
   const table = new Table({ style: { head: [], border: [], compact: true } });
-  const count = (value: number): string => value.toLocaleString("en");
   table.push(
     ["SSTs", count(info.sstFiles)],
     ["bytes in them", count(info.totalBytes)],

@@ -4,6 +4,8 @@ import { type Command, InvalidArgumentError as InvalidOption } from "commander";
 import { type CollectReport, collect } from "../db/collect.js";
 import { addUrl } from "./arguments.js";
 import type { Context } from "./context.js";
+import { count } from "./count.js";
+import { notReleasedText } from "./not-released.js";
 
 interface GcArguments {
   dryRun?: boolean;
@@ -36,8 +38,16 @@ export function addGc(program: Command, context: Context): void {
 }
 
 function toTable(report: CollectReport): string {
-  const { dryRun, deleted, kept, checkpointsDropped, databasesReleased, sweep, requests } = report;
-  const count = (value: number): string => value.toLocaleString("en");
+  const {
+    dryRun,
+    deleted,
+    kept,
+    checkpointsDropped,
+    databasesReleased,
+    notReleased,
+    sweep,
+    requests,
+  } = report;
   const table = new Table({
     head: ["", dryRun ? "would go" : "deleted", ...(sweep ? ["orphans"] : [])],
     style: { head: [], border: [], compact: true },
@@ -66,10 +76,10 @@ function toTable(report: CollectReport): string {
     `Kept: ${count(kept.young)} that were needed too recently, ${count(kept.named)} that checkpoints need.`,
     ...(checkpointsDropped > 0 ? [`Expired checkpoints: ${count(checkpointsDropped)}.`] : []),
     ...(databasesReleased > 0
-      ? [`Given up in other databases: ${count(databasesReleased)} checkpoints.`]
+      ? [`Given up in other databases: ${count(databasesReleased, "checkpoint")}.`]
       : []),
     ...(foreign > 0 ? [`Left as they are, because they belong to others: ${count(foreign)}.`] : []),
     `Requests: ${count(requests)}.`,
   ];
-  return `${lines.join("\n")}\n`;
+  return `${lines.join("\n")}\n${notReleasedText(notReleased, '"moraine detach --force"')}`;
 }

@@ -2,6 +2,7 @@
 import Table from "cli-table3";
 import type { SstInfo } from "../format/manifest.js";
 import { rangeDeleteCount } from "../format/tombstone-spans.js";
+import { count } from "./count.js";
 import { showBytes } from "./encoding.js";
 import { inputsOf, jobStatusName, outputBytes } from "./inspect-compactions.js";
 import type { Inspection } from "./inspect-database.js";
@@ -93,12 +94,12 @@ function overview({ manifest, manifestBytes, wal, totals }: Inspection): string 
       "SSTs",
       `${count(totals.sstCount)}, ${count(totals.sstBytes)} bytes, ${count(totals.rowCount)} rows`,
     ],
-    ["Retired", `${count(totals.retiredCount)} objects`],
+    ["Retired", count(totals.retiredCount, "object")],
     [
       "WAL",
       wal === undefined
         ? `on the store ${pinned.walStoreId} at "${pinned.walPath}": add ?wal=URL to see it`
-        : `${count(totals.walObjectCount)} objects, ${count(totals.walBytes)} bytes`,
+        : `${count(totals.walObjectCount, "object")}, ${count(totals.walBytes, "byte")}`,
     ],
   ];
   return lines.map(([name, text]) => `${name.padEnd(12)} ${text}\n`).join("");
@@ -143,5 +144,4 @@ function table(title: string, head: string[], rows: string[][]): string {
 
 const text = (value: string): string => showBytes(new TextEncoder().encode(value), 60);
 const key = (bytes: Uint8Array): string => showBytes(bytes, keyCharactersMax);
-const count = (value: number): string => value.toLocaleString("en");
 const time = (ms: number): string => new Date(ms).toISOString();

@@ -4,6 +4,7 @@ import { Admin } from "../admin/admin.js";
 import type { VerifyReport } from "../admin/verify.js";
 import { addUrl } from "./arguments.js";
 import type { Context } from "./context.js";
+import { count } from "./count.js";
 import { exitCodes } from "./exit-code.js";
 import { withProgress } from "./progress.js";
 
@@ -38,10 +39,9 @@ export function addVerify(program: Command, context: Context): void {
 
 function toText(report: VerifyReport): string {
   const { problems, objects, bytes, checkpoints, orphans, foreign, deep } = report;
-  const count = (value: number): string => value.toLocaleString("en");
   const lines = problems.map(({ object, kind, detail }) => `${kind}: ${object}: ${detail}`);
   lines.push(
-    `${deep ? "Read" : "Found"} ${count(objects)} objects of ${count(bytes)} bytes, ${count(checkpoints)} checkpoints among them: ${problems.length === 0 ? "nothing is wrong" : `${count(problems.length)} problems`}.`,
+    `${deep ? "Read" : "Found"} ${count(objects, "object")} of ${count(bytes, "byte")}, ${count(checkpoints, "checkpoint")} among them: ${problems.length === 0 ? "nothing is wrong" : count(problems.length, "problem")}.`,
   );
   if (orphans !== undefined && orphans.count > 0) {
     lines.push(`Orphans, which "moraine gc --sweep" deletes: ${count(orphans.count)}.`);

@@ -74,7 +74,9 @@ export class CollectionPass {
   }
 
   /** Throws `GoneObject` when something is missing that the manifest needs, before anything is deleted. */
-  async run(dryRun: boolean): Promise<Omit<CollectionResult, "requests" | "databasesReleased">> {
+  async run(
+    dryRun: boolean,
+  ): Promise<Omit<CollectionResult, "requests" | "databasesReleased" | "notReleased">> {
     const { stored, signal } = this.#options;
     const { checkpoints } = stored.current;
     const drop = dropExpiredCheckpoints(await this.#expired(stored.current));

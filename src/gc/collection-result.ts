@@ -69,6 +69,8 @@ export interface CollectionResult {
   readonly checkpointsDropped: number;
   /** Checkpoints in other databases that were given up, because nothing of this one, a clone, needs what they hold. 0 in a dry run. */
   readonly databasesReleased: number;
+  /** Paths of databases that could not be told that this one needs nothing of them any more, as they were not found. The next pass tries again. */
+  readonly notReleased: readonly string[];
   readonly requests: number;
   /** False when the budget ended the pass, and there is more to delete now. */
   readonly isDone: boolean;

@@ -50,6 +50,10 @@ const releaseRequests = 12;
 /** How often a pass begins anew because what it had read was collected by another one. */
 const attemptsMax = 10;
 
+type Released = Pick<CollectionResult, "databasesReleased" | "notReleased">;
+
+const nothingReleased: Released = { databasesReleased: 0, notReleased: [] };
+
 export class Collector {
   readonly #options: CollectorOptions;
   readonly #count = { requests: 0 };
@@ -109,9 +113,9 @@ export class Collector {
       try {
         const result = await pass.run(options.dryRun ?? false);
         const mayRelease = !result.dryRun && result.isDone && budget.allows(releaseRequests);
-        const databasesReleased = mayRelease ? await this.#release(stored, options) : 0;
+        const released = mayRelease ? await this.#release(stored, options) : nothingReleased;
         if (!result.dryRun) this.#forget(stored.current);
-        return { ...result, databasesReleased, requests: this.#count.requests - before };
+        return { ...result, ...released, requests: this.#count.requests - before };
       } catch (error) {
         if (!(error instanceof GoneObject)) throw error;
         const newest = await stored.refresh(signal && { signal });
@@ -126,14 +130,17 @@ export class Collector {
   }
 
   /** What a clone holds of the databases that it comes from. */
-  async #release(stored: StoredManifest, { graceMs, signal }: CollectOptions): Promise<number> {
+  async #release(stored: StoredManifest, { graceMs, signal }: CollectOptions): Promise<Released> {
     const { at, clock, random, retentionMs } = this.#options;
-    if (at === undefined || stored.current.externals.length === 0) return 0;
-    return releaseExternals(stored, {
+    if (at === undefined || stored.current.externals.length === 0) return nothingReleased;
+    const notReleased: string[] = [];
+    const databasesReleased = await releaseExternals(stored, {
       ...{ clock, random, retentionMs, graceMs, signal },
       ...{ states: this.#states, storedAt: this.#storedAt },
       at: (path) => inBackground(at(path), this.#count),
+      onNotFound: (path) => notReleased.push(path),
     });
+    return { databasesReleased, notReleased };
   }
 
   get #place(): string {

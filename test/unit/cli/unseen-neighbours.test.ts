@@ -70,8 +70,14 @@ it("a clone keeps the entry of a parent that is not found, says so, and lets go 
   await clone.close();
   await rename(join(directory, "parent"), join(directory, "hidden"));
   const url = `file://${directory}/clone`;
-  const { databasesReleased } = await collect(url, { graceMs: 0 });
-  expect(databasesReleased).toBe(0);
+  const parent = [expect.stringMatching(/again\/parent$/)];
+  expect(await collect(url, { graceMs: 0 })).toMatchObject({
+    ...{ databasesReleased: 0, notReleased: parent },
+  });
+  const collected = await cli(["gc", url]);
+  expect(collected.stdout).toMatch(
+    /Not found, .*again\/parent"\. Repeat .*"moraine detach --force"/,
+  );
   expect((await manifestAt(store, "clone")).externals).toMatchObject([{ isLeaving: true }]);
   const told = await cli(["detach", url]);
   expect(told.code).toBe(0);
@@ -86,7 +92,7 @@ it("a clone keeps the entry of a parent that is not found, says so, and lets go 
   const second = `file://${directory}/second`;
   const admin = await Admin.open(second);
   const { notReleased } = await admin.destroy({ confirm: admin.databaseId });
-  expect(notReleased).toEqual([expect.stringMatching(/again\/parent$/)]);
+  expect(notReleased).toEqual(parent);
   const forced = await admin.destroy({ confirm: admin.databaseId, force: true });
   expect(forced.notReleased).toEqual([]);
   await admin.close();

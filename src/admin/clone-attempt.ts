@@ -139,7 +139,12 @@ async function requireFree(
       await requireEmpty(target, earlier, contexts, signal);
       return earlier;
     } catch (error) {
-      if (!(error instanceof CorruptionError) || look === looksMax) throw error;
+      if (!(error instanceof CorruptionError)) throw error;
+      if (look < looksMax) continue;
+      throw new ExistsError(
+        `${target.name} holds objects and no manifest (${error.object}): a clone of another database is being made there or was given up, or its manifests are lost. Use another path.`,
+        { cause: error },
+      );
     }
   }
 }

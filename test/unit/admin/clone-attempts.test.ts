@@ -88,6 +88,25 @@ test("an attempt that begins after another one has read its sources, and dies, i
   await db.close();
 });
 
+test("what an attempt at a clone of another database has left is in the way, and the error says so", async () => {
+  const store = new MemoryObjectStore();
+  for (const path of ["p", "q"]) {
+    const db = await openDb(store, path);
+    await db.put("a", path);
+    // Not closed: what is in its log a clone stores as an SST of its own.
+  }
+  await expect(cloneOf(watched(store, "c", die), "p", "c")).rejects.toMatchObject({
+    reason: "denied",
+  });
+  const left = await sstsAt(store, "c");
+  await expect(cloneOf(store, "q", "c")).rejects.toMatchObject({
+    kind: "exists",
+    message: expect.stringMatching(/no manifest.*a clone of another database/),
+  });
+  expect(await sstsAt(store, "c")).toEqual(left);
+  expect(await pinsAt(store, "q")).toEqual([]);
+});
+
 test("a union that fails or comes late leaves the copies that another one at the same path names", async () => {
   const store = new MemoryObjectStore();
   const db = await openDb(store, "p");

@@ -4,7 +4,9 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 // What finds planted bugs by many duels takes a minute; `npm run test:sim` has them.
 const onlyInSimulations =
   process.env["MORAINE_SIM_RUNS"] === undefined
-    ? ["engine", "maintenance", "points"].map((name) => `test/simulation/planted-${name}.test.ts`)
+    ? ["engine", "feeds", "maintenance", "points", "range-deletes"].map(
+        (name) => `test/simulation/planted-${name}.test.ts`,
+      )
     : [];
 
 const config: ViteUserConfig = defineConfig({

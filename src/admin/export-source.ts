@@ -1,6 +1,7 @@
 /**
  * The source of an export: a checkpoint of its own keeps the state for as long as it is copied, and expires soon after the exporter has died.
  */
+import { CorruptionError, NotFoundError, StoreError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import {
   type Checkpoint,
@@ -65,6 +66,27 @@ export class SourcePin {
     await this.#refreshing;
     const { stored } = this.#context;
     await stored.commit(endCheckpoints([this.checkpoint.id])).catch(() => undefined);
+  }
+
+  /** What to tell of an object that is missing, or is another one: where nothing keeps the source any more, that. */
+  async explain(error: unknown): Promise<unknown> {
+    if (!(error instanceof CorruptionError || error instanceof StoreError)) return error;
+    const { stored, name } = this.#context;
+    const newest = await stored.refresh().catch(() => undefined);
+    const cause = { cause: error };
+    if (newest?.destroyed) {
+      return new NotFoundError(
+        `The database at ${name} was destroyed while it was exported.`,
+        cause,
+      );
+    }
+    if (newest === undefined || newest.checkpoints.some(({ id }) => id === this.checkpoint.id)) {
+      return error;
+    }
+    return new NotFoundError(
+      `What was exported of ${name} is kept no longer: its checkpoint was ended, or this process slept for more than ${pinTtlMs / 60_000} minutes. Export it again.`,
+      cause,
+    );
   }
 
   async #isLost(signal: AbortSignal): Promise<boolean> {

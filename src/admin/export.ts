@@ -187,6 +187,8 @@ class Exporting {
         totalBytes: ssts.reduce((sum, size) => sum + size, 0),
         ...{ copiedFiles: copied.copiedFiles, copiedBytes: copied.copiedBytes },
       };
+    } catch (error) {
+      throw await pin.explain(error);
     } finally {
       await pin.release();
     }

@@ -20,6 +20,7 @@ import {
 } from "../../src/index.js";
 import type { SstBlocks } from "../../src/sst/block-cache.js";
 import { MemoryObjectStore } from "../../src/testing/index.js";
+import { sampled } from "../support/run-counts.js";
 import { batchSteps } from "./batch-steps.js";
 import { cacheSteps } from "./cache-steps.js";
 import { type Caching, cachingArbitrary, seen, withCaching } from "./caching.js";
@@ -197,7 +198,7 @@ test("a database agrees with a sorted map, whatever is done to it", async () => 
       fc.commands(allSteps, { maxCommands: 60, size: "max" }),
       (options, caching, steps) => agrees(new MemoryObjectStore(), caching, options, steps),
     ),
-    { numRuns: 170 },
+    { numRuns: sampled(170) },
   );
   // Agreement says nothing of what was never used.
   const { keyOrPrefixRefusals, windowsWith, ...counts } = seen;
@@ -251,6 +252,6 @@ test("a database in a folder agrees with a sorted map", async () => {
         }
       },
     ),
-    { numRuns: 8 },
+    { numRuns: sampled(8) },
   );
 });

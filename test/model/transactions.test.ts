@@ -13,6 +13,7 @@ import {
   type OpenOptions,
 } from "../../src/index.js";
 import { MemoryObjectStore } from "../../src/testing/index.js";
+import { sampled } from "../support/run-counts.js";
 import { Merge, mergeArbitrary, operators } from "./merges.js";
 import { isWithin, nameOf } from "./model.js";
 import {
@@ -374,6 +375,6 @@ test("transactions keep what their isolation promises, whatever runs beside them
         await db.close();
       },
     ),
-    { numRuns: 300 },
+    { numRuns: sampled(300) },
   );
 }, 180_000);

@@ -72,12 +72,12 @@ async function run(seconds: number, options = {}): Promise<{ peak: number; puts:
 test("a firehose on a slow store takes unflushedBytesMax and 96 MiB at most", {
   retry: 2,
 }, async () => {
-  const { peak, puts } = await run(10);
+  const { peak, puts } = await run(7);
   expect(puts * 1024).toBeGreaterThan(unflushedBytesMax);
   expect(peak).toBeLessThanOrEqual(unflushedBytesMax + overheadBytesMax);
 });
 
 test("this finds writers that do not wait", async () => {
-  const { peak } = await run(4, { unflushedBytesMax: 4096 * MiB });
+  const { peak } = await run(3, { unflushedBytesMax: 4096 * MiB });
   expect(peak).toBeGreaterThan(unflushedBytesMax + overheadBytesMax);
 });

@@ -4,8 +4,9 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadEngine } from "../support/load-engine.js";
+import { duelCount } from "../support/run-counts.js";
 import { runDuel } from "./duel.js";
-import { duelCount, replayed, verbose } from "./replay.js";
+import { replayed, verbose } from "./replay.js";
 
 beforeAll(loadEngine);
 

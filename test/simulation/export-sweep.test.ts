@@ -9,6 +9,7 @@ import { collect } from "../../src/db/collect.js";
 import { MemoryObjectStore } from "../../src/object-store/memory.js";
 import { type Fault, FaultyObjectStore, ManualClock } from "../../src/testing/index.js";
 import { loadEngine } from "../support/load-engine.js";
+import { isLong } from "../support/run-counts.js";
 import {
   type Content,
   contentOf,
@@ -18,7 +19,6 @@ import {
   readAt,
   writeAll,
 } from "../unit/admin/exports.js";
-import { duelCount } from "./replay.js";
 
 // What takes real time is loaded before a manual clock is waited for.
 beforeAll(async () => {
@@ -31,7 +31,6 @@ const fates = ["fails", "loses-reply", "dies-before", "dies-after", "late", "sle
 type Fate = (typeof fates)[number];
 
 /** Each request meets all fates where there is time, else one in each kind and mode. */
-const isLong = duelCount > 1000;
 
 /** What the target holds before: nothing, or an earlier export. */
 const kinds = ["first", "incremental"] as const;

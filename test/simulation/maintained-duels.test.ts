@@ -4,8 +4,9 @@
  */
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { loadEngine } from "../support/load-engine.js";
+import { duelCount, isLong } from "../support/run-counts.js";
 import { runMaintainedDuel } from "./duel.js";
-import { duelCount, replayed, verbose } from "./replay.js";
+import { replayed, verbose } from "./replay.js";
 
 vi.mock("../../src/compaction/compactor.js", async (original) => {
   const { withPlansOnly } = await import("./plans-only.js");
@@ -25,7 +26,7 @@ if (replayed !== undefined) {
   });
 } else {
   describe("maintained duels", () => {
-    const perGroup = Math.ceil(duelCount / groups / (duelCount > 1000 ? 5 : 3));
+    const perGroup = Math.ceil(duelCount / groups / (isLong ? 5 : 3));
     test.each(Array.from({ length: groups }, (_, i) => i))(
       "seeds, part %i",
       async (group) => {

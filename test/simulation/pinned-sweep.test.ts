@@ -1,8 +1,9 @@
 /** Every request of a pinned reader is cut, or it is paused there, beside a writer, compactions and a collector without grace (P5, P6). */
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadEngine } from "../support/load-engine.js";
+import { isLong } from "../support/run-counts.js";
 import { type PinnedCut, runPinnedCase } from "./pinned-sweep.js";
-import { duelCount, verbose } from "./replay.js";
+import { verbose } from "./replay.js";
 
 beforeAll(loadEngine);
 
@@ -10,8 +11,8 @@ const fates: readonly PinnedCut["fate"][] = [
   ...(["pause", "lose-reply", "kill-after", "sleep", "late", "kill-late", "kill-before"] as const),
 ];
 /** Of each request so many fates; all of them where there is time. */
-const fatesPerRequest = duelCount > 1000 ? fates.length : 1;
-const seeds = duelCount > 1000 ? [1, 2, 3] : [1];
+const fatesPerRequest = isLong ? fates.length : 1;
+const seeds = isLong ? [1, 2, 3] : [1];
 
 describe("sweep of pinned readers", () => {
   test.each(["newest", "checkpoint"] as const)(

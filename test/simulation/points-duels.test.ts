@@ -4,10 +4,11 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadEngine } from "../support/load-engine.js";
+import { duelCount } from "../support/run-counts.js";
 import { loadAdmin } from "./load-admin.js";
 import { noOperations, type OperationKind } from "./points-admin.js";
 import { runPointsDuel } from "./points-duel.js";
-import { duelCount, replayed, verbose } from "./replay.js";
+import { replayed, verbose } from "./replay.js";
 
 beforeAll(loadEngine);
 beforeAll(loadAdmin);

@@ -1,9 +1,9 @@
 /** Running one case of a simulation, so that a failure says which it was, how to run it again, and what happened last. */
+import { duelCount } from "../support/run-counts.js";
 import type { World } from "./world.js";
 
 interface SimulationEnvironment {
   MORAINE_SIM_SEED?: string;
-  MORAINE_SIM_RUNS?: string;
   MORAINE_SIM_VERBOSE?: string;
 }
 
@@ -18,8 +18,7 @@ export const replayed: string | undefined = env.MORAINE_SIM_SEED;
 /** A run that is looked at again is told of from its beginning. */
 const lastEvents = replayed === undefined ? 40 : 60_000;
 
-/** How many duels to run: `MORAINE_SIM_RUNS`, or what is normal; and the seeds of a sweep in proportion. */
-export const duelCount: number = Number(env.MORAINE_SIM_RUNS ?? 60);
+/** The seeds of a sweep, in proportion. */
 export const sweepSeedCount: number = Math.max(1, Math.floor(duelCount / 60));
 
 /** How many histories of transactions with crashes, at each level. */

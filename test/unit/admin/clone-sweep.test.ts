@@ -7,11 +7,9 @@ import { Admin } from "../../../src/admin/index.js";
 import { isMoraineError } from "../../../src/common/errors.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import type { ObjectStore } from "../../../src/object-store/object-store.js";
-import { duelCount } from "../../simulation/replay.js";
+import { isLong } from "../../support/run-counts.js";
 import { cloneOf, collectAt, manifestAt, openDb, pinsAt, rowsAt } from "./clones.js";
 import { cutStore, cuts } from "./cut-store.js";
-
-const isLong = duelCount > 1000;
 
 /** Runs, L0 and rows that only the log has, with a range delete among them. */
 async function newParent(store: ObjectStore, path = "p"): Promise<void> {

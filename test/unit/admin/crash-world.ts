@@ -3,7 +3,7 @@ import { decodeUtf8 } from "../../../src/common/bytes.js";
 import type { Reads } from "../../../src/db/reads.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import { FaultyObjectStore } from "../../../src/testing/index.js";
-import { duelCount } from "../../simulation/replay.js";
+import { isLong } from "../../support/run-counts.js";
 
 export async function copyOf(store: MemoryObjectStore): Promise<MemoryObjectStore> {
   const copy = new MemoryObjectStore();
@@ -22,7 +22,6 @@ export async function sweepRequests(
   cut: Cut,
   runCase: (at: number, cut: Cut) => Promise<boolean>,
 ): Promise<number> {
-  const isLong = duelCount > 1000;
   let at = isLong ? 0 : cuts.indexOf(cut);
   while (await runCase(at, cut)) at += isLong ? 1 : cuts.length;
   return at;

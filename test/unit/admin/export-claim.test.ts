@@ -1,5 +1,5 @@
 /** Claims on a target: of two exporters one wins, a dead one is taken over, a superseded one stops, and only what is one's own is removed. */
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { Admin, type ExportOptions } from "../../../src/admin/index.js";
 import { StoreError } from "../../../src/common/errors.js";
 import { encodeClaim } from "../../../src/format/claim.js";
@@ -7,6 +7,7 @@ import { Db } from "../../../src/index.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { FaultyObjectStore, ManualClock } from "../../../src/testing/index.js";
+import { HeldRequests } from "../../support/held-requests.js";
 import { loadEngine } from "../../support/load-engine.js";
 import {
   type Content,
@@ -255,6 +256,34 @@ test("damage in the source or on the way is found and named, and nothing is left
   const wal = (await keysAt(store, "db")).find((key) => key.startsWith("wal/"))!;
   await store.delete([`db/${wal}`]);
   expect(await keysAt(store, "copy")).toEqual([]);
+});
+
+test.each([
+  ["the database was destroyed", /was destroyed while it was exported/],
+  ["its checkpoint was ended", /kept no longer: its checkpoint was ended/],
+])("where %s meanwhile, that is told, and nothing is left", async (what, message) => {
+  for (const copyMode of ["server", "stream"] as const) {
+    const world = await newWorld();
+    const { store, clock } = world;
+    const { faulty, start } = await exporter(world, { copyMode, copiesInFlight: 1 });
+    const held = new HeldRequests(faulty, ({ operation, key }) => isCopy(operation, key));
+    const exported = start();
+    await vi.waitFor(() => expect(held.count).toBe(1), { timeout: 20_000, interval: 1 });
+    const other = await Admin.open({ store, path: "db" }, { clock });
+    if (what.includes("destroyed")) await other.destroy({ confirm: "db" });
+    else {
+      const [pin] = await other.checkpoints({ all: true });
+      await other.expireCheckpoint(pin!.id, { force: true });
+      const ssts = (await keysAt(store, "db")).filter((key) => key.startsWith("sst/"));
+      await store.delete(ssts.map((key) => `db/${key}`));
+    }
+    held.release();
+    await expect(clock.advanceUntil(exported)).rejects.toMatchObject({
+      kind: "not-found",
+      message: expect.stringMatching(message),
+    });
+    expect(await keysAt(store, "copy")).toEqual([]);
+  }
 });
 
 test("one that slept before its manifest does not create it while its successor is at work", async () => {

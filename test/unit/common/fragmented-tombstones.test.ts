@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { compareBytes, encodeUtf8 } from "../../../src/common/bytes.js";
 import { FragmentedTombstones } from "../../../src/common/fragmented-tombstones.js";
 import type { RangeTombstone } from "../../../src/common/range-tombstone.js";
+import { sampled } from "../../support/run-counts.js";
 
 const short = fc.array(fc.constantFrom(0, 1, 255), { maxLength: 3 });
 /** Short, or different only behind more bytes than a word has. */
@@ -58,7 +59,7 @@ test("it finds the highest seq over a key that a read may see", async () => {
         reads.map(({ at, limit }) => naiveSeq(list, at, limit)),
       );
     }),
-    { numRuns: 500 },
+    { numRuns: sampled(500) },
   );
 });
 
@@ -82,7 +83,7 @@ test("a key is in the fragment whose boundary is the last one not above it", asy
       expect(set.boundary(set.fragmentCount)).toBeUndefined();
       expect(set.newestSeq(set.fragmentCount)).toBe(0);
     }),
-    { numRuns: 500 },
+    { numRuns: sampled(500) },
   );
 });
 
@@ -100,7 +101,7 @@ test("its boundaries are the bounds of the tombstones, each once and in order, a
       expect(set.maxSeq).toBe(Math.max(0, ...list.map((t) => t.seq)));
       expect(set.minSeq).toBe(list.length === 0 ? 0 : Math.min(...list.map((t) => t.seq)));
     }),
-    { numRuns: 300 },
+    { numRuns: sampled(300) },
   );
 });
 
@@ -128,7 +129,7 @@ test("two joined are the same as one of all their tombstones", async () => {
       expect(joined.maxSeq).toBe(whole.maxSeq);
       expect(joined.minSeq).toBe(whole.minSeq);
     }),
-    { numRuns: 500 },
+    { numRuns: sampled(500) },
   );
 });
 
@@ -155,7 +156,7 @@ test("it hides all keys between two when each one between them is covered", asyn
         }
       },
     ),
-    { numRuns: 500 },
+    { numRuns: sampled(500) },
   );
 });
 

@@ -7,6 +7,7 @@ import { delimitedPrefix } from "../../../src/format/prefix-extractor.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { loadEngine } from "../../support/load-engine.js";
+import { sampled } from "../../support/run-counts.js";
 import { plainRow } from "../sst/row-model.js";
 import {
   type Content,
@@ -60,10 +61,10 @@ test("what is copied and moved is what would have been merged", { timeout: 120_0
         sources.flatMap(({ ssts }) => ssts.map(({ id }) => id)),
       );
     }),
-    { numRuns: 150 },
+    { numRuns: sampled(150) },
   );
   // Of each there has to have been some, or this has tested nothing.
-  expect(Math.min(...Object.values(found)), JSON.stringify(found)).toBeGreaterThan(10);
+  expect(Math.min(...Object.values(found)), JSON.stringify(found)).toBeGreaterThan(sampled(10));
 });
 
 function count(
@@ -98,7 +99,7 @@ test("a job that is resumed at any output gives the same bytes", { timeout: 120_
         }
       }
     }),
-    { numRuns: 100 },
+    { numRuns: sampled(100) },
   );
 });
 
@@ -130,7 +131,7 @@ test("a job that is cut into ranges gives the same rows", { timeout: 120_000 }, 
       const all = rowsOf(joinContents(history.sources)).map(({ key }) => key);
       expect(seqsOver(joinContents(outputs), all)).toEqual(seqsOver(joinContents(whole), all));
     }),
-    { numRuns: 80 },
+    { numRuns: sampled(80) },
   );
 });
 
@@ -268,5 +269,5 @@ test("what is left of a stretch is copied by whoever resumes, however little it 
       expect(again.every(({ bytes }, i) => equalBytes(bytes, outputs[i]!.bytes))).toBe(true);
     }
   }
-  expect(copiedCount).toBeGreaterThan(10);
+  expect(copiedCount).toBeGreaterThan(sampled(10));
 });

@@ -4,6 +4,7 @@ import { compareBytes } from "../../../src/common/bytes.js";
 import { RowKind } from "../../../src/common/row.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import { loadEngine } from "../../support/load-engine.js";
+import { sampled } from "../../support/run-counts.js";
 import {
   type Content,
   decodeOutputs,
@@ -68,7 +69,7 @@ test("every read at the retained seq or above sees what it saw", { timeout: 120_
         newer(joinContents(history.sources.map(withSeqs))),
       );
     }),
-    { numRuns: 200 },
+    { numRuns: sampled(200) },
   );
 });
 
@@ -85,7 +86,7 @@ test("outputs lie one behind the other, and no key is in two of them", {
       );
       expectApart(outputs);
     }),
-    { numRuns: 200 },
+    { numRuns: sampled(200) },
   );
 });
 
@@ -109,6 +110,6 @@ test("what nobody can see any more is gone", { timeout: 120_000 }, async () => {
       const oldRanges = after.rangeDeletes.filter(({ seq }) => seq <= retainSeq);
       if (isBottom) expect(oldRanges).toEqual([]);
     }),
-    { numRuns: 300 },
+    { numRuns: sampled(300) },
   );
 });

@@ -5,6 +5,7 @@ import { fifo } from "../../../src/compaction/fifo.js";
 import { leveled } from "../../../src/compaction/leveled.js";
 import { sizeTiered } from "../../../src/compaction/size-tiered.js";
 import type { CompactionStrategy } from "../../../src/compaction/strategy.js";
+import { sampled } from "../../support/run-counts.js";
 import { keyOf, type Operation, StrategyModel } from "./strategy-model.js";
 
 const KiB = 1024;
@@ -87,6 +88,6 @@ test("versions of a key get older from L0 to the last run, reads are right, and 
         model.check();
       },
     ),
-    { numRuns: 300 },
+    { numRuns: sampled(300) },
   );
 });

@@ -5,6 +5,7 @@ import { Db, type Scan, type Snapshot, type Transaction } from "../../../src/ind
 import { prefixed } from "../../../src/object-store/prefixed.js";
 import type { KeyValue } from "../../../src/read/scan-shape.js";
 import { MemoryObjectStore } from "../../../src/testing/index.js";
+import { sampled } from "../../support/run-counts.js";
 import { compactByHand } from "./compact-by-hand.js";
 import { text } from "./support.js";
 
@@ -161,7 +162,7 @@ test("snapshots, transactions and scans of a writer see the same to their end, w
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60, size: "max" }), run),
     {
-      numRuns: 60,
+      numRuns: sampled(60),
     },
   );
 }, 120_000);

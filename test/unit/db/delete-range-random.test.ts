@@ -9,6 +9,7 @@ import {
   type WriteOperation,
 } from "../../../src/index.js";
 import { loadEngine } from "../../support/load-engine.js";
+import { sampled } from "../../support/run-counts.js";
 import { text } from "./support.js";
 
 beforeAll(loadEngine);
@@ -113,5 +114,5 @@ test("reads answer what a map says, whatever is where", async () => {
     }
     await db.close({ flush: false });
   });
-  await fc.assert(run, { numRuns: 100 });
+  await fc.assert(run, { numRuns: sampled(100) });
 });

@@ -12,6 +12,7 @@ import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { prefixed } from "../../../src/object-store/prefixed.js";
 import { MemoryObjectStore, seededRandom } from "../../../src/testing/index.js";
 import { loadEngine } from "../../support/load-engine.js";
+import { sampled } from "../../support/run-counts.js";
 import { cloneByHand, copyPath, objectsBelow } from "./clone-by-hand.js";
 import { commit, newest } from "./compact-by-hand.js";
 import { rows, text } from "./support.js";
@@ -145,7 +146,7 @@ test("a history with clones in it reads and compacts as the same history in one 
         expect(await objectsBelow(at.store, at.path)).toEqual(objects);
       }
     }),
-    { numRuns: Number(process.env["EXTERNAL_RUNS"] ?? 12) },
+    { numRuns: Number(process.env["EXTERNAL_RUNS"] ?? sampled(12)) },
   );
 });
 

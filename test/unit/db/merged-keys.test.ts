@@ -74,10 +74,7 @@ async function withRows(rows: readonly Row[], store = new MemoryObjectStore()) {
 const openDb = (store: MemoryObjectStore, options: OpenOptions = {}) =>
   Db.open({ store, path: "db" }, { mergeOperators: operators, ...options });
 const openReader = (store: MemoryObjectStore, options: ReaderOptions = {}) =>
-  DbReader.open(
-    { store, path: "db" },
-    { mergeOperators: operators, pollIntervalMs: 3_600_000, ...options },
-  );
+  DbReader.open({ store, path: "db" }, { mergeOperators: operators, ...options });
 
 const text = (bytes: Uint8Array | undefined) => bytes && decodeUtf8(bytes);
 

@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { compareBytes, encodeUtf8 } from "../../../src/common/bytes.js";
 import { RowRef } from "../../../src/common/row.js";
 import { LoadChunk } from "../../../src/flush/load-chunk.js";
+import { sampled } from "../../support/run-counts.js";
 
 type Pair = readonly [key: Uint8Array, value: Uint8Array];
 
@@ -64,7 +65,7 @@ test("any rows come out in key order, of each key the last to arrive", () => {
       sorted(chunk);
       expect(contentOf(chunk)).toEqual(model(rows));
     }),
-    { numRuns: 400 },
+    { numRuns: sampled(400) },
   );
 });
 
@@ -80,7 +81,7 @@ test("it is sorted exactly when the keys ascend, and then nothing is moved", () 
       expect(chunk.isSorted).toBe(true);
       expect(contentOf(chunk)).toEqual(inOrder);
     }),
-    { numRuns: 200 },
+    { numRuns: sampled(200) },
   );
 });
 
@@ -96,7 +97,7 @@ test("after clear() nothing of earlier rows is left", () => {
       sorted(filled(after, chunk));
       expect(contentOf(chunk)).toEqual(model(after));
     }),
-    { numRuns: 200 },
+    { numRuns: sampled(200) },
   );
 });
 

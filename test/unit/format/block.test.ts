@@ -5,6 +5,7 @@ import { RowKind, RowRef } from "../../../src/common/row.js";
 import { Block, BlockFind } from "../../../src/format/block.js";
 import { BlockBuilder } from "../../../src/format/block-builder.js";
 import { BlockCursor } from "../../../src/format/block-cursor.js";
+import { sampled } from "../../support/run-counts.js";
 import {
   type PlainRow,
   plainRow,
@@ -73,7 +74,7 @@ test("any walk of steps in both directions and seeks stands where a walk over an
         }
       }
     }),
-    { numRuns: 400 },
+    { numRuns: sampled(400) },
   );
 });
 
@@ -103,7 +104,7 @@ test("find gives the newest version at or below every seq, or says on which side
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: sampled(60) },
   );
 });
 
@@ -145,6 +146,6 @@ test("bytes that are no block are corruption, never an endless walk or a wrong l
         expect(["CorruptionError", "UnsupportedError"]).toContain((error as Error).name);
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: sampled(2000) },
   );
 });

@@ -17,6 +17,7 @@ import {
   runMessage,
 } from "../../../src/format/manifest-messages.js";
 import { MessageType } from "../../../src/format/protobuf-message.js";
+import { sampled } from "../../support/run-counts.js";
 import { sstOf } from "../manifest/manifests.js";
 import {
   claims,
@@ -155,7 +156,7 @@ describe.each(cases)("%s", (name, ours, arbitrary) => {
         expect(ours.decode(bytes, "object")).toEqual(message);
         expect(decodedByProtobufjs(theirs, bytes)).toEqual(comparable(forProtobufjs(message)));
       }),
-      { numRuns: 200 },
+      { numRuns: sampled(200) },
     );
   });
 
@@ -178,7 +179,7 @@ describe.each(cases)("%s", (name, ours, arbitrary) => {
         expect(bytes.length).toBeGreaterThan(ours.encode(message).length + 30);
         expect(ours.decode(bytes, "object")).toEqual(message);
       }),
-      { numRuns: 50 },
+      { numRuns: sampled(50) },
     );
   });
 
@@ -202,7 +203,7 @@ describe.each(cases)("%s", (name, ours, arbitrary) => {
         read++;
         expect(decodedByProtobufjs(theirs, bytes)).toEqual(comparable(forProtobufjs(decoded)));
       }),
-      { numRuns: 1000 },
+      { numRuns: sampled(1000) },
     );
     expect(read).toBeGreaterThan(50);
   });

@@ -4,6 +4,7 @@ import { hashKey } from "../../../src/format/key-hash.js";
 import { readFilter } from "../../../src/format/read-filter.js";
 import { RibbonFilterBuilder } from "../../../src/format/ribbon-filter-builder.js";
 import { FilterKind } from "../../../src/format/sst.js";
+import { sampled } from "../../support/run-counts.js";
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -62,7 +63,7 @@ test("no key that was added is ever denied, whatever the bits and the hashes, eq
         expect(hashes.every((one) => filter.mayContain(one))).toBe(true);
       },
     ),
-    { numRuns: 200 },
+    { numRuns: sampled(200) },
   );
 });
 
@@ -109,7 +110,7 @@ test("whatever the bytes are, reading them gives a filter or says corruption, wi
     fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) =>
       read(Uint8Array.of(FilterKind.ribbon, ...bytes)),
     ),
-    { numRuns: 2000 },
+    { numRuns: sampled(2000) },
   );
   const zeroBits = Uint8Array.from(sound).fill(0, 1, 2);
   expect(() => readFilter(zeroBits, "sst/x.sst", 0)).toThrow("has 0 result bits");

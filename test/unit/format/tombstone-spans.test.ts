@@ -6,6 +6,7 @@ import { FragmentedTombstones } from "../../../src/common/fragmented-tombstones.
 import type { RangeTombstone } from "../../../src/common/range-tombstone.js";
 import { type TombstoneSpan, tombstoneSpansMax } from "../../../src/format/manifest.js";
 import { summarizeTombstones } from "../../../src/format/tombstone-spans.js";
+import { sampled } from "../../support/run-counts.js";
 import { covers, keysAtEdges, newestOver, rangeDeletes } from "./tombstone-model.js";
 
 const spansOf = (tombstones: RangeTombstone[]): TombstoneSpan[] =>
@@ -35,7 +36,7 @@ test("no key outside of the spans is covered, and each key in one is as its seqs
         }
       }
     }),
-    { numRuns: 200 },
+    { numRuns: sampled(200) },
   );
 });
 
@@ -63,7 +64,7 @@ test("spans are few, in order, do not touch, and say how many range deletes ther
         if (count === 1) expect(asTombstone(span)).toEqual(inside[0]);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: sampled(500) },
   );
   expect(joined).toBeGreaterThan(50);
 });

@@ -5,6 +5,7 @@ import { compareRows, type RowRef } from "../../../src/common/row.js";
 import { MergeIterator, mergeRows } from "../../../src/iterator/merge-iterator.js";
 import { Step } from "../../../src/iterator/row-iterator.js";
 import { ArrayIterator, drain, makeRows, showRow } from "../../support/array-iterator.js";
+import { sampled } from "../../support/run-counts.js";
 
 const keys = fc.string({ minLength: 0, maxLength: 2, unit: fc.constantFrom("a", "b", "c") });
 const sourcesArbitrary = fc.array(
@@ -42,7 +43,7 @@ test("merging any sources gives their rows in order, the earlier source first at
       expect(await drain(merged)).toEqual(sortAll(rows, reverse).map(showRow));
       expect(merged.step()).toBe(Step.end);
     }),
-    { numRuns: 500 },
+    { numRuns: sampled(500) },
   );
 });
 
@@ -75,7 +76,7 @@ test("after a seek the rest of the order follows, from wherever the iterator sto
         }
       },
     ),
-    { numRuns: 500 },
+    { numRuns: sampled(500) },
   );
 });
 
@@ -159,6 +160,6 @@ test("sources that are moved on leave out what they have before that key, and no
         expect(await drain(merged)).toEqual(left.map(showRow));
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: sampled(1000) },
   );
 });

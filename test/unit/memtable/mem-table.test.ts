@@ -15,6 +15,7 @@ import {
 } from "../../../src/format/wal-record.js";
 import { type RowIterator, Step } from "../../../src/iterator/row-iterator.js";
 import { MemTable, type RecordSlice } from "../../../src/memtable/mem-table.js";
+import { sampled } from "../../support/run-counts.js";
 
 interface Version {
   readonly key: Uint8Array;
@@ -150,7 +151,7 @@ test("it finds every version at every seq, and gives all of them in order, both 
         }
       }
     }),
-    { numRuns: 150 },
+    { numRuns: sampled(150) },
   );
 });
 
@@ -189,7 +190,7 @@ test("a record has one operation for each key, in the order of those that count,
       replayed.applyRecords(bytes, 0, bytes.length, slices.length, 0, "object");
       expect(drain(replayed.iterator(false))).toEqual(drain(table.iterator(false)));
     }),
-    { numRuns: 150 },
+    { numRuns: sampled(150) },
   );
 });
 
@@ -213,7 +214,7 @@ test("an iterator sees the table as it was, whatever is written meanwhile", () =
       seen.push(...drain(rows));
       expect(seen).toEqual(model.inOrder(reverse).map(show));
     }),
-    { numRuns: 100 },
+    { numRuns: sampled(100) },
   );
 });
 

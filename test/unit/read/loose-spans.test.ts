@@ -9,6 +9,7 @@ import type { DbView } from "../../../src/read/db-view.js";
 import { getRow } from "../../../src/read/get.js";
 import { getMany } from "../../../src/read/get-many.js";
 import { scanRows } from "../../../src/read/scan.js";
+import { sampled } from "../../support/run-counts.js";
 import { type Layer, type Version, ViewBuilder } from "./view-builder.js";
 
 const keyCount = 48;
@@ -91,7 +92,7 @@ test("each key is hidden by the range deletes of the SST that has its place, whe
         expect(await scanned(view, builder, true)).toEqual(there);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: sampled(60) },
   );
 }, 60_000);
 

@@ -13,6 +13,7 @@ import { KeyVersions } from "../../../src/read/key-versions.js";
 import { scanRows } from "../../../src/read/scan.js";
 import { Lookup } from "../../../src/sst/lookup.js";
 import { drain } from "../../support/array-iterator.js";
+import { sampled } from "../../support/run-counts.js";
 import { layersOf, uncovered } from "./layers.js";
 import { type Layer, type Version, ViewBuilder } from "./view-builder.js";
 
@@ -77,7 +78,7 @@ test("point reads find what the operands add up to, wherever they are stored", a
         }
       },
     ),
-    { numRuns: 400 },
+    { numRuns: sampled(400) },
   );
 });
 
@@ -104,7 +105,7 @@ test("scans find what the operands add up to, both ways", async () => {
         rows.close();
       },
     ),
-    { numRuns: 300 },
+    { numRuns: sampled(300) },
   );
 });
 

@@ -9,6 +9,7 @@ import { getMany } from "../../../src/read/get-many.js";
 import { scanRows } from "../../../src/read/scan.js";
 import { Lookup } from "../../../src/sst/lookup.js";
 import { drain, showRow } from "../../support/array-iterator.js";
+import { sampled } from "../../support/run-counts.js";
 import { layersOf, uncovered } from "./layers.js";
 import { type Layer, type Version, ViewBuilder } from "./view-builder.js";
 
@@ -74,7 +75,7 @@ test("get and getMany find what the model holds, wherever it is stored", async (
         );
       },
     ),
-    { numRuns: 200 },
+    { numRuns: sampled(200) },
   );
 });
 
@@ -121,7 +122,7 @@ test("a scan finds what the model holds, both ways, within bounds, after any see
         rows.close();
       },
     ),
-    { numRuns: 300 },
+    { numRuns: sampled(300) },
   );
 });
 

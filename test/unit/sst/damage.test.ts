@@ -62,8 +62,16 @@ const layouts: Record<string, Layout> = {
 
 type Way = "passing" | "lasting" | "nothing to forget";
 
+const built = new Map<Layout, ReturnType<typeof buildSst>>();
+
+function builtAs(layout: Layout): ReturnType<typeof buildSst> {
+  const sst = built.get(layout) ?? buildSst(rows, layout.build);
+  built.set(layout, sst);
+  return sst;
+}
+
 async function place(layout: Layout, damagedAt: number | undefined, way: Way) {
-  const { bytes, info } = buildSst(rows, layout.build);
+  const { bytes, info } = builtAs(layout);
   const store = new DamagingStore();
   await store.put(object, bytes);
   store.damagedAt = damagedAt;

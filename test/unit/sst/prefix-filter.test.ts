@@ -11,6 +11,7 @@ import {
 } from "../../../src/format/prefix-extractor.js";
 import { verifySst } from "../../../src/format/verify-sst.js";
 import { SstIterator } from "../../../src/sst/sst-iterator.js";
+import { sampled } from "../../support/run-counts.js";
 import {
   buildSst,
   drain,
@@ -55,7 +56,7 @@ test("a scan gives the rows inside its bounds, whatever the extractor, the filte
         await drain(iterator);
       },
     ),
-    { numRuns: 600 },
+    { numRuns: sampled(600) },
   );
 });
 
@@ -65,7 +66,7 @@ test("verifySst finds every prefix in its filter, and misses one that is not the
       const { bytes } = buildSst(rows, { ...size, ...filter, prefixExtractor });
       verifySst(bytes, { object: "sst/x.sst", prefixExtractor });
     }),
-    { numRuns: 200 },
+    { numRuns: sampled(200) },
   );
   const rows = [plainRow("a:1", 1)];
   const { bytes } = buildSst(rows, { prefixExtractor: fixedPrefix(2) });

@@ -4,6 +4,7 @@ import { compareBytes } from "../../../src/common/bytes.js";
 import { allKeys, type KeyBounds, toKeyBounds } from "../../../src/common/key-range.js";
 import { BlockCache } from "../../../src/sst/block-cache.js";
 import { SstIterator } from "../../../src/sst/sst-iterator.js";
+import { sampled } from "../../support/run-counts.js";
 import { drain, inBounds, plainRow, probeKeys, sizes, sortedRows, storeSst } from "./row-model.js";
 
 const bytes3 = fc.option(
@@ -40,7 +41,7 @@ test("rows inside any bounds come as in a sorted array, in both directions, what
         }
       },
     ),
-    { numRuns: 400 },
+    { numRuns: sampled(400) },
   );
 });
 
@@ -69,7 +70,7 @@ test("a seek, both ways from anywhere, continues from the first row at or after 
         }
       },
     ),
-    { numRuns: 300 },
+    { numRuns: sampled(300) },
   );
 });
 

@@ -6,6 +6,7 @@ import { hashKey } from "../../../src/format/key-hash.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { BlockCache } from "../../../src/sst/block-cache.js";
 import { Lookup } from "../../../src/sst/lookup.js";
+import { sampled } from "../../support/run-counts.js";
 import { plainRow, probeKeys, sizes, sortedRows, sstId, storeSst, toPlain } from "./row-model.js";
 
 const newest = Number.MAX_SAFE_INTEGER;
@@ -42,7 +43,7 @@ test("get answers as a sorted array does, at every seq, with and without waiting
         }
       },
     ),
-    { numRuns: 150 },
+    { numRuns: sampled(150) },
   );
 });
 

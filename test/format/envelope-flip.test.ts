@@ -7,6 +7,7 @@ import { isMoraineError } from "../../src/common/errors.js";
 import { decodeClaim } from "../../src/format/claim.js";
 import { decodeCompactions } from "../../src/format/compactions-codec.js";
 import { decodeRetiredList } from "../../src/format/retired-list-codec.js";
+import { expectEqual } from "../support/expect-equal.js";
 import { type Sample, samples } from "./envelope-samples.js";
 import { databaseId, otherDatabaseId } from "./manifest-samples.js";
 
@@ -33,7 +34,7 @@ describe.each(single)("a %s", (_, sample: Sample) => {
   test("is read back as it was written", () => {
     expect(bytes.length).toBeLessThan(2000);
     expect(() => sample.decode(bytes, databaseId)).not.toThrow();
-    expect(resealed(bytes)).toEqual(bytes);
+    expectEqual(resealed(bytes), bytes);
   });
 
   test("with any bit flipped is corruption", () => {
@@ -130,5 +131,5 @@ test("a manifest with a field that only later versions know keeps what this one 
   // Field 1000, a varint.
   const longer = Uint8Array.from([...payload, 0xc0, 0x3e, 5]);
   const { decode } = samples.manifest;
-  expect(decode(withPayload(bytes, longer))).toEqual(decode(bytes));
+  expectEqual(decode(withPayload(bytes, longer)), decode(bytes));
 });

@@ -13,6 +13,7 @@ import { ObjectPaths } from "../../src/object-store/paths.js";
 import { BlockCache } from "../../src/sst/block-cache.js";
 import { SstIterator } from "../../src/sst/sst-iterator.js";
 import { TableStore } from "../../src/sst/table-store.js";
+import { expectEqual } from "../support/expect-equal.js";
 import {
   buildSst,
   databaseId,
@@ -63,17 +64,17 @@ describe.each(cases)("$name", ({ compression }) => {
     const row = new RowRef();
     for (const expected of rows) {
       const found = await table.get(expected.key, hashKey(expected.key), expected.seq, row);
-      expect(found && toPlain(row), "a get").toEqual(expected);
+      expectEqual(found && toPlain(row), expected, "a get");
     }
     const found = await tables.loadRangeDeletes(info);
-    expect([...found.tombstones()], "range deletes").toEqual(rangeDeletes);
+    expectEqual([...found.tombstones()], rangeDeletes, "range deletes");
     return drain(new SstIterator({ tables, info, bounds: allKeys }));
   }
 
   /** Resolves with the kind of the error, or undefined where everything was answered, and then rightly. */
   async function outcome(damaged: Uint8Array, smallSstBytes: number): Promise<unknown> {
     try {
-      expect(await readAll(damaged, smallSstBytes), "a scan").toEqual(rows);
+      expectEqual(await readAll(damaged, smallSstBytes), rows, "a scan");
       return undefined;
     } catch (error) {
       return (error as { kind?: unknown }).kind ?? error;
@@ -92,11 +93,8 @@ describe.each(cases)("$name", ({ compression }) => {
     const plainBytes = buildSst(rows, sizes, rangeDeletes).bytes.length;
     expect(plainBytes - bytes.length > 50).toBe(compression !== undefined);
     expect(bytes.length).toBeLessThan(3000);
-    expect(verifySst(bytes, { object, databaseId, id: sstId })).toEqual(info);
-    expect([await outcome(bytes, 0), await outcome(bytes, 1 << 20)]).toEqual([
-      undefined,
-      undefined,
-    ]);
+    expectEqual(verifySst(bytes, { object, databaseId, id: sstId }), info);
+    expectEqual([await outcome(bytes, 0), await outcome(bytes, 1 << 20)], [undefined, undefined]);
   });
 
   test("a flip of any bit is corruption to verifySst", () => {
@@ -110,7 +108,7 @@ describe.each(cases)("$name", ({ compression }) => {
   test("a flip of any bit of ribbon filters and of prefix filters is corruption to verifySst", () => {
     const options = { blockBytes: 400, indexPartitionBytes: 40, prefixExtractor: fixedPrefix(7) };
     const sst = buildSst(rows, { ...options, filter: "ribbon", compression });
-    expect(verifySst(sst.bytes, { object })).toEqual(sst.info);
+    expectEqual(verifySst(sst.bytes, { object }), sst.info);
     for (const { damaged, at } of flips(sst.bytes)) {
       expect(() => verifySst(damaged, { object }), `byte ${at}`).toThrow(
         expect.objectContaining({ kind: "corruption", object }),
@@ -132,7 +130,7 @@ describe.each(cases)("$name", ({ compression }) => {
 
   test("a flip of any bit of an SST without rows is corruption to verifySst", () => {
     const sst = buildSst([], { compression }, rangeDeletes);
-    expect(verifySst(sst.bytes, { object })).toEqual(sst.info);
+    expectEqual(verifySst(sst.bytes, { object }), sst.info);
     for (const { damaged, at } of flips(sst.bytes)) {
       expect(() => verifySst(damaged, { object }), `byte ${at}`).toThrow(
         expect.objectContaining({ kind: "corruption", object }),

@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import { expect } from "vitest";
 import type { Db, DbReader, KeyLike, KeyRange } from "../../src/index.js";
+import { expectEqual } from "../support/expect-equal.js";
 import { seen } from "./caching.js";
 import { command, type Step } from "./command.js";
 import type { World } from "./world.js";
@@ -35,15 +36,15 @@ const getCachedStep = (key: KeyLike, ofReader: boolean): Step =>
     const first = handle.getCached(key);
     if (first !== undefined) {
       seen.cachedAnswers++;
-      expect(first.value).toEqual(value);
+      expectEqual(first.value, value);
     }
-    expect(await handle.get(key)).toEqual(value);
+    expectEqual(await handle.get(key), value);
     // A writer may have flushed it, a small cache may have no room for it, and a merge may ask for older versions than memory has.
     const isRoomy = handle.stats().blockCache.bytesMax > 1024 * 1024;
     const isKept = ofReader && isRoomy && !world.hasOperators;
     const second = handle.getCached(key);
     if (isKept) expect(second).toBeDefined();
-    if (second !== undefined) expect(second.value).toEqual(value);
+    if (second !== undefined) expectEqual(second.value, value);
   });
 
 export const cacheSteps: fc.Arbitrary<Step>[] = [

@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { expect } from "vitest";
 import { compareBytes } from "../../src/common/bytes.js";
 import type { Db, KeyLike, KeyRange, LifetimeOptions, ScanOptions } from "../../src/index.js";
+import { expectEqual } from "../support/expect-equal.js";
 import { command, type Step } from "./command.js";
 import { lifetimeArbitrary } from "./lifetimes.js";
 import { loadSteps } from "./load-steps.js";
@@ -115,20 +116,20 @@ const getStep = (key: KeyLike, durability: Durability): Step =>
       db.getEntry(key, { durability }),
       db.has(key, { durability }),
     ]);
-    expect([value, entry?.value, entry?.seq, entry?.expiresAt, has]).toEqual([
-      row?.value,
-      row?.value,
-      row?.seq,
-      row?.expiresAt,
-      row !== undefined,
-    ]);
+    expectEqual(
+      [value, entry?.value, entry?.seq, entry?.expiresAt, has],
+      [row?.value, row?.value, row?.seq, row?.expiresAt, row !== undefined],
+    );
   });
 
 const getManyStep = (keys: readonly KeyLike[], durability: Durability): Step =>
   command("getMany", [keys, durability], async (model, { db }) => {
     const seq = seqSeen(model, db, durability);
     const values = await db.getMany(keys, { durability });
-    expect(values).toEqual(keys.map((key) => model.rowAt(seq, key)?.value));
+    expectEqual(
+      values,
+      keys.map((key) => model.rowAt(seq, key)?.value),
+    );
   });
 
 interface ScanPlan {
@@ -165,13 +166,13 @@ const scanStep = (plan: ScanPlan): Step =>
       });
       if (at < 0) at = inOrder.length;
       const taken = Math.min(count, left, inOrder.length - at);
-      expect(await scan.nextMany(count)).toEqual(shaped.slice(at, at + taken));
+      expectEqual(await scan.nextMany(count), shaped.slice(at, at + taken));
       at += taken;
       left -= taken;
     }
     const rest: unknown[] = [];
     for await (const row of scan) rest.push(row);
-    expect(rest).toEqual(shaped.slice(at, at + Math.min(left, shaped.length)));
+    expectEqual(rest, shaped.slice(at, at + Math.min(left, shaped.length)));
   });
 
 const readerStep = (refresh: boolean, key: KeyLike): Step =>
@@ -183,7 +184,7 @@ const readerStep = (refresh: boolean, key: KeyLike): Step =>
     if (refresh || isNew) expect(reader.seq).toBeGreaterThanOrEqual(durableSeq);
     const seq = reader.seq;
     expect(show(await allRows(reader))).toBe(show(model.rowsAt(seq)));
-    expect(await reader.get(key)).toEqual(model.rowAt(seq, key)?.value);
+    expectEqual(await reader.get(key), model.rowAt(seq, key)?.value);
   });
 
 const closeReaderStep: Step = command("closeReader", "", (_, world) => world.closeReader());

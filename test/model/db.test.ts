@@ -20,6 +20,7 @@ import {
 } from "../../src/index.js";
 import type { SstBlocks } from "../../src/sst/block-cache.js";
 import { MemoryObjectStore } from "../../src/testing/index.js";
+import { expectEqual } from "../support/expect-equal.js";
 import { sampled } from "../support/run-counts.js";
 import { batchSteps } from "./batch-steps.js";
 import { cacheSteps } from "./cache-steps.js";
@@ -210,7 +211,7 @@ test("a database agrees with a sorted map, whatever is done to it", async () => 
     expect(count, name).toBeGreaterThan(0);
   }
   const codecs = ["deflate", "lz4", "none", ...(hasZstd ? ["zstd"] : [])];
-  expect([...windowsWith].sort()).toEqual([
+  expectEqual([...windowsWith].sort(), [
     ...["block: 300", "block: 4096", "block: 64"],
     ...["cache: 0", "cache: 20000", "cache: undefined"],
     ...codecs.map((codec) => `codec: ${codec}`),

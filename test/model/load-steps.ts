@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { expect } from "vitest";
 import { compareBytes } from "../../src/common/bytes.js";
 import type { Db, KeyLike, LifetimeOptions, LoadEntry } from "../../src/index.js";
+import { expectEqual } from "../support/expect-equal.js";
 import { command, type Step } from "./command.js";
 import { livingArbitrary } from "./lifetimes.js";
 import { type AnyOperation, type Model, toBytes } from "./model.js";
@@ -103,7 +104,7 @@ const loadAmongStep = (plan: LoadPlan, writes: readonly (readonly AnyOperation[]
       const seqBefore = loaded.seq - (total - own.length);
       if (plan.rows.length > 0) {
         const between = own.filter(({ seq }) => seq > seqBefore && seq <= loaded.seq);
-        expect(between, "writes between the seqs of a load").toEqual([]);
+        expectEqual(between, [], "writes between the seqs of a load");
         await learnLoad(model, db, plan, { seqBefore, seq: loaded.seq });
       }
       model.acknowledge(db.seq);

@@ -1,6 +1,7 @@
 /** Range deletes at random moments: alone, and so many at once that only the SST itself knows them all. */
 import * as fc from "fast-check";
 import { expect } from "vitest";
+import { expectEqual } from "../support/expect-equal.js";
 import { command, type Step } from "./command.js";
 import { flushStep } from "./commands.js";
 import { type AnyOperation, nameOf, show } from "./model.js";
@@ -55,14 +56,20 @@ const readAllStep = (first: "get" | "scan"): Step =>
     const earlier = model.rowsAt(before);
     const keys = earlier.map(({ key }) => key);
     const get = async (): Promise<void> => {
-      expect(await db.getMany(keys)).toEqual(keys.map((key) => model.rowAt(seq, key)?.value));
-      expect(await db.getMany(keys, { seq: before })).toEqual(earlier.map(({ value }) => value));
+      expectEqual(
+        await db.getMany(keys),
+        keys.map((key) => model.rowAt(seq, key)?.value),
+      );
+      expectEqual(
+        await db.getMany(keys, { seq: before }),
+        earlier.map(({ value }) => value),
+      );
     };
     if (first === "get") await get();
     expect(show(await allRows(db))).toBe(show(model.rowsAt(seq)));
     const seen: string[] = [];
     for await (const key of db.keys({ seq: before, reverse: true })) seen.push(nameOf(key));
-    expect(seen).toEqual(keys.map(nameOf).reverse());
+    expectEqual(seen, keys.map(nameOf).reverse());
     if (first === "scan") await get();
   });
 

@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import { expect } from "vitest";
 import type { Db, DbReader, KeyLike, KeyRange, Snapshot } from "../../src/index.js";
+import { expectEqual } from "../support/expect-equal.js";
 import { command, type Step } from "./command.js";
 import { isWithin, type Model, nameOf, show } from "./model.js";
 import { allRows, type World } from "./world.js";
@@ -77,15 +78,15 @@ async function compare(
   { key, range, reverse }: ReadPlan,
 ): Promise<void> {
   const value = model.rowAt(seq, key)?.value;
-  expect(await read.get(key)).toEqual(value);
-  expect(await read.many([key, "a", key])).toEqual([value, model.rowAt(seq, "a")?.value, value]);
+  expectEqual(await read.get(key), value);
+  expectEqual(await read.many([key, "a", key]), [value, model.rowAt(seq, "a")?.value, value]);
   const expected = model
     .rowsAt(seq)
     .filter((row) => isWithin(row.key, range))
     .map((row) => nameOf(row.key));
   const seen: string[] = [];
   for await (const one of read.keys({ ...range, reverse })) seen.push(nameOf(one));
-  expect(seen).toEqual(reverse ? expected.toReversed() : expected);
+  expectEqual(seen, reverse ? expected.toReversed() : expected);
 }
 
 const checkStep = (index: number, plan: ReadPlan, how: "method" | "option" | "durable"): Step =>

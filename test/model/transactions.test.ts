@@ -13,6 +13,7 @@ import {
   type OpenOptions,
 } from "../../src/index.js";
 import { MemoryObjectStore } from "../../src/testing/index.js";
+import { expectEqual } from "../support/expect-equal.js";
 import { sampled } from "../support/run-counts.js";
 import { Merge, mergeArbitrary, operators } from "./merges.js";
 import { isWithin, nameOf } from "./model.js";
@@ -109,10 +110,10 @@ const getIn = (slot: number, asked: readonly string[]): Step =>
     if (isolation === "serializable") {
       for (const key of asked) if (!running.decides(key)) readKeys.add(key);
     }
-    if (asked.length !== 1) expect(await tx.getMany(asked)).toEqual(expected);
+    if (asked.length !== 1) expectEqual(await tx.getMany(asked), expected);
     else {
       const [value, entry] = await Promise.all([tx.get(asked[0]!), tx.getEntry(asked[0]!)]);
-      expect([value, entry?.value]).toEqual([expected[0], expected[0]]);
+      expectEqual([value, entry?.value], [expected[0], expected[0]]);
       if (entry !== undefined) expect(entry.seq === 0).toBe(running.writesOf(asked[0]!).length > 0);
     }
   });
@@ -142,7 +143,7 @@ const scanIn = (slot: number, plan: ScanPlan): Step =>
       const from = rows.filter(({ key }) => target === undefined || order(key, target) >= 0);
       const expected = from.slice(0, Math.min(count, left)).map(({ key }) => key);
       const given = (await scan.nextMany(count)).map(nameOf);
-      expect(given).toEqual(expected);
+      expectEqual(given, expected);
       const isAtEnd = given.length < count && given.length < left;
       left -= given.length;
       const last = given.at(-1);
@@ -245,7 +246,7 @@ const check: Step = step("check", "", async (side) => {
   const seen: string[] = [];
   for await (const { key, value } of db.scan()) seen.push(`${nameOf(key)}=${value}`);
   const expected = [...side.stateAt(side.lastSeq)].map(([key, value]) => `${key}=${value}`);
-  expect(seen).toEqual(expected.sort());
+  expectEqual(seen, expected.sort());
   const open = running.filter((one) => one !== undefined);
   const { transactionCount, oldestSnapshotSeq, conflictWindowBytes } = db.stats();
   expect(transactionCount).toBe(open.length);

@@ -56,19 +56,21 @@ if (replayed !== undefined) {
       const seed = 6;
       const random = seededRandom(seed);
       const { requests } = await run({ seed });
-      const choices = isLong ? 2 : 1;
-      let hits = 0;
-      for (let at = 0; at < requests; at++) {
+      // In `npm test` one request of three, once.
+      const [step, choices] = isLong ? [1, 2] : [3, 1];
+      let [cuts, hits] = [0, 0];
+      for (let at = 0; at < requests; at += step) {
         const cut = { at, fate: crashes[at % crashes.length]! };
         const { recoveryRequests } = await run({ seed, cut });
         for (let choice = 0; choice < choices; choice++) {
           const fate = crashes[randomBelow(random, crashes.length)]!;
           const recovery = { at: randomBelow(random, recoveryRequests), fate };
+          cuts++;
           // How many requests a reopen needs depends on what the first cut left under way.
           if ((await run({ seed, cut, recovery })).recoveryHit) hits++;
         }
       }
-      expect(hits).toBe(requests * choices);
+      expect(hits).toBe(cuts);
     }, 240_000);
   });
 }

@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadEngine } from "../support/load-engine.js";
-import { duelCount } from "../support/run-counts.js";
+import { duelCount, isLong } from "../support/run-counts.js";
 import { runDuel } from "./duel.js";
 import { replayed, verbose } from "./replay.js";
 
@@ -19,7 +19,7 @@ if (replayed !== undefined) {
   });
 } else {
   describe("duels", () => {
-    const perGroup = Math.ceil(duelCount / groups);
+    const perGroup = Math.ceil((isLong ? duelCount : 40) / groups);
     test.each(Array.from({ length: groups }, (_, i) => i))(
       "seeds, part %i",
       async (group) => {

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { compareBytes, encodeUtf8 } from "../../../src/common/bytes.js";
 import { FragmentedTombstones } from "../../../src/common/fragmented-tombstones.js";
 import type { RangeTombstone } from "../../../src/common/range-tombstone.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 
 const short = fc.array(fc.constantFrom(0, 1, 255), { maxLength: 3 });
@@ -55,7 +56,8 @@ test("it finds the highest seq over a key that a read may see", async () => {
       const reads = [...keys, ...probesOf(list)].flatMap((at) =>
         limits.map((limit) => ({ at, limit })),
       );
-      expect(reads.map(({ at, limit }) => coverSeq(set, at, limit))).toEqual(
+      expectEqual(
+        reads.map(({ at, limit }) => coverSeq(set, at, limit)),
         reads.map(({ at, limit }) => naiveSeq(list, at, limit)),
       );
     }),
@@ -71,13 +73,16 @@ test("a key is in the fragment whose boundary is the last one not above it", asy
       const fragments = probes.map((at) => set.fragmentOf(at, 0, at.length));
       const bounds = boundsOf(list);
       const floors = probes.map((at) => bounds.filter((b) => compareBytes(b, at) <= 0));
-      expect(
+      expectEqual(
         fragments.map((fragment) => (fragment < 0 ? undefined : set.boundary(fragment))),
-      ).toEqual(floors.map((below) => below.sort(compareBytes).at(-1)));
-      expect(fragments.map((fragment) => set.newestSeq(fragment))).toEqual(
+        floors.map((below) => below.sort(compareBytes).at(-1)),
+      );
+      expectEqual(
+        fragments.map((fragment) => set.newestSeq(fragment)),
         probes.map((at) => naiveSeq(list, at, Number.POSITIVE_INFINITY)),
       );
-      expect(fragments.map((fragment) => set.fragmentSeq(fragment, 3))).toEqual(
+      expectEqual(
+        fragments.map((fragment) => set.fragmentSeq(fragment, 3)),
         probes.map((at) => naiveSeq(list, at, 3)),
       );
       expect(set.boundary(set.fragmentCount)).toBeUndefined();
@@ -94,9 +99,9 @@ test("its boundaries are the bounds of the tombstones, each once and in order, a
       const sorted = boundsOf(list).sort(compareBytes);
       const distinct = sorted.filter((at, i) => i === 0 || compareBytes(sorted[i - 1]!, at) !== 0);
       const boundaries = Array.from({ length: set.fragmentCount }, (_, i) => set.boundary(i));
-      expect(boundaries).toEqual(distinct);
+      expectEqual(boundaries, distinct);
       expect(set.columns.keys.length).toBe(distinct.reduce((sum, at) => sum + at.length, 0));
-      expect([...set.tombstones()]).toEqual(list);
+      expectEqual([...set.tombstones()], list);
       expect(set.count).toBe(list.length);
       expect(set.maxSeq).toBe(Math.max(0, ...list.map((t) => t.seq)));
       expect(set.minSeq).toBe(list.length === 0 ? 0 : Math.min(...list.map((t) => t.seq)));
@@ -113,8 +118,11 @@ test("many bounds that differ by zero bytes at their end are put in order", () =
   }));
   const set = FragmentedTombstones.of(list);
   const boundaries = Array.from({ length: set.fragmentCount }, (_, i) => set.boundary(i));
-  expect(boundaries).toEqual(Array.from({ length: 11 }, (_, length) => new Uint8Array(length)));
-  expect([...set.tombstones()]).toEqual(list);
+  expectEqual(
+    boundaries,
+    Array.from({ length: 11 }, (_, length) => new Uint8Array(length)),
+  );
+  expectEqual([...set.tombstones()], list);
 });
 
 test("two joined are the same as one of all their tombstones", async () => {
@@ -125,7 +133,7 @@ test("two joined are the same as one of all their tombstones", async () => {
         FragmentedTombstones.of(b),
       );
       const whole = FragmentedTombstones.of([...a, ...b]);
-      expect(joined.columns).toEqual(whole.columns);
+      expectEqual(joined.columns, whole.columns);
       expect(joined.maxSeq).toBe(whole.maxSeq);
       expect(joined.minSeq).toBe(whole.minSeq);
     }),
@@ -182,7 +190,7 @@ test("without tombstones nothing is covered", () => {
   expect(set.coverSeq(none, 0, 0, 9)).toBe(0);
   expect(set.fragmentOf(none, 0, 0)).toBe(-1);
   expect(set.hidesAll(none, none, 9, 0)).toBe(false);
-  expect([set.count, set.fragmentCount, set.minSeq, set.maxSeq]).toEqual([0, 0, 0, 0]);
+  expectEqual([set.count, set.fragmentCount, set.minSeq, set.maxSeq], [0, 0, 0, 0]);
 });
 
 test("nested ranges take time and memory that grow little faster than their number", () => {

@@ -11,6 +11,7 @@ import {
   toKeyBounds,
 } from "../../../src/common/key-range.js";
 import { type HalfOpenRange, toHalfOpen } from "../../../src/common/range-tombstone.js";
+import { expectEqual } from "../../support/expect-equal.js";
 
 const alphabet = [0, 1, 255];
 const short = fc.array(fc.constantFrom(...alphabet), { maxLength: 3 });
@@ -79,16 +80,16 @@ test("what it gives is not empty, and its ends are keys of a legal length", asyn
 
 test("every form has its half-open one", () => {
   const at = encodeUtf8;
-  expect(toHalfOpen(allKeys)).toEqual({ start: at(""), end: undefined });
-  expect(halfOpen({ gte: "b", lt: "d" })).toEqual({ start: at("b"), end: at("d") });
-  expect(halfOpen({ gt: "b", lte: "d" })).toEqual({ start: at("b\0"), end: at("d\0") });
-  expect(halfOpen({ prefix: "b" })).toEqual({ start: at("b"), end: at("c") });
-  expect(halfOpen({ prefix: "b", gt: "bb", lte: "z" })).toEqual({
+  expectEqual(toHalfOpen(allKeys), { start: at(""), end: undefined });
+  expectEqual(halfOpen({ gte: "b", lt: "d" }), { start: at("b"), end: at("d") });
+  expectEqual(halfOpen({ gt: "b", lte: "d" }), { start: at("b\0"), end: at("d\0") });
+  expectEqual(halfOpen({ prefix: "b" }), { start: at("b"), end: at("c") });
+  expectEqual(halfOpen({ prefix: "b", gt: "bb", lte: "z" }), {
     start: at("bb\0"),
     end: at("c"),
   });
-  expect(halfOpen({ gte: "b", lte: "b" })).toEqual({ start: at("b"), end: at("b\0") });
-  expect(halfOpen({ prefix: Uint8Array.of(255, 255) })).toEqual({
+  expectEqual(halfOpen({ gte: "b", lte: "b" }), { start: at("b"), end: at("b\0") });
+  expectEqual(halfOpen({ prefix: Uint8Array.of(255, 255) }), {
     start: Uint8Array.of(255, 255),
     end: undefined,
   });
@@ -113,7 +114,7 @@ test("behind a key of the greatest length comes its successor, and behind the gr
   expect(same(halfOpen({ gt: one })?.start, next)).toBe(true);
   expect(same(halfOpen({ lte: one })?.end, next)).toBe(true);
   expect(halfOpen({ gt: greatest })).toBeUndefined();
-  expect(halfOpen({ lte: greatest })).toEqual({ start: new Uint8Array(0), end: undefined });
+  expectEqual(halfOpen({ lte: greatest }), { start: new Uint8Array(0), end: undefined });
   expect(same(halfOpen({ gte: greatest })?.start, greatest)).toBe(true);
   expect(halfOpen({ gte: greatest })?.end).toBeUndefined();
 });

@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { compareBytes } from "../../../src/common/bytes.js";
 import { RowKind } from "../../../src/common/row.js";
 import { MemoryObjectStore } from "../../../src/object-store/memory.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { loadEngine } from "../../support/load-engine.js";
 import { sampled } from "../../support/run-counts.js";
 import {
@@ -44,7 +45,7 @@ function expectSameReads(before: Content, after: Content, history: History): voi
     for (const seq of seqsOf(history)) {
       for (const at of [now, now + 1, now + 3, now + 7]) {
         const context = `key ${key.join()} at seq ${seq}, time ${at}`;
-        expect(read(after, key, seq, at), context).toEqual(read(before, key, seq, at));
+        expectEqual(read(after, key, seq, at), read(before, key, seq, at), context);
       }
     }
   }
@@ -65,9 +66,7 @@ test("every read at the retained seq or above sees what it saw", { timeout: 120_
         content.rows
           .filter(({ seq }) => seq > history.retainSeq)
           .sort((a, b) => compareBytes(a.key, b.key) || b.seq - a.seq);
-      expect(newer(joinContents(outputs))).toEqual(
-        newer(joinContents(history.sources.map(withSeqs))),
-      );
+      expectEqual(newer(joinContents(outputs)), newer(joinContents(history.sources.map(withSeqs))));
     }),
     { numRuns: sampled(200) },
   );
@@ -108,7 +107,7 @@ test("what nobody can see any more is gone", { timeout: 120_000 }, async () => {
         if (isBottom) expect(row.kind).not.toBe(RowKind.delete);
       }
       const oldRanges = after.rangeDeletes.filter(({ seq }) => seq <= retainSeq);
-      if (isBottom) expect(oldRanges).toEqual([]);
+      if (isBottom) expectEqual(oldRanges, []);
     }),
     { numRuns: sampled(300) },
   );

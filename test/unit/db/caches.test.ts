@@ -12,6 +12,7 @@ import {
 } from "../../../src/index.js";
 import { decodePart, encodePart } from "../../../src/object-store/cached-part.js";
 import { CountingObjectStore } from "../../../src/testing/index.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { text } from "./support.js";
 
 let dir: string;
@@ -80,7 +81,7 @@ test("nothing but SSTs is kept on the disk", async () => {
   await reader.close();
   const sstIds = at.store.requests.flatMap(({ key }) => /sst\/(\w{26})/.exec(key)?.[1] ?? []);
   const [databaseId, ...others] = await fs.readdir(dir);
-  expect(others).toEqual([]);
+  expectEqual(others, []);
   for (const id of await fs.readdir(join(dir, databaseId!))) expect(sstIds).toContain(id);
 });
 
@@ -183,7 +184,7 @@ test("a get of a block that is damaged on the disk is one request", async () => 
   const reader = await DbReader.open(at, disk());
   counting.reset();
   const values = await Promise.all([reader.get(keyOf(0)), reader.getMany([keyOf(1), keyOf(0)])]);
-  expect(values.flat().map(text)).toEqual([textOf(0), textOf(1), textOf(0)]);
+  expectEqual(values.flat().map(text), [textOf(0), textOf(1), textOf(0)]);
   expect(sstGets()).toBe(1);
   await reader.close();
 });
@@ -209,7 +210,7 @@ test("databases share a block cache: its bound is one, and closing one leaves it
     expect(text(await b!.get(keyOf(i)))).toBe(textOf(i));
     expect(blockCache.bytes).toBeLessThanOrEqual(400_000);
   }
-  expect(a!.stats().blockCache).toEqual(blockCache.stats());
+  expectEqual(a!.stats().blockCache, blockCache.stats());
   expect(blockCache.stats().index.count).toBe(4);
   await a!.close();
   await a!.close();

@@ -18,6 +18,7 @@ import type { Transition } from "../../../src/manifest/transitions.js";
 import { parseWalPath } from "../../../src/object-store/paths.js";
 import { prefixed } from "../../../src/object-store/prefixed.js";
 import { FaultyObjectStore, MemoryObjectStore } from "../../../src/testing/index.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { ulid } from "../manifest/manifests.js";
 import { text } from "./support.js";
 
@@ -201,17 +202,17 @@ class World {
       try {
         for await (const { seq, operations } of handle.changes({ from: position })) {
           for (const one of operations) if (one.type === "put") given.push([seq, text(one.key)!]);
-          expect(given, `from ${position}`).toEqual(behind.slice(0, given.length));
+          expectEqual(given, behind.slice(0, given.length), `from ${position}`);
           if (given.length >= behind.length) break;
         }
-        expect(given, `from ${position}`).toEqual(behind);
+        expectEqual(given, behind, `from ${position}`);
         seen.whole++;
         if (cuts > 0) seen.beyondGap++;
         return;
       } catch (error) {
         if (!(error instanceof TruncatedError)) throw error;
         seen.truncated++;
-        expect(given).toEqual(behind.slice(0, given.length));
+        expectEqual(given, behind.slice(0, given.length));
         // Where no seq was lost, it is known exactly what is missing.
         if (this.#knowsAll) {
           expect(hasAll, `from ${position}: ${error.message}`).toBe(false);

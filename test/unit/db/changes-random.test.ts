@@ -19,6 +19,7 @@ import {
 } from "../../../src/index.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { FaultyObjectStore, MemoryObjectStore } from "../../../src/testing/index.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { text } from "./support.js";
 
 type Step =
@@ -189,8 +190,10 @@ class World {
         for await (const { key, value } of this.#db.scan({ prefix: again, seq })) {
           found.push([text(key)!, text(value)!]);
         }
-        expect(found, `at seq ${seq}`).toEqual(
+        expectEqual(
+          found,
           [...state].filter(([key]) => key.startsWith(again)).sort(([a], [b]) => (a < b ? -1 : 1)),
+          `at seq ${seq}`,
         );
         if (found.length > 0) seen.statesWithRows++;
         if (seq === lastSeq) return;
@@ -218,11 +221,11 @@ class World {
         seen.push(...(await writtenBy(change)));
         if (seen.length >= wanted.length) break;
       }
-      expect(seen).toEqual(wanted);
+      expectEqual(seen, wanted);
     } catch (error) {
       if (!(error instanceof TruncatedError)) throw error;
       expect(this.#mayTruncate, `from ${from}: ${error.message}`).toBe(true);
-      expect(seen).toEqual(wanted.slice(0, seen.length));
+      expectEqual(seen, wanted.slice(0, seen.length));
       expect(error.oldestSeq).toBeGreaterThan(from);
     }
   }
@@ -244,7 +247,10 @@ class World {
     if (error === undefined && !this.#crashed.has(handle as Db)) {
       expect(followed.seq).toBeGreaterThanOrEqual(last);
     }
-    expect(seen).toEqual(truth.filter(([seq]) => seq > from && seq <= followed.seq));
+    expectEqual(
+      seen,
+      truth.filter(([seq]) => seq > from && seq <= followed.seq),
+    );
   }
 }
 

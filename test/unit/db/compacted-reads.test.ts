@@ -5,6 +5,7 @@ import { Db, type Scan, type Snapshot, type Transaction } from "../../../src/ind
 import { prefixed } from "../../../src/object-store/prefixed.js";
 import type { KeyValue } from "../../../src/read/scan-shape.js";
 import { MemoryObjectStore } from "../../../src/testing/index.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 import { compactByHand } from "./compact-by-hand.js";
 import { text } from "./support.js";
@@ -104,16 +105,19 @@ async function run(steps: readonly Step[]): Promise<void> {
     rows: number,
   ): Promise<void> {
     const given = await scan.nextMany(rows);
-    expect(given.map(show)).toEqual(left.splice(0, rows));
+    expectEqual(given.map(show), left.splice(0, rows));
     if (reads === undefined) return;
     expect(text(await reads.get(keyOf(key)))).toBe(seen.get(keyOf(key)));
     const some = [keyOf(key), "none", keyOf((key * 7) % keyCount)];
-    expect((await reads.getMany(some)).map(text)).toEqual(some.map((one) => seen.get(one)));
+    expectEqual(
+      (await reads.getMany(some)).map(text),
+      some.map((one) => seen.get(one)),
+    );
     expect(await reads.has(keyOf(key))).toBe(seen.has(keyOf(key)));
   }
 
   async function end({ reads, scan, left }: Held): Promise<void> {
-    expect((await scan.nextMany(1000)).map(show)).toEqual(left);
+    expectEqual((await scan.nextMany(1000)).map(show), left);
     await scan.close();
     if (reads !== undefined) await reads[Symbol.asyncDispose]();
   }
@@ -154,7 +158,7 @@ async function run(steps: readonly Step[]): Promise<void> {
   for (const one of held) await end(one);
   const all: string[] = [];
   for await (const row of db.scan()) all.push(show(row));
-  expect(all).toEqual(rowsOf(state));
+  expectEqual(all, rowsOf(state));
   await db.close();
 }
 

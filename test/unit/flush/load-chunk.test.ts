@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { compareBytes, encodeUtf8 } from "../../../src/common/bytes.js";
 import { RowRef } from "../../../src/common/row.js";
 import { LoadChunk } from "../../../src/flush/load-chunk.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 
 type Pair = readonly [key: Uint8Array, value: Uint8Array];
@@ -61,9 +62,9 @@ test("any rows come out in key order, of each key the last to arrive", () => {
     fc.property(pairs, (rows) => {
       const chunk = filled(rows);
       const bytes = rows.reduce((sum, [k, v]) => sum + k.length + v.length, 0);
-      expect([chunk.rowCount, chunk.bytes]).toEqual([rows.length, bytes]);
+      expectEqual([chunk.rowCount, chunk.bytes], [rows.length, bytes]);
       sorted(chunk);
-      expect(contentOf(chunk)).toEqual(model(rows));
+      expectEqual(contentOf(chunk), model(rows));
     }),
     { numRuns: sampled(400) },
   );
@@ -79,7 +80,7 @@ test("it is sorted exactly when the keys ascend, and then nothing is moved", () 
       const inOrder = model(rows);
       const chunk = filled(inOrder);
       expect(chunk.isSorted).toBe(true);
-      expect(contentOf(chunk)).toEqual(inOrder);
+      expectEqual(contentOf(chunk), inOrder);
     }),
     { numRuns: sampled(200) },
   );
@@ -91,11 +92,12 @@ test("after clear() nothing of earlier rows is left", () => {
       const chunk = filled(before);
       sorted(chunk);
       chunk.clear();
-      expect([chunk.rowCount, chunk.bytes, chunk.memoryBytes, chunk.isSorted]).toEqual([
-        ...[0, 0, 0, true],
-      ]);
+      expectEqual(
+        [chunk.rowCount, chunk.bytes, chunk.memoryBytes, chunk.isSorted],
+        [...[0, 0, 0, true]],
+      );
       sorted(filled(after, chunk));
-      expect(contentOf(chunk)).toEqual(model(after));
+      expectEqual(contentOf(chunk), model(after));
     }),
     { numRuns: sampled(200) },
   );
@@ -136,7 +138,10 @@ test("keys of the greatest length, which differ in their last byte", () => {
     rowKey.at(-1),
     value,
   ]);
-  expect(content).toEqual([0, 1, 2, 255].map((last, i) => [65_535, last, [4, 3, 0, 2][i]]));
+  expectEqual(
+    content,
+    [0, 1, 2, 255].map((last, i) => [65_535, last, [4, 3, 0, 2][i]]),
+  );
 });
 
 test("rows without a byte in them count as memory too", () => {
@@ -248,9 +253,10 @@ describe("memory for large rows", () => {
         chunk.rowAt(at, row);
         const i = round % 2 === 0 ? at : 59 - at;
         const found = row.value();
-        expect([row.key()[0], found.length]).toEqual([
-          ...[at, sizes[(i * (round + 1)) % sizes.length]! * KiB],
-        ]);
+        expectEqual(
+          [row.key()[0], found.length],
+          [...[at, sizes[(i * (round + 1)) % sizes.length]! * KiB]],
+        );
         expect(found.every((byte) => byte === i + 1)).toBe(true);
       }
       chunk.clear();

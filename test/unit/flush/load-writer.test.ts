@@ -12,6 +12,7 @@ import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import type { PutSource, RequestOptions } from "../../../src/object-store/object-store.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { ManualClock } from "../../../src/testing/index.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { turns } from "../db/support.js";
 import { databaseId, ulid } from "../manifest/manifests.js";
 
@@ -89,11 +90,11 @@ async function rowsOf(store: MemoryObjectStore, info: SstInfo): Promise<Pair[]> 
   const said = verifySst(bytes, {
     ...{ object, databaseId, id: info.id },
     onRow: (row) => {
-      expect([row.seq, row.createdAt]).toEqual([0, 7]);
+      expectEqual([row.seq, row.createdAt], [0, 7]);
       rows.push([decodeUtf8(row.key()), decodeUtf8(row.value())]);
     },
   });
-  expect(said).toEqual(info);
+  expectEqual(said, info);
   return rows;
 }
 
@@ -115,8 +116,11 @@ test("any chunks: runs in the order of arrival, without overlaps, and the last t
           for (const [key, value] of await rowsOf(store, info)) found.set(key, value);
         }
       }
-      expect(found).toEqual(new Map(input.flat()));
-      expect(runs.flat().map(({ id }) => id)).toEqual(reserved);
+      expectEqual(found, new Map(input.flat()));
+      expectEqual(
+        runs.flat().map(({ id }) => id),
+        reserved,
+      );
       expect((await listed(store)).length).toBe(reserved.length);
       const rows = runs.flat().reduce((sum, { rowCount }) => sum + rowCount, 0);
       expect(stored.reduce((sum, [count]) => sum + count, 0)).toBe(rows);
@@ -139,7 +143,10 @@ test("a chunk above the last one continues its run, within its SST; any other be
   await writer.add(chunkOf(ascending(10, 20).toReversed()));
   await writer.add(chunkOf(ascending(1, 29)));
   const runs = await writer.finish();
-  expect(runs.map((ssts) => ssts.map(({ rowCount }) => rowCount))).toEqual([[30], [1]]);
+  expectEqual(
+    runs.map((ssts) => ssts.map(({ rowCount }) => rowCount)),
+    [[30], [1]],
+  );
   expect((await rowsOf(store, runs[0]![0]!)).length).toBe(30);
 });
 
@@ -166,7 +173,7 @@ test.each([
   const value = "v".repeat(rowKiB * KiB);
   for (let i = 0; i < 20; i++) await writer.add(chunkOf([[String(i + 100), value]]));
   const runs = await writer.finish();
-  expect([runs.length, runs[0]!.length, stored.length]).toEqual([1, 20, 20]);
+  expectEqual([runs.length, runs[0]!.length, stored.length], [1, 20, 20]);
   // Each SST may be over by 64 KiB, and one is on its way whatever its size; 1 % for indexes and filters.
   const bytesMax = Math.max(uploadsInFlight * (sstKiB + 64), rowKiB) * KiB * 1.01;
   expect(store.bytesInFlightMax).toBeLessThan(bytesMax);
@@ -191,7 +198,7 @@ test("a store that does not answer holds back what is built", async () => {
   const adding = writer.add(chunkOf(ascending(2000)));
   await turns();
   // Three on their way, and one that is built and waits.
-  expect([store.inFlight, reserved.length]).toEqual([3, 4]);
+  expectEqual([store.inFlight, reserved.length], [3, 4]);
   gate.resolve();
   await adding;
   await writer.finish();
@@ -225,11 +232,11 @@ test.each([1, 2, 5])(
       await writer.finish();
     })();
     await expect(adding).rejects.toBe(error);
-    expect(failures).toEqual([error]);
+    expectEqual(failures, [error]);
     expect(reserved.length).toBeLessThanOrEqual(bad + 4);
     abort.abort(error);
     await writer.discard();
-    expect(await listed(store)).toEqual([]);
+    expectEqual(await listed(store), []);
   },
 );
 
@@ -242,7 +249,7 @@ test("what onStored throws ends the load like an upload that fails", async () =>
   });
   await writer.add(chunkOf(ascending(10)));
   await expect(writer.finish()).rejects.toBe(error);
-  expect(failures).toEqual([error]);
+  expectEqual(failures, [error]);
 });
 
 test("an abort anywhere: nothing is stored or reserved after discard", async () => {
@@ -264,7 +271,7 @@ test("an abort anywhere: nothing is stored or reserved after discard", async () 
     expect([undefined, reason]).toContain(ended);
     await turns();
     expect(reserved.length).toBe(length);
-    expect(await listed(store)).toEqual([]);
+    expectEqual(await listed(store), []);
   }
 });
 
@@ -282,7 +289,7 @@ test("after an abort nothing begins, and what is stored all the same is not coun
   for (const controller of [abort, deaf.abort]) controller.abort(reason);
   await expect(writer.add(chunkOf(ascending(1)))).rejects.toBe(reason);
   await Promise.all([writer.discard(), deaf.writer.discard()]);
-  expect([reserved, stored, store.count]).toEqual([[], [], 0]);
+  expectEqual([reserved, stored, store.count], [[], [], 0]);
   expect(deaf.reserved.length).toBeGreaterThan(before + 1);
   expect(deaf.stored.length).toBe(before);
 });

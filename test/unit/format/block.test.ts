@@ -5,6 +5,7 @@ import { RowKind, RowRef } from "../../../src/common/row.js";
 import { Block, BlockFind } from "../../../src/format/block.js";
 import { BlockBuilder } from "../../../src/format/block-builder.js";
 import { BlockCursor } from "../../../src/format/block-cursor.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 import {
   type PlainRow,
@@ -67,7 +68,7 @@ test("any walk of steps in both directions and seeks stands where a walk over an
         if (moved) {
           at = target;
           stands = true;
-          expect(toPlain(cursor.row)).toEqual(rows[at]);
+          expectEqual(toPlain(cursor.row), rows[at]);
         } else if (move === "after" || move === "before") {
           cursor.reset(buildBlock(rows, restartInterval));
           stands = false;
@@ -99,7 +100,7 @@ test("find gives the newest version at or below every seq, or says on which side
           else if (compareBytes(expected.key, key) > 0) expect(found).toBe(BlockFind.miss);
           else {
             expect(found).toBe(BlockFind.hit);
-            expect(toPlain(row)).toEqual(expected);
+            expectEqual(toPlain(row), expected);
           }
         }
       }
@@ -127,10 +128,10 @@ test("the greatest numbers and the longest keys survive", () => {
   cursor.reset(buildBlock(rows, 16));
   for (const row of rows) {
     expect(cursor.next()).toBe(true);
-    expect(toPlain(cursor.row)).toEqual(row);
+    expectEqual(toPlain(cursor.row), row);
   }
   expect(cursor.next()).toBe(false);
-  expect(cursor.previous() && toPlain(cursor.row)).toEqual(rows[1]);
+  expectEqual(cursor.previous() && toPlain(cursor.row), rows[1]);
 });
 
 test("bytes that are no block are corruption, never an endless walk or a wrong length", () => {

@@ -4,6 +4,7 @@ import { compareBytes } from "../../../src/common/bytes.js";
 import { IndexBlock } from "../../../src/format/index-block.js";
 import { IndexBlockBuilder } from "../../../src/format/index-block-builder.js";
 import { shortestSeparator } from "../../../src/format/separator.js";
+import { expectEqual } from "../../support/expect-equal.js";
 
 const key = fc
   .array(fc.constantFrom(0, 1, 2, 254, 255), { maxLength: 5 })
@@ -22,8 +23,8 @@ test("searches find what a search of an array finds", () => {
         const orEnd = (index: number) => (index < 0 ? keys.length : index);
         expect(block.count).toBe(keys.length);
         keys.forEach((k, i) => {
-          expect(block.key(i)).toEqual(k);
-          expect([block.column(i, 0), block.column(i, 1)]).toEqual([i * 1e9, i]);
+          expectEqual(block.key(i), k);
+          expectEqual([block.column(i, 0), block.column(i, 1)], [i * 1e9, i]);
         });
         for (const probe of [...keys, ...probes]) {
           expect(block.firstAtOrAfter(probe)).toBe(
@@ -59,7 +60,7 @@ test("a separator is at or above the last key, below the next one, and no longer
       expect(compareBytes(separator, last)).toBeGreaterThanOrEqual(0);
       expect(separator.length).toBeLessThanOrEqual(last.length);
       if (compareBytes(last, next) < 0) expect(compareBytes(separator, next)).toBeLessThan(0);
-      else expect(separator).toEqual(last);
+      else expectEqual(separator, last);
     }),
     { numRuns: 2000 },
   );

@@ -17,6 +17,7 @@ import {
   runMessage,
 } from "../../../src/format/manifest-messages.js";
 import { MessageType } from "../../../src/format/protobuf-message.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 import { sstOf } from "../manifest/manifests.js";
 import {
@@ -70,7 +71,7 @@ describe("the tables and the specification", () => {
   };
 
   test("have the same messages, and the same fields in the order of their numbers", () => {
-    expect(ours).toEqual(linesOfProto(specification));
+    expectEqual(ours, linesOfProto(specification));
     expect(ours["SstInfo"]).toContain("uint64 max_expires_at = 11");
     expect(Object.keys(ours)).toHaveLength(25);
   });
@@ -153,8 +154,8 @@ describe.each(cases)("%s", (name, ours, arbitrary) => {
       fc.property(arbitrary, (message) => {
         const bytes = ours.encode(message);
         expect(Buffer.from(bytes).equals(encodedByProtobufjs(message))).toBe(true);
-        expect(ours.decode(bytes, "object")).toEqual(message);
-        expect(decodedByProtobufjs(theirs, bytes)).toEqual(comparable(forProtobufjs(message)));
+        expectEqual(ours.decode(bytes, "object"), message);
+        expectEqual(decodedByProtobufjs(theirs, bytes), comparable(forProtobufjs(message)));
       }),
       { numRuns: sampled(200) },
     );
@@ -177,7 +178,7 @@ describe.each(cases)("%s", (name, ours, arbitrary) => {
         const type = later.fromObject(withMore(forProtobufjs(message)) as object);
         const bytes = later.encode(type).finish();
         expect(bytes.length).toBeGreaterThan(ours.encode(message).length + 30);
-        expect(ours.decode(bytes, "object")).toEqual(message);
+        expectEqual(ours.decode(bytes, "object"), message);
       }),
       { numRuns: sampled(50) },
     );
@@ -201,7 +202,7 @@ describe.each(cases)("%s", (name, ours, arbitrary) => {
           throw error;
         }
         read++;
-        expect(decodedByProtobufjs(theirs, bytes)).toEqual(comparable(forProtobufjs(decoded)));
+        expectEqual(decodedByProtobufjs(theirs, bytes), comparable(forProtobufjs(decoded)));
       }),
       { numRuns: sampled(1000) },
     );

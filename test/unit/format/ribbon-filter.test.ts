@@ -4,6 +4,7 @@ import { hashKey } from "../../../src/format/key-hash.js";
 import { readFilter } from "../../../src/format/read-filter.js";
 import { RibbonFilterBuilder } from "../../../src/format/ribbon-filter-builder.js";
 import { FilterKind } from "../../../src/format/sst.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -58,7 +59,7 @@ test("no key that was added is ever denied, whatever the bits and the hashes, eq
       (hashes, bitsPerKey) => {
         const payload = build(hashes, bitsPerKey);
         expect(payload[0]).toBe(FilterKind.ribbon);
-        expect(build(hashes, bitsPerKey)).toEqual(payload);
+        expectEqual(build(hashes, bitsPerKey), payload);
         const filter = readFilter(payload, "sst/x.sst", 0);
         expect(hashes.every((one) => filter.mayContain(one))).toBe(true);
       },
@@ -72,9 +73,9 @@ test("a builder begins anew after each filter", () => {
   for (const hash of hashesOf(5000)) builder.add(hash);
   const first = builder.finish();
   for (const hash of hashesOf(300, 7000)) builder.add(hash);
-  expect(builder.finish()).toEqual(build(hashesOf(300, 7000)));
+  expectEqual(builder.finish(), build(hashesOf(300, 7000)));
   for (const hash of hashesOf(5000)) builder.add(hash);
-  expect(builder.finish()).toEqual(first);
+  expectEqual(builder.finish(), first);
 });
 
 test("keys that were chosen by their hashes, all of one shard, get a Bloom filter instead", () => {

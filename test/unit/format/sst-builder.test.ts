@@ -4,6 +4,7 @@ import { concatBytes, equalBytes } from "../../../src/common/bytes.js";
 import { RowKind } from "../../../src/common/row.js";
 import { SstBuilder } from "../../../src/format/sst-builder.js";
 import { verifySst } from "../../../src/format/verify-sst.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import {
   buildSst,
   databaseId,
@@ -23,8 +24,8 @@ test("what is built verifies, gives back every row, and describes itself as the 
       const { bytes, info } = buildSst(rows, size);
       const read: PlainRow[] = [];
       const onRow = (row: Parameters<typeof toPlain>[0]) => void read.push(toPlain(row));
-      expect(verifySst(bytes, { object: "sst/x.sst", databaseId, id: sstId, onRow })).toEqual(info);
-      expect(read).toEqual(rows);
+      expectEqual(verifySst(bytes, { object: "sst/x.sst", databaseId, id: sstId, onRow }), info);
+      expectEqual(read, rows);
       expect(equalBytes(buildSst(rows, size).bytes, bytes)).toBe(true);
     }),
     { numRuns: 100 },
@@ -54,7 +55,7 @@ test("a huge value stands alone in its block and is not copied into a chunk", as
   expect(builder.bytesWritten).toBeGreaterThan(3_000_000);
   const { chunks, info } = builder.finish();
   expect(chunks.length).toBe(3);
-  expect(verifySst(concatBytes(chunks), { object: "sst/x.sst" })).toEqual(info);
+  expectEqual(verifySst(concatBytes(chunks), { object: "sst/x.sst" }), info);
   const { tables, info: stored } = await storeSst(rows);
   expect((await tables.open(stored)).blockCount).toBe(3);
 });
@@ -66,7 +67,7 @@ test("huge values are compressed where that pays, up to a bound", () => {
     const { bytes, info } = buildSst(rows, { compression });
     const values: Uint8Array[] = [];
     const onRow = (row: Parameters<typeof toPlain>[0]) => void values.push(toPlain(row).value);
-    expect(verifySst(bytes, { object: "sst/x.sst", onRow })).toEqual(info);
+    expectEqual(verifySst(bytes, { object: "sst/x.sst", onRow }), info);
     expect(equalBytes(values[1]!, value)).toBe(true);
     return bytes.length;
   };

@@ -11,6 +11,7 @@ import { SstBuilder } from "../../../src/format/sst-builder.js";
 import { readFooter, readProperties, sectionOf } from "../../../src/format/sst-tail.js";
 import { encodeFooter, encodeProperties } from "../../../src/format/sst-tail-builder.js";
 import { verifySst } from "../../../src/format/verify-sst.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import {
   buildSst,
   databaseId,
@@ -58,8 +59,8 @@ test("what is built verifies and gives back every row and range delete, whatever
         const { chunks, info } = builder.finish();
         const bytes = concatBytes(chunks);
         const verified = verify(bytes);
-        expect(verified).toEqual({ info, rows, found: sortedTombstones(tombstones) });
-        expect(buildSst(rows, size, tombstones.toReversed()).bytes).toEqual(bytes);
+        expectEqual(verified, { info, rows, found: sortedTombstones(tombstones) });
+        expectEqual(buildSst(rows, size, tombstones.toReversed()).bytes, bytes);
         const seqs = [...rows, ...tombstones].map(({ seq }) => seq);
         expect(info).toMatchObject({
           ...{ rowCount: rows.length, minSeq: Math.min(...seqs), maxSeq: Math.max(...seqs) },
@@ -80,10 +81,13 @@ test("the section lies between data and partitions, as one block, which is compr
   const rows = [plainRow("a", 3), plainRow("x", 9)];
   const { bytes, info } = buildSst(rows, {}, [one]);
   const footer = readFooter(bytes, bytes.length, object);
-  expect(footer.sections.map(({ id }) => id)).toEqual([
-    ...[SectionId.data, SectionId.rangeTombstones | requiredSectionFlag],
-    ...[SectionId.partitions, SectionId.topIndex, SectionId.properties],
-  ]);
+  expectEqual(
+    footer.sections.map(({ id }) => id),
+    [
+      ...[SectionId.data, SectionId.rangeTombstones | requiredSectionFlag],
+      ...[SectionId.partitions, SectionId.topIndex, SectionId.properties],
+    ],
+  );
   expect(footer.sections[1]).toMatchObject({ offset: info.rangeDeletesOffset });
   expect(sectionOf(footer, SectionId.partitions).offset).toBe(info.metaOffset);
   expect(info).toMatchObject({ minSeq: 3, maxSeq: 9, rowCount: 2 });
@@ -95,7 +99,7 @@ test("the section lies between data and partitions, as one block, which is compr
   const small = buildSst(rows, { compression: { codec: "lz4", level: 0 } }, many);
   const sectionBytes = (of: SstInfo): number => of.metaOffset - of.rangeDeletesOffset;
   expect(sectionBytes(small.info)).toBeLessThan(sectionBytes(plain.info) * 0.7);
-  expect(verify(small.bytes).found).toEqual(sortedTombstones(many));
+  expectEqual(verify(small.bytes).found, sortedTombstones(many));
 });
 
 test("an SST of nothing but range deletes begins and ends where the first of them begins", () => {
@@ -106,13 +110,16 @@ test("an SST of nothing but range deletes begins and ends where the first of the
     ...{ firstKey: before.start, lastKey: before.start, rangeDeletesOffset: 8 },
   });
   expect(info.rangeDeletes).toHaveLength(1);
-  expect(verify(bytes).info).toEqual(info);
+  expectEqual(verify(bytes).info, info);
   // Also where the span begins farther out, because the key is long.
   const long = { ...one, start: new Uint8Array(5000).fill(98) };
   const far = buildSst([], {}, [long, { ...long, seq: 8 }]);
   expect(far.info).toMatchObject({ firstKey: long.start, lastKey: long.start });
-  expect(far.info.rangeDeletes.map(({ start, count }) => [start.length, count])).toEqual([[64, 2]]);
-  expect(verify(far.bytes).info).toEqual(far.info);
+  expectEqual(
+    far.info.rangeDeletes.map(({ start, count }) => [start.length, count]),
+    [[64, 2]],
+  );
+  expectEqual(verify(far.bytes).info, far.info);
 });
 
 test("range deletes that are prepared in steps make the same SST, and none come after them", () => {
@@ -122,8 +129,8 @@ test("range deletes that are prepared in steps make the same SST, and none come 
   builder.addRangeDelete({ ...one, seq: 9 });
   expect([...builder.prepareRangeDeletes()].length).toBeGreaterThan(0);
   expect(() => builder.addRangeDelete(one)).toThrow("broken invariant");
-  expect(concatBytes(builder.finish().chunks)).toEqual(bytes);
-  expect([...new SstBuilder({ id: sstId, databaseId }).prepareRangeDeletes()]).toEqual([]);
+  expectEqual(concatBytes(builder.finish().chunks), bytes);
+  expectEqual([...new SstBuilder({ id: sstId, databaseId }).prepareRangeDeletes()], []);
 });
 
 test("range deletes that cover nothing, or have no seq, are refused as a defect", () => {
@@ -153,7 +160,7 @@ test("a section of range deletes anywhere else, or twice, is corruption; another
     return readFooter(stored, stored.length, object);
   };
   const { data, partitions, topIndex, properties, blobReferences } = SectionId;
-  expect(readWith([data, range, partitions, topIndex, properties])).toEqual(footer);
+  expectEqual(readWith([data, range, partitions, topIndex, properties]), footer);
   for (const ids of [
     [data, partitions, range, topIndex, properties],
     [data, partitions, topIndex, properties, range],

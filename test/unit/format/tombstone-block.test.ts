@@ -5,6 +5,7 @@ import { ByteWriter } from "../../../src/common/byte-writer.js";
 import { isMoraineError } from "../../../src/common/errors.js";
 import { FragmentedTombstones } from "../../../src/common/fragmented-tombstones.js";
 import { decodeTombstones, encodeTombstones } from "../../../src/format/tombstone-block.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import {
   asTombstones,
   keysAtEdges,
@@ -20,7 +21,7 @@ test("what is written is read again, whatever the order in which it came", () =>
     fc.property(rangeDeletes, fc.infiniteStream(fc.nat()), (tombstones, random) => {
       const payload = encodeTombstones(FragmentedTombstones.of(tombstones));
       const found = decode(payload);
-      expect(asTombstones(found)).toEqual(sortedTombstones(tombstones));
+      expectEqual(asTombstones(found), sortedTombstones(tombstones));
       expect(found.count).toBe(tombstones.length);
       for (const key of keysAtEdges(tombstones)) {
         expect(found.coverSeq(key, 0, key.length, Number.MAX_SAFE_INTEGER)).toBe(
@@ -31,8 +32,8 @@ test("what is written is read again, whatever the order in which it came", () =>
         .map((each) => [random.next().value!, each] as const)
         .sort(([a], [b]) => a - b)
         .map(([, each]) => each);
-      expect(encodeTombstones(FragmentedTombstones.of(shuffled))).toEqual(payload);
-      expect(encodeTombstones(found)).toEqual(payload);
+      expectEqual(encodeTombstones(FragmentedTombstones.of(shuffled)), payload);
+      expectEqual(encodeTombstones(found), payload);
     }),
     { numRuns: 300 },
   );
@@ -57,7 +58,7 @@ test("what is damaged is corruption at its place, or says one thing in the one w
       }
       read++;
       const again = encodeTombstones(FragmentedTombstones.of([...found.tombstones()]));
-      expect(decode(again).columns).toEqual(found.columns);
+      expectEqual(decode(again).columns, found.columns);
       expect(again.length).toBeLessThanOrEqual(bytes.length);
     }),
     { numRuns: 2000 },
@@ -77,7 +78,8 @@ function payload(...parts: (number | string)[]): Uint8Array {
 
 test("a payload by hand", () => {
   const bytes = payload(3, 0, 2, "ab", 1, 1, "c", 0, 1, "b", 3, 0, 3, 9, 0, 1, 5, 1, 1, 7);
-  expect(asTombstones(decode(bytes))).toEqual(
+  expectEqual(
+    asTombstones(decode(bytes)),
     sortedTombstones(
       [
         ["ab", undefined, 9],

@@ -6,6 +6,7 @@ import { FragmentedTombstones } from "../../../src/common/fragmented-tombstones.
 import type { RangeTombstone } from "../../../src/common/range-tombstone.js";
 import { type TombstoneSpan, tombstoneSpansMax } from "../../../src/format/manifest.js";
 import { summarizeTombstones } from "../../../src/format/tombstone-spans.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 import { covers, keysAtEdges, newestOver, rangeDeletes } from "./tombstone-model.js";
 
@@ -61,7 +62,7 @@ test("spans are few, in order, do not touch, and say how many range deletes ther
           const keys = keysAtEdges(inside).filter((key) => covers(asTombstone(span), key));
           expect(Math.min(...keys.map((key) => newestOver(tombstones, key)))).toBe(minSeq);
         } else joined++;
-        if (count === 1) expect(asTombstone(span)).toEqual(inside[0]);
+        if (count === 1) expectEqual(asTombstone(span), inside[0]);
       }
     }),
     { numRuns: sampled(500) },
@@ -125,7 +126,7 @@ test("spans of long keys have few bytes, do not overlap, and reach over all that
       const bytes = spans.reduce((sum, { start, end }) => sum + start.length + end.length, 0);
       if (tombstones.length === 1) {
         seen.single++;
-        expect(spans.map(asTombstone)).toEqual(tombstones);
+        expectEqual(spans.map(asTombstone), tombstones);
       } else expect(bytes).toBeLessThanOrEqual(4096);
       let counted = 0;
       for (const [i, span] of spans.entries()) {
@@ -144,7 +145,7 @@ test("spans of long keys have few bytes, do not overlap, and reach over all that
         const isExact = isFound(tombstones, start) && (endless || isFound(tombstones, end));
         seen[isExact ? "exact" : "loose"]++;
         if (count > 1) seen.joined++;
-        else expect(asTombstone(span)).toEqual(inside[0]);
+        else expectEqual(asTombstone(span), inside[0]);
         if (minSeq === 0) continue;
         seen.covering++;
         expect(isExact).toBe(true);
@@ -166,11 +167,14 @@ test("long keys that differ early are told apart with few bytes", () => {
   }));
   const spans = spansOf(tombstones);
   expect(spans).toHaveLength(tombstoneSpansMax);
-  expect(spans.map(({ count, minSeq }) => [count, minSeq])).toEqual(Array(16).fill([2, 0]));
-  for (const { start, end } of spans) expect([start.length, end.length]).toEqual([64, 64]);
+  expectEqual(
+    spans.map(({ count, minSeq }) => [count, minSeq]),
+    Array(16).fill([2, 0]),
+  );
+  for (const { start, end } of spans) expectEqual([start.length, end.length], [64, 64]);
   // All in one stretch.
   const [whole, ...others] = spansOf([...tombstones, { ...tombstones[0]!, end: key(99, 1) }]);
-  expect(others).toEqual([]);
+  expectEqual(others, []);
   expect(whole).toMatchObject({ count: 33, minSeq: 0, maxSeq: 32 });
   // The greatest keys have no end that is short.
   const last = [

@@ -5,6 +5,7 @@ import { compareRows, type RowRef } from "../../../src/common/row.js";
 import { MergeIterator, mergeRows } from "../../../src/iterator/merge-iterator.js";
 import { Step } from "../../../src/iterator/row-iterator.js";
 import { ArrayIterator, drain, makeRows, showRow } from "../../support/array-iterator.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 
 const keys = fc.string({ minLength: 0, maxLength: 2, unit: fc.constantFrom("a", "b", "c") });
@@ -40,7 +41,7 @@ test("merging any sources gives their rows in order, the earlier source first at
         ),
         reverse,
       );
-      expect(await drain(merged)).toEqual(sortAll(rows, reverse).map(showRow));
+      expectEqual(await drain(merged), sortAll(rows, reverse).map(showRow));
       expect(merged.step()).toBe(Step.end);
     }),
     { numRuns: sampled(500) },
@@ -70,9 +71,9 @@ test("after a seek the rest of the order follows, from wherever the iterator sto
             const step = merged.step();
             if (step === Step.pending) await merged.fill();
             else if (step === Step.row) expect(showRow(merged.row)).toBe(rest.shift());
-            else expect(rest).toEqual([]);
+            else expectEqual(rest, []);
           }
-          if (steps === 5) expect(await drain(merged)).toEqual(rest);
+          if (steps === 5) expectEqual(await drain(merged), rest);
         }
       },
     ),
@@ -111,7 +112,7 @@ test("a failed fill leaves the position, and can be tried again", async () => {
   await expect(merged.fill()).rejects.toThrow("no network");
   expect(merged.step()).toBe(Step.pending);
   await merged.fill();
-  expect(await drain(merged)).toEqual(["a@1=", "b@1="]);
+  expectEqual(await drain(merged), ["a@1=", "b@1="]);
   expect(sources[0]!.fillCount).toBeGreaterThanOrEqual(2);
 });
 
@@ -120,7 +121,10 @@ test("one source is given back as it is, none gives no rows, and close closes al
   expect(mergeRows(sources.slice(0, 1), false)).toBe(sources[0]);
   expect(mergeRows([], true).step()).toBe(Step.end);
   mergeRows(sources, false).close();
-  expect(sources.map((source) => source.closed)).toEqual([true, true]);
+  expectEqual(
+    sources.map((source) => source.closed),
+    [true, true],
+  );
 });
 
 test("sources that are moved on leave out what they have before that key, and nothing else", async () => {
@@ -141,7 +145,7 @@ test("sources that are moved on leave out what they have before that key, and no
           while (given <= count) {
             const step = merged.step();
             if (step === Step.end) {
-              expect(left).toEqual([]);
+              expectEqual(left, []);
               return;
             }
             if (step === Step.pending) await merged.fill();
@@ -157,7 +161,7 @@ test("sources that are moved on leave out what they have before that key, and no
             return !(isBefore && wanted.includes(Number(Buffer.from(row.value()).toString())));
           });
         }
-        expect(await drain(merged)).toEqual(left.map(showRow));
+        expectEqual(await drain(merged), left.map(showRow));
       },
     ),
     { numRuns: sampled(1000) },

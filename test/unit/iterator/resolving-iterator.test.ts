@@ -16,6 +16,7 @@ import {
   showRow,
   type TestRow,
 } from "../../support/array-iterator.js";
+import { expectEqual } from "../../support/expect-equal.js";
 
 const now = 100;
 const keys = fc.string({ minLength: 0, maxLength: 2, unit: fc.constantFrom("a", "b", "c") });
@@ -120,7 +121,7 @@ test("a read sees what each key adds up to, both ways, after any seeks", async (
             key.startsWith(prefix ?? "")
           );
         });
-        if (seeks.length === 0) expect(await drain(rows)).toEqual(within);
+        if (seeks.length === 0) expectEqual(await drain(rows), within);
         for (const [key, steps] of seeks) {
           rows.seek(encodeUtf8(key));
           const rest = within.filter((row) =>
@@ -132,9 +133,9 @@ test("a read sees what each key adds up to, both ways, after any seeks", async (
             else if (step === Step.row) {
               expect(showRow(rows.row)).toBe(rest.shift());
               expect(rows.row.createdAt).toBe(rows.row.seq * 10);
-            } else expect(rest).toEqual([]);
+            } else expectEqual(rest, []);
           }
-          if (steps === 6) expect(await drain(rows)).toEqual(rest);
+          if (steps === 6) expectEqual(await drain(rows), rest);
         }
       },
     ),
@@ -166,13 +167,13 @@ test.each([false, true])(
     const source = new ArrayIterator(rowsOf(versions), { reverse });
     const rows = new ResolvingIterator(source, { ...visible, apply: failing });
     const [first, last] = reverse ? ["c@4=v", "a@1=v"] : ["a@1=v", "c@4=v"];
-    expect([rows.step(), showRow(rows.row)]).toEqual([Step.row, first]);
+    expectEqual([rows.step(), showRow(rows.row)], [Step.row, first]);
     expect(() => rows.step()).toThrow("at b");
     expect(() => rows.step()).toThrow("at b");
     rows.seek(encodeUtf8("b"));
     expect(() => rows.step()).toThrow("at b");
     rows.seek(encodeUtf8(reverse ? "ab" : "bb"));
-    expect(await drain(rows)).toEqual([last]);
+    expectEqual(await drain(rows), [last]);
   },
 );
 
@@ -185,5 +186,5 @@ test("forward, nothing is read beyond what decides a key", () => {
   const source = new ArrayIterator(rows, { pendingEvery: 3 });
   const options = { bounds: allKeys, reverse: false, seqMax: 9, now: () => now };
   const folding = new ResolvingIterator(source, { ...options, apply });
-  expect([folding.step(), showRow(folding.row)]).toEqual([Step.row, "k@9=v1x"]);
+  expectEqual([folding.step(), showRow(folding.row)], [Step.row, "k@9=v1x"]);
 });

@@ -13,6 +13,7 @@ import {
   showRow,
   type TestRow,
 } from "../../support/array-iterator.js";
+import { expectEqual } from "../../support/expect-equal.js";
 
 const now = 100;
 const keys = fc.string({ minLength: 0, maxLength: 2, unit: fc.constantFrom("a", "b", "c") });
@@ -93,7 +94,7 @@ test("a read sees what a map of the newest versions would hold, both ways, after
       const bounds = toKeyBounds(range);
       const rows = new VisibleIterator(merged, { bounds, reverse, seqMax, now: () => now });
       const all = model([...stored.values()], range, seqMax, reverse);
-      if (seeks.length === 0) expect(await drain(rows)).toEqual(all);
+      if (seeks.length === 0) expectEqual(await drain(rows), all);
       for (const [key, steps] of seeks) {
         rows.seek(encodeUtf8(key));
         const rest = all.filter((row) =>
@@ -103,9 +104,9 @@ test("a read sees what a map of the newest versions would hold, both ways, after
           const step = rows.step();
           if (step === Step.pending) await rows.fill();
           else if (step === Step.row) expect(showRow(rows.row)).toBe(rest.shift());
-          else expect(rest).toEqual([]);
+          else expectEqual(rest, []);
         }
-        if (steps === 6) expect(await drain(rows)).toEqual(rest);
+        if (steps === 6) expectEqual(await drain(rows), rest);
       }
     }),
     { numRuns: 3_000 },
@@ -123,7 +124,7 @@ test("rows of the same key and seq are one row, and the earlier source's", async
       seqMax: 9,
       now: () => now,
     });
-    expect(await drain(rows)).toEqual(["k@3=first"]);
+    expectEqual(await drain(rows), ["k@3=first"]);
   }
 });
 
@@ -148,7 +149,7 @@ test("the clock is asked at each row that expires, and never for others", async 
   });
   expect(rows.step()).toBe(Step.row);
   time = 20;
-  expect(await drain(rows)).toEqual(["b@1="]);
+  expectEqual(await drain(rows), ["b@1="]);
   expect(asked).toBe(2);
 });
 
@@ -190,5 +191,5 @@ test("long keys survive the copy", async () => {
     seqMax: 9,
     now: () => now,
   });
-  expect(await drain(rows)).toEqual([`${long}x@1=next`, `${long}@2=new`]);
+  expectEqual(await drain(rows), [`${long}x@1=next`, `${long}@2=new`]);
 });

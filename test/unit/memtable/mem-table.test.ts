@@ -15,6 +15,7 @@ import {
 } from "../../../src/format/wal-record.js";
 import { type RowIterator, Step } from "../../../src/iterator/row-iterator.js";
 import { MemTable, type RecordSlice } from "../../../src/memtable/mem-table.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 
 interface Version {
@@ -126,7 +127,7 @@ test("it finds every version at every seq, and gives all of them in order, both 
         apply(table, seq, operations, asBatch);
         model.apply(seq, operations);
       }
-      expect([table.firstSeq, table.lastSeq]).toEqual([batches[0]!.gap, seq]);
+      expectEqual([table.firstSeq, table.lastSeq], [batches[0]!.gap, seq]);
       const row = new RowRef();
       const keys = [...model.versions.map((version) => version.key), ...seeks];
       for (const key of keys) {
@@ -140,14 +141,14 @@ test("it finds every version at every seq, and gives all of them in order, both 
       for (const reverse of [false, true]) {
         const expected = model.inOrder(reverse);
         const rows = table.iterator(reverse);
-        expect(drain(rows)).toEqual(expected.map(show));
+        expectEqual(drain(rows), expected.map(show));
         for (const key of keys) {
           rows.seek(key);
           const rest = expected.filter((version) => {
             const order = compareBytes(version.key, key);
             return reverse ? order <= 0 : order >= 0;
           });
-          expect(drain(rows, 3)).toEqual(rest.slice(0, 3).map(show));
+          expectEqual(drain(rows, 3), rest.slice(0, 3).map(show));
         }
       }
     }),
@@ -180,7 +181,10 @@ test("a record has one operation for each key, in the order of those that count,
         if (scansBefore) table.iterator(false).close();
         const slice = apply(table, ++seq, operations, asBatch);
         const keys = operations.map(({ key }) => Buffer.from(key).toString("hex"));
-        expect(keysOf(slice)).toEqual(keys.filter((key, i) => keys.lastIndexOf(key) === i));
+        expectEqual(
+          keysOf(slice),
+          keys.filter((key, i) => keys.lastIndexOf(key) === i),
+        );
         slices.push(slice);
       }
       const bytes = Buffer.concat(
@@ -188,7 +192,7 @@ test("a record has one operation for each key, in the order of those that count,
       );
       const replayed = new MemTable();
       replayed.applyRecords(bytes, 0, bytes.length, slices.length, 0, "object");
-      expect(drain(replayed.iterator(false))).toEqual(drain(table.iterator(false)));
+      expectEqual(drain(replayed.iterator(false)), drain(table.iterator(false)));
     }),
     { numRuns: sampled(150) },
   );
@@ -212,7 +216,7 @@ test("an iterator sees the table as it was, whatever is written meanwhile", () =
         if (scansBefore) table.iterator(!reverse).close();
       }
       seen.push(...drain(rows));
-      expect(seen).toEqual(model.inOrder(reverse).map(show));
+      expectEqual(seen, model.inOrder(reverse).map(show));
     }),
     { numRuns: sampled(100) },
   );
@@ -228,7 +232,7 @@ test("thousands of versions of thousands of keys are found, through every growth
   expect(table.rowCount).toBe(count);
   const row = new RowRef();
   for (let i = 0; i < count; i += 37) {
-    expect(table.get(keyOf(i), i + 1, row) && [row.seq, ...row.value()]).toEqual([
+    expectEqual(table.get(keyOf(i), i + 1, row) && [row.seq, ...row.value()], [
       i + 1,
       i & 255,
       i >> 8,
@@ -249,7 +253,7 @@ test("thousands of versions of thousands of keys are found, through every growth
 
 test("what it says of its memory covers what it holds, and an empty one holds none", () => {
   const table = new MemTable();
-  expect([table.bytes, table.rowCount, table.firstSeq, table.lastSeq]).toEqual([0, 0, 0, 0]);
+  expectEqual([table.bytes, table.rowCount, table.firstSeq, table.lastSeq], [0, 0, 0, 0]);
   for (let i = 0; i < 100; i++) {
     table.applyOne(i + 1, 0, RowKind.put, Uint8Array.of(i), new Uint8Array(10_000), 0);
     expect(table.bytes).toBeGreaterThan((i + 1) * 10_000);
@@ -270,7 +274,7 @@ test("a stored record that has a key twice gives its last operation", () => {
   const bytes = Buffer.concat([header, operations]);
   const table = new MemTable();
   table.applyRecords(bytes, 0, bytes.length, 1, 0, "object");
-  expect(drain(table.iterator(false))).toEqual(["01@4 1 09 0"]);
+  expectEqual(drain(table.iterator(false)), ["01@4 1 09 0"]);
 });
 
 test("an operation with a flag that is not known is refused", () => {
@@ -289,7 +293,7 @@ test("records of a WAL object are added above a seq only, and are the caller's b
   const bytes = Buffer.concat(slices.map(({ chunk, start, end }) => chunk.subarray(start, end)));
   const table = new MemTable();
   expect(table.applyRecords(bytes, 0, bytes.length, 3, 1, "object")).toBe(2);
-  expect([table.firstSeq, table.lastSeq, table.rowCount]).toEqual([2, 3, 2]);
+  expectEqual([table.firstSeq, table.lastSeq, table.rowCount], [2, 3, 2]);
   const row = new RowRef();
   expect(table.get(Uint8Array.of(1), 9, row)).toBe(false);
   expect(table.get(Uint8Array.of(3), 9, row)).toBe(true);

@@ -17,6 +17,7 @@ import {
 import { Step } from "../../../src/iterator/row-iterator.js";
 import { MemTable, type RecordSlice } from "../../../src/memtable/mem-table.js";
 import { RangeDeletes } from "../../../src/memtable/range-deletes.js";
+import { expectEqual } from "../../support/expect-equal.js";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const show = ({ start, end, seq }: RangeTombstone): string =>
@@ -80,9 +81,9 @@ test("the newest range delete over a key at a seq is found, however many are cut
           ]);
         }
         expect(deletes.count).toBe(model.length);
-        expect(deletes.all().map(show)).toEqual(model.map(show));
+        expectEqual(deletes.all().map(show), model.map(show));
       }
-      for (const [expected, actual] of held) expect(actual().sort()).toEqual([...expected].sort());
+      for (const [expected, actual] of held) expectEqual(actual().sort(), [...expected].sort());
     }),
     { numRuns: 150 },
   );
@@ -126,7 +127,10 @@ test("portions have each once, in order, as they were when the first was asked f
       expect(columns.seqs.length).toBeLessThanOrEqual(Math.max(4096, readAt));
     }
     expect(portions).toBeGreaterThan(readAt === 19_000 ? 1 : 4);
-    expect(found.map(show)).toEqual(Array.from({ length: count }, (_, i) => show(of(i))));
+    expectEqual(
+      found.map(show),
+      Array.from({ length: count }, (_, i) => show(of(i))),
+    );
   }
 });
 
@@ -135,9 +139,9 @@ test("a range delete between the longest keys has all of their bytes", () => {
   const longest = (last: number): Uint8Array => new Uint8Array(keyBytesMax).fill(last, -1);
   const range = { start: longest(3), end: longest(5), seq: 7 };
   deletes.add(range);
-  expect(deletes.all().map(show)).toEqual([show(range)]);
+  expectEqual(deletes.all().map(show), [show(range)]);
   const seqs = [2, 3, 4, 5].map((last) => deletes.coverSeq(longest(last), 0, keyBytesMax, 9));
-  expect(seqs).toEqual([0, 7, 7, 0]);
+  expectEqual(seqs, [0, 7, 7, 0]);
 });
 
 interface Operation {
@@ -252,23 +256,26 @@ test("batches of all kinds: rows, range deletes and records are what the batches
             ranges.push(show({ start: key, end, seq }));
           } else rows.push({ key, seq, text: `${showOperation(operation)} @${seq}` });
         }
-        expect(operationsOf(slice)).toEqual(kept(operations).map(showOperation));
+        expectEqual(operationsOf(slice), kept(operations).map(showOperation));
         expect(table.isEmpty).toBe(false);
         if (!reads) continue;
         table.rangeDeletes?.fragmented();
         table.iterator(true).close();
       }
       rows.sort((a, b) => compareBytes(a.key, b.key) || b.seq - a.seq);
-      expect(rowsOf(table)).toEqual(rows.map(({ text }) => text));
-      expect(rangesOf(table)).toEqual(ranges);
+      expectEqual(
+        rowsOf(table),
+        rows.map(({ text }) => text),
+      );
+      expectEqual(rangesOf(table), ranges);
       expect(table.rowCount + ranges.length).toBeGreaterThanOrEqual(rows.length + ranges.length);
-      expect([table.firstSeq, table.lastSeq]).toEqual([1, batches.length]);
+      expectEqual([table.firstSeq, table.lastSeq], [1, batches.length]);
 
       const bytes = Buffer.concat(slices.map((one) => one.chunk.subarray(one.start, one.end)));
       const replayed = new MemTable();
       replayed.applyRecords(bytes, 0, bytes.length, slices.length, 0, "object");
-      expect(rowsOf(replayed)).toEqual(rowsOf(table));
-      expect(rangesOf(replayed)).toEqual(ranges);
+      expectEqual(rowsOf(replayed), rowsOf(table));
+      expectEqual(rangesOf(replayed), ranges);
     }),
     { numRuns: 200 },
   );
@@ -276,20 +283,20 @@ test("batches of all kinds: rows, range deletes and records are what the batches
 
 test("a table of range deletes alone is not empty, and its memory counts", () => {
   const table = new MemTable();
-  expect([table.isEmpty, table.bytes, table.rangeDeletes]).toEqual([true, 0, undefined]);
+  expectEqual([table.isEmpty, table.bytes, table.rangeDeletes], [true, 0, undefined]);
   const key = new Uint8Array(1000);
   for (let seq = 1; seq <= 100; seq++) {
     const end = encodeRangeEnd(Uint8Array.of(1, seq));
     table.applyOne(seq, 0, OperationKind.rangeDelete, key, end, 0);
     expect(table.bytes).toBeGreaterThan(seq * (key.length + 100));
   }
-  expect([table.isEmpty, table.rowCount, table.rangeDeletes?.count]).toEqual([false, 0, 100]);
-  expect([table.firstSeq, table.lastSeq]).toEqual([1, 100]);
+  expectEqual([table.isEmpty, table.rowCount, table.rangeDeletes?.count], [false, 0, 100]);
+  expectEqual([table.firstSeq, table.lastSeq], [1, 100]);
   const before = table.bytes;
   table.rangeDeletes?.fragmented();
   expect(table.bytes).toBeGreaterThan(before);
   expect(table.bytes).toBeLessThan(1_000_000);
-  expect(rowsOf(table)).toEqual([]);
+  expectEqual(rowsOf(table), []);
 });
 
 test("a range delete of two keys of 16 bytes takes at most 100 bytes of a table that nobody reads, its record included", () => {
@@ -335,7 +342,7 @@ test("views of range deletes stay as they are while more are added", () => {
   }
   for (const [i, all] of held.entries()) {
     const expected = Array.from({ length: (i + 1) * 500 }, (_, at) => show(range(at + 1)));
-    expect(all.map(show)).toEqual(expected);
+    expectEqual(all.map(show), expected);
   }
 });
 

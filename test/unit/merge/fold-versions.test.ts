@@ -5,6 +5,7 @@ import { concatBytes, decodeUtf8, encodeUtf8 } from "../../../src/common/bytes.j
 import { RowKind } from "../../../src/common/row.js";
 import { foldVersions, hidesOlder, type Version } from "../../../src/merge/fold-versions.js";
 import { packOperands, unpackOperands } from "../../../src/merge/packed-operands.js";
+import { expectEqual } from "../../support/expect-equal.js";
 
 const now = 100;
 const key = encodeUtf8("k");
@@ -85,7 +86,7 @@ test("what a version hides changes nothing", () => {
       const versions = list.map(versionOf);
       const end = versions.findIndex((version) => hidesOlder(version, now));
       const cut = end < 0 ? versions : versions.slice(0, end + 1);
-      expect(foldVersions(key, cut, now, recite)).toEqual(foldVersions(key, versions, now, recite));
+      expectEqual(foldVersions(key, cut, now, recite), foldVersions(key, versions, now, recite));
     }),
   );
 });
@@ -105,7 +106,7 @@ test("rows that are joined fold like those they were made of", () => {
         else joined.push(value);
       });
       const apart = foldVersions(key, packed.toReversed().map(merge), now, recite);
-      expect(foldVersions(key, joined.toReversed().map(merge), now, recite)).toEqual(apart);
+      expectEqual(foldVersions(key, joined.toReversed().map(merge), now, recite), apart);
     }),
   );
 });
@@ -119,13 +120,17 @@ test("an operator may do to its arguments what it likes", () => {
     for (const array of [value!, ...operands]) array.fill(99);
     return value;
   });
-  expect(versions.map(({ value }) => [...value])).toEqual([[1, 1], [2]]);
+  expectEqual(
+    versions.map(({ value }) => [...value]),
+    [[1, 1], [2]],
+  );
 });
 
 test("packed operands come back in order, whatever they hold", () => {
   void fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 300 })), (operands) => {
-      expect(unpackOperands(packOperands(operands), "row").map((one) => one.slice())).toEqual(
+      expectEqual(
+        unpackOperands(packOperands(operands), "row").map((one) => one.slice()),
         operands,
       );
     }),

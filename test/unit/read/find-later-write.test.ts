@@ -5,6 +5,7 @@ import { encodeUtf8 } from "../../../src/common/bytes.js";
 import type { KeyBounds } from "../../../src/common/key-range.js";
 import { RowKind } from "../../../src/common/row.js";
 import { findLaterWrite, type LaterWrite } from "../../../src/read/find-later-write.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { type Layer, ViewBuilder } from "./view-builder.js";
 
 const letters = ["a", "b", "c", "d", "e", "f"];
@@ -83,7 +84,7 @@ test("a write is found if and only if there is one, in flushes and runs, also wh
           },
         });
         const seqs = expected.map(({ seq: at }) => at);
-        if (found === undefined) expect(seqs).toEqual([]);
+        if (found === undefined) expectEqual(seqs, []);
         else expect(seqs).toContain((found as LaterWrite).seq);
       },
     ),

@@ -9,6 +9,7 @@ import type { DbView } from "../../../src/read/db-view.js";
 import { getRow } from "../../../src/read/get.js";
 import { getMany } from "../../../src/read/get-many.js";
 import { scanRows } from "../../../src/read/scan.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 import { type Layer, type Version, ViewBuilder } from "./view-builder.js";
 
@@ -86,10 +87,13 @@ test("each key is hidden by the range deletes of the SST that has its place, whe
         }
         const keys = expected.map((_, i) => encodeUtf8(keyOf(i)));
         const values = await getMany(view, builder.tables, keys, { seqMax: 1e9, now });
-        expect(values.map((value) => value && decodeUtf8(value))).toEqual(expected);
+        expectEqual(
+          values.map((value) => value && decodeUtf8(value)),
+          expected,
+        );
         const there = expected.filter((value) => value !== undefined);
-        expect(await scanned(view, builder, false)).toEqual(there);
-        expect(await scanned(view, builder, true)).toEqual(there);
+        expectEqual(await scanned(view, builder, false), there);
+        expectEqual(await scanned(view, builder, true), there);
       },
     ),
     { numRuns: sampled(60) },

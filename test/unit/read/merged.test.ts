@@ -13,6 +13,7 @@ import { KeyVersions } from "../../../src/read/key-versions.js";
 import { scanRows } from "../../../src/read/scan.js";
 import { Lookup } from "../../../src/sst/lookup.js";
 import { drain } from "../../support/array-iterator.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 import { layersOf, uncovered } from "./layers.js";
 import { type Layer, type Version, ViewBuilder } from "./view-builder.js";
@@ -63,7 +64,8 @@ test("point reads find what the operands add up to, wherever they are stored", a
         const options = { seqMax, now, operators, take: show };
         const wanted = ["", "a", "b", "c", "d", "a"];
         const many = await getMany(view, tables, wanted.map(encodeUtf8), options);
-        expect(many.map((value) => value && decodeUtf8(value))).toEqual(
+        expectEqual(
+          many.map((value) => value && decodeUtf8(value)),
           wanted.map((key) => expected.get(key)?.split("=")[1]),
         );
         for (const key of wanted) {
@@ -101,7 +103,10 @@ test("scans find what the operands add up to, both ways", async () => {
           .filter(([key]) => range.gte === undefined || key >= range.gte)
           .filter(([key]) => range.lt === undefined || key < range.lt)
           .sort(([a], [b]) => (a < b === reverse ? 1 : -1));
-        expect(await drain(rows)).toEqual(all.map(([, shown]) => shown));
+        expectEqual(
+          await drain(rows),
+          all.map(([, shown]) => shown),
+        );
         rows.close();
       },
     ),
@@ -126,7 +131,7 @@ test("what newer sources decide costs no request, and all that may be asked is o
   ]);
   const options = { now, operators, take: show };
   const key = encodeUtf8("k");
-  expect(tryGetMerged(view, builder.tables, key, { ...options, seqMax: 99 })).toEqual({
+  expectEqual(tryGetMerged(view, builder.tables, key, { ...options, seqMax: 99 }), {
     taken: "k@11=v9v10v11",
   });
   expect(builder.store.getCount).toBe(0);
@@ -134,7 +139,7 @@ test("what newer sources decide costs no request, and all that may be asked is o
   expect(tryGetMerged(view, builder.tables, key, older)).toBeUndefined();
   expect(await fetchMerged(view, builder.tables, key, older)).toBe("k@4=v1v4");
   // Three opens at once; then a block of each of the two that have the key: the filter of the third says no.
-  expect([builder.store.getCount, builder.store.inFlightMax]).toEqual([5, 3]);
+  expectEqual([builder.store.getCount, builder.store.inFlightMax], [5, 3]);
 });
 
 test("versions that two sources hold are given once, newest first, from the seq that is asked for", async () => {
@@ -156,7 +161,10 @@ test("versions that two sources hold are given once, newest first, from the seq 
       if (step === Step.pending) await rows.fill();
       else seqs.push(rows.row.seq);
     }
-    expect(seqs).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1].filter((seq) => seq <= seqMax));
+    expectEqual(
+      seqs,
+      [9, 8, 7, 6, 5, 4, 3, 2, 1].filter((seq) => seq <= seqMax),
+    );
     rows.close();
   }
 });

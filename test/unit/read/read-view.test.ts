@@ -9,6 +9,7 @@ import { getMany } from "../../../src/read/get-many.js";
 import { scanRows } from "../../../src/read/scan.js";
 import { Lookup } from "../../../src/sst/lookup.js";
 import { drain, showRow } from "../../support/array-iterator.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 import { layersOf, uncovered } from "./layers.js";
 import { type Layer, type Version, ViewBuilder } from "./view-builder.js";
@@ -70,7 +71,8 @@ test("get and getMany find what the model holds, wherever it is stored", async (
         }
         const options = { seqMax, now, tableBytesMax };
         const many = await getMany(view, builder.tables, encoded, options);
-        expect(many.map((value) => value && decodeUtf8(value))).toEqual(
+        expectEqual(
+          many.map((value) => value && decodeUtf8(value)),
           wanted.map((key) => expected.get(key)?.value),
         );
       },
@@ -107,7 +109,7 @@ test("a scan finds what the model holds, both ways, within bounds, after any see
           .filter(({ key }) => range.lt === undefined || key < range.lt)
           .sort((a, b) => (a.key < b.key === reverse ? 1 : -1));
         const show = (version: Version): string => `${version.key}@${version.seq}=${version.value}`;
-        if (seeks.length === 0) expect(await drain(rows)).toEqual(all.map(show));
+        if (seeks.length === 0) expectEqual(await drain(rows), all.map(show));
         for (const [key, steps] of seeks) {
           rows.seek(encodeUtf8(key));
           const rest = all.filter((row) => (reverse ? row.key <= key : row.key >= key)).map(show);
@@ -115,9 +117,9 @@ test("a scan finds what the model holds, both ways, within bounds, after any see
             const step = rows.step();
             if (step === Step.pending) await rows.fill();
             else if (step === Step.row) expect(showRow(rows.row)).toBe(rest.shift());
-            else expect(rest).toEqual([]);
+            else expectEqual(rest, []);
           }
-          if (steps === 6) expect(await drain(rows)).toEqual(rest);
+          if (steps === 6) expectEqual(await drain(rows), rest);
         }
         rows.close();
       },
@@ -135,12 +137,12 @@ test("what memory or the manifest decides is answered at once, without a request
   const { hit, miss, pending } = Lookup;
   const get = (key: string, seqMax: number): Lookup =>
     tryGetRow(view, builder.tables, encodeUtf8(key), seqMax, new RowRef());
-  expect([get("b", 9), get("a", 9), get("e", 9), get("d", 0)]).toEqual([hit, miss, miss, miss]);
+  expectEqual([get("b", 9), get("a", 9), get("e", 9), get("d", 0)], [hit, miss, miss, miss]);
   expect(get("d", 9)).toBe(pending);
   expect(builder.store.getCount).toBe(0);
   expect(await getRow(view, builder.tables, encodeUtf8("d"), 9, new RowRef())).toBe(true);
   expect(builder.store.getCount).toBe(2);
-  expect([get("d", 9), get("c", 9)]).toEqual([hit, miss]);
+  expectEqual([get("d", 9), get("c", 9)], [hit, miss]);
   expect(builder.store.getCount).toBe(2);
 });
 
@@ -160,8 +162,8 @@ test("a row in memory decides, unless a load that the manifest does not name yet
   expect(builder.store.getCount).toBe(0);
   const found = [];
   for (const seqMax of [1, 2, 3, 4, 5, 6, 9]) found.push(await seqOf("a", seqMax));
-  expect(found).toEqual([1, 1, 3, 4, 4, 6, 6]);
-  expect([await seqOf("b", 9), await seqOf("c", 9), await seqOf("d", 6)]).toEqual([5, 3, 6]);
+  expectEqual(found, [1, 1, 3, 4, 4, 6, 6]);
+  expectEqual([await seqOf("b", 9), await seqOf("c", 9), await seqOf("d", 6)], [5, 3, 6]);
 });
 
 test("a cold get opens all candidates at the same time, and reads one block", async () => {
@@ -189,11 +191,10 @@ test("getMany reads each distinct key once, and gives every position a copy of i
   });
   expect(builder.store.getCount).toBe(2);
   values[0]!.fill(0);
-  expect(values.slice(1).map((value) => value && decodeUtf8(value))).toEqual([
-    undefined,
-    "v1",
-    "v1",
-  ]);
+  expectEqual(
+    values.slice(1).map((value) => value && decodeUtf8(value)),
+    [undefined, "v1", "v1"],
+  );
 });
 
 test("a scan asks all sources at the same time, and only those that can hold a key", async () => {
@@ -206,7 +207,7 @@ test("a scan asks all sources at the same time, and only those that can hold a k
   const options = { bounds: toKeyBounds({ gt: "a", lt: "n~" }), reverse: false, seqMax: 9, now };
   const rows = scanRows(view, builder.tables, options);
   expect(builder.store.getCount).toBe(0);
-  expect(await drain(rows)).toEqual(["m@1=v1", "n@6=v6"]);
+  expectEqual(await drain(rows), ["m@1=v1", "n@6=v6"]);
   expect(builder.store).toMatchObject({ getCount: 2, inFlightMax: 2 });
 });
 

@@ -7,6 +7,7 @@ import { Step } from "../../../src/iterator/row-iterator.js";
 import { CoverCursor, type CoverPart, type CoverReader } from "../../../src/read/cover-cursor.js";
 import { UncoveredRows } from "../../../src/read/uncovered-rows.js";
 import { ArrayIterator, drain, makeRows, showRow } from "../../support/array-iterator.js";
+import { expectEqual } from "../../support/expect-equal.js";
 
 /** No run has a list of its own. */
 const noLists = undefined as unknown as CoverReader["runLists"];
@@ -82,7 +83,7 @@ test("what range deletes hide is left out, both ways, after any seeks, however s
           ),
         );
         if (reverse) expected.reverse();
-        if (seeks.length === 0) expect(await drain(rows)).toEqual(expected.map(showRow));
+        if (seeks.length === 0) expectEqual(await drain(rows), expected.map(showRow));
         for (const [key, steps] of seeks) {
           rows.seek(encodeUtf8(key));
           const isBeyond = (other: string): boolean => (reverse ? other <= key : other >= key);
@@ -91,7 +92,7 @@ test("what range deletes hide is left out, both ways, after any seeks, however s
             const step = rows.step();
             if (step === Step.pending) await rows.fill();
             else if (step === Step.row) expect(showRow(rows.row)).toBe(showRow(rest.shift()!));
-            else expect(rest).toEqual([]);
+            else expectEqual(rest, []);
           }
         }
         rows.close();
@@ -132,7 +133,7 @@ test("a source with newer rows is read on, row by row", async () => {
   const rows = new UncoveredRows(source, cursor, {
     ...{ reverse: false, seekOlder: seekOlder(source, 9) },
   });
-  expect(await drain(rows)).toEqual(["k40@9="]);
+  expectEqual(await drain(rows), ["k40@9="]);
 });
 
 test("range deletes of an SST are read where its spans do not say enough, and only there", async () => {
@@ -160,7 +161,7 @@ test("range deletes of an SST are read where its spans do not say enough, and on
     );
   };
   expect(await drained(["a", "b", "f", "z"], 1)).toHaveLength(4);
-  expect(loads).toEqual([]);
-  expect(await drained(["b", "c", "d", "e", "f"], 6)).toEqual(["b@6=", "c@6=", "e@6=", "f@6="]);
-  expect(loads).toEqual(["x"]);
+  expectEqual(loads, []);
+  expectEqual(await drained(["b", "c", "d", "e", "f"], 6), ["b@6=", "c@6=", "e@6=", "f@6="]);
+  expectEqual(loads, ["x"]);
 });

@@ -10,6 +10,7 @@ import { BlockCache } from "../../../src/sst/block-cache.js";
 import { SstIterator } from "../../../src/sst/sst-iterator.js";
 import type { Table } from "../../../src/sst/table.js";
 import { TableStore } from "../../../src/sst/table-store.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import {
   CountingStore,
   databaseId,
@@ -84,7 +85,10 @@ test("a failed request fails those who wait for it, and the next get tries again
   const { store, table, bytes } = await openMany(1 << 20);
   await store.delete([ObjectPaths.sst(sstId)]);
   const results = await Promise.allSettled([get(table, 0), get(table, 1), get(table, 3000)]);
-  expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+  expectEqual(
+    results.map(({ status }) => status),
+    ["rejected", "rejected", "rejected"],
+  );
   await store.put(ObjectPaths.sst(sstId), bytes);
   expect(await get(table, 0)).toBe(true);
 });
@@ -165,7 +169,10 @@ test("closing a scan aborts what it fetches ahead, unless somebody else waits fo
   await drain(alone, 100);
   expect(store.signals.length).toBe(3);
   alone.close();
-  expect(store.signals.map((signal) => signal?.aborted)).toEqual([false, false, true]);
+  expectEqual(
+    store.signals.map((signal) => signal?.aborted),
+    [false, false, true],
+  );
   // A read after that does not join the request that was given up.
   const first = scan();
   while (first.step() === Step.row);
@@ -210,7 +217,7 @@ test("a very large index is loaded in parts: three small requests for a cold get
   expect(table.partitionCount).toBeGreaterThan(10);
   const openBytes = cache.stats().index.bytes;
   const gets = await Promise.all([get(table, 2500), get(table, 2501), get(table, 2500)]);
-  expect(gets).toEqual([true, true, true]);
+  expectEqual(gets, [true, true, true]);
   expect(store.gets.length).toBe(3);
   expect(store.bytesRead).toBeLessThan((info.size - info.metaOffset) / 2 + 5000);
   expect(cache.stats().index.bytes).toBeGreaterThan(openBytes);

@@ -6,6 +6,7 @@ import {
   mergedBytesMax,
   planRanges,
 } from "../../../src/sst/block-ranges.js";
+import { expectEqual } from "../../support/expect-equal.js";
 
 const KiB = 1024;
 
@@ -24,17 +25,17 @@ const pairs = (ranges: readonly { first: number; last: number }[]): number[][] =
   ranges.map(({ first, last }) => [first, last]);
 
 test("blocks up to 32 KiB apart share a request, others do not", () => {
-  expect(pairs(planRanges([0, 9, 19], blocks(100), 0))).toEqual([
+  expectEqual(pairs(planRanges([0, 9, 19], blocks(100), 0)), [
     [0, 9],
     [19, 19],
   ]);
 });
 
 test("a window is aligned, and leaves out cached blocks at its ends and all behind a block that is being fetched", () => {
-  expect(pairs(planRanges([20], blocks(100), 64 * KiB))).toEqual([[16, 31]]);
-  expect(pairs(planRanges([20], blocks(100, [16, 17, 22, 31]), 64 * KiB))).toEqual([[18, 30]]);
-  expect(pairs(planRanges([20], blocks(100, [], [18, 25]), 64 * KiB))).toEqual([[19, 24]]);
-  expect(pairs(planRanges([20], blocks(22), 64 * KiB))).toEqual([[16, 21]]);
+  expectEqual(pairs(planRanges([20], blocks(100), 64 * KiB)), [[16, 31]]);
+  expectEqual(pairs(planRanges([20], blocks(100, [16, 17, 22, 31]), 64 * KiB)), [[18, 30]]);
+  expectEqual(pairs(planRanges([20], blocks(100, [], [18, 25]), 64 * KiB)), [[19, 24]]);
+  expectEqual(pairs(planRanges([20], blocks(22), 64 * KiB)), [[16, 21]]);
 });
 
 test("every wanted block is in one range, ranges rise, hold nothing that is being fetched, and are no larger than allowed", () => {

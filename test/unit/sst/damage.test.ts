@@ -11,6 +11,7 @@ import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { BlockCache } from "../../../src/sst/block-cache.js";
 import { SstIterator } from "../../../src/sst/sst-iterator.js";
 import { TableStore } from "../../../src/sst/table-store.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import {
   buildSst,
   CountingStore,
@@ -95,13 +96,13 @@ async function get({ tables, info }: Place, i: number): Promise<void> {
   const { key } = rows[i]!;
   const table = await tables.open(info);
   expect(await table.get(key, hashKey(key), Number.MAX_SAFE_INTEGER, row)).toBe(true);
-  expect(toPlain(row)).toEqual(rows[i]);
+  expectEqual(toPlain(row), rows[i]);
 }
 
 async function scan({ tables, info }: Place, reverse: boolean): Promise<void> {
   const options = { tables, info, bounds: allKeys, reverse, readAheadBytes: 1500 };
   const found = await drain(new SstIterator({ ...options, readAheadBytesMax: 2500 }));
-  expect(found).toEqual(reverse ? rows.toReversed() : rows);
+  expectEqual(found, reverse ? rows.toReversed() : rows);
 }
 
 const ways: Record<string, (place: Place) => Promise<unknown>> = {
@@ -129,7 +130,7 @@ const cases = Object.keys(layouts).flatMap((layout) =>
 async function whole(layout: Layout, read: (place: Place) => Promise<unknown>) {
   const at = await place(layout, undefined, "passing");
   await read(at);
-  expect(at.told).toEqual([]);
+  expectEqual(at.told, []);
   const { size, metaOffset, topOffset } = at.info;
   // Bytes of every kind, and those at the edges.
   const offsets = [0, 7, 8, metaOffset - 1, metaOffset, topOffset - 1, topOffset, size - 1];
@@ -222,7 +223,7 @@ test("a scan that is aborted while it waits for the second read goes on with the
   await expect(filling).rejects.toThrow("enough");
   await plain.fill();
   expect(store.gets.length).toBe(requests);
-  expect([...before, ...(await drain(plain))]).toEqual(rows);
+  expectEqual([...before, ...(await drain(plain))], rows);
 });
 
 test("a scan that is closed, or goes elsewhere, gives the second read up", async () => {
@@ -240,9 +241,9 @@ test("a scan that is closed, or goes elsewhere, gives the second read up", async
     again?.leave();
     if (goesOn) {
       scanning.seek(rows[110]!.key);
-      expect(await drain(scanning)).toEqual(rows.slice(110));
+      expectEqual(await drain(scanning), rows.slice(110));
       scanning.seek(rows[0]!.key);
-      expect(await drain(scanning)).toEqual(rows);
+      expectEqual(await drain(scanning), rows);
     }
     scanning.close();
     await get(at, 40);

@@ -11,6 +11,7 @@ import {
 } from "../../../src/format/prefix-extractor.js";
 import { verifySst } from "../../../src/format/verify-sst.js";
 import { SstIterator } from "../../../src/sst/sst-iterator.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 import {
   buildSst,
@@ -51,7 +52,7 @@ test("a scan gives the rows inside its bounds, whatever the extractor, the filte
         const expected = inBounds(rows, bounds);
         if (reverse) expected.reverse();
         const iterator = new SstIterator({ tables, info, bounds, prefix, reverse });
-        expect(await drain(iterator)).toEqual(expected);
+        expectEqual(await drain(iterator), expected);
         iterator.seek(lower);
         await drain(iterator);
       },
@@ -111,7 +112,7 @@ test("an extractor that throws costs the SST its prefix filter, and nothing else
     return key.length === 10 ? 10 : -1;
   };
   const { bytes, info } = buildSst(groups, { prefixExtractor: { name: "throws", extract } });
-  expect(verifySst(bytes, { object: "sst/x.sst" })).toEqual(info);
+  expectEqual(verifySst(bytes, { object: "sst/x.sst" }), info);
   expect(Buffer.from(bytes).includes("throws")).toBe(false);
 });
 

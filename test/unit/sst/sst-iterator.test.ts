@@ -4,6 +4,7 @@ import { compareBytes } from "../../../src/common/bytes.js";
 import { allKeys, type KeyBounds, toKeyBounds } from "../../../src/common/key-range.js";
 import { BlockCache } from "../../../src/sst/block-cache.js";
 import { SstIterator } from "../../../src/sst/sst-iterator.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 import { drain, inBounds, plainRow, probeKeys, sizes, sortedRows, storeSst } from "./row-model.js";
 
@@ -37,7 +38,7 @@ test("rows inside any bounds come as in a sorted array, in both directions, what
         if (reverse) expected.reverse();
         for (let round = 0; round < 2; round++) {
           const iterator = new SstIterator({ tables, info, bounds, reverse, readAheadBytes });
-          expect(await drain(iterator)).toEqual(expected);
+          expectEqual(await drain(iterator), expected);
         }
       },
     ),
@@ -66,7 +67,7 @@ test("a seek, both ways from anywhere, continues from the first row at or after 
           const expected = inside.filter((row) =>
             reverse ? compareBytes(row.key, key) <= 0 : compareBytes(row.key, key) >= 0,
           );
-          expect(await drain(iterator, count)).toEqual(expected.slice(0, count));
+          expectEqual(await drain(iterator, count), expected.slice(0, count));
         }
       },
     ),
@@ -88,7 +89,7 @@ test("a scan opens the table and then fetches doubling windows that end where th
     readAheadBytes: 10_000,
     readAheadBytesMax: 40_000,
   });
-  expect(await drain(iterator)).toEqual(many.slice(1000, 4000));
+  expectEqual(await drain(iterator), many.slice(1000, 4000));
   const lengths = store.gets.map((range) => Number(range.split("+")[1]));
   expect(store.gets[0]).toBe(`${info.metaOffset}+${info.size - info.metaOffset}`);
   expect(lengths.slice(1, 4).every((length, i) => length <= 10_000 * 2 ** i)).toBe(true);
@@ -104,7 +105,7 @@ test("windows begin with one block where less is asked for, and double from ther
   for (const readAheadBytes of [0, 1]) {
     const { store, tables, info } = await storeSst(many, {}, { cache: new BlockCache(0) });
     const iterator = new SstIterator({ tables, info, bounds: allKeys, readAheadBytes });
-    expect(await drain(iterator)).toEqual(many);
+    expectEqual(await drain(iterator), many);
     const lengths = store.gets.map((range) => Number(range.split("+")[1]));
     expect(lengths[1]).toBeLessThan(6000);
     expect(lengths.length).toBeLessThan(10);
@@ -132,8 +133,8 @@ test("two scans at once share their requests", async () => {
       new SstIterator({ tables, info, bounds: allKeys, reverse: true, readAheadBytes: 1 << 20 }),
     );
   const [a, b] = await Promise.all([scan(), scan()]);
-  expect(a).toEqual([...many].reverse());
-  expect(b).toEqual(a);
+  expectEqual(a, [...many].reverse());
+  expectEqual(b, a);
   expect(store.gets.length).toBe(2);
 });
 
@@ -144,9 +145,9 @@ test("bounds that hold nothing of the SST make no request", async () => {
     toKeyBounds({ gt: "z" }),
     toKeyBounds({ gte: "key 2", lt: "key 1" }),
   ]) {
-    expect(await drain(new SstIterator({ tables, info, bounds }))).toEqual([]);
+    expectEqual(await drain(new SstIterator({ tables, info, bounds })), []);
   }
-  expect(store.gets).toEqual([]);
+  expectEqual(store.gets, []);
 });
 
 test("a closed iterator ends, also after a seek, and an aborted fill can be repeated", async () => {
@@ -154,7 +155,7 @@ test("a closed iterator ends, also after a seek, and an aborted fill can be repe
   const iterator = new SstIterator({ tables, info, bounds: allKeys });
   expect(iterator.step()).toBe(2);
   await expect(iterator.fill(AbortSignal.abort(new Error("enough")))).rejects.toThrow("enough");
-  expect((await drain(iterator, 1))[0]).toEqual(many[0]);
+  expectEqual((await drain(iterator, 1))[0], many[0]);
   iterator.close();
   iterator.seek(many[3]!.key);
   expect(iterator.step()).toBe(0);

@@ -6,6 +6,7 @@ import { hashKey } from "../../../src/format/key-hash.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { BlockCache } from "../../../src/sst/block-cache.js";
 import { Lookup } from "../../../src/sst/lookup.js";
+import { expectEqual } from "../../support/expect-equal.js";
 import { sampled } from "../../support/run-counts.js";
 import { plainRow, probeKeys, sizes, sortedRows, sstId, storeSst, toPlain } from "./row-model.js";
 
@@ -34,10 +35,10 @@ test("get answers as a sorted array does, at every seq, with and without waiting
             const expected = rows.find((r) => compareBytes(r.key, key) === 0 && r.seq <= seq);
             const hash = hashKey(key);
             const tried = table.tryGet(key, hash, seq, row);
-            if (tried === Lookup.hit) expect(toPlain(row)).toEqual(expected);
+            if (tried === Lookup.hit) expectEqual(toPlain(row), expected);
             if (tried === Lookup.miss) expect(expected).toBeUndefined();
             const found = await table.get(key, hash, seq, row);
-            expect(found ? toPlain(row) : undefined).toEqual(expected);
+            expectEqual(found ? toPlain(row) : undefined, expected);
             if (expected) expect(table.mayContain(key, hash)).toBe(true);
           }
         }
@@ -56,7 +57,7 @@ test("a cold get is one request for the tail and one for the block, and none whe
   expect(table.tryGet(key, hashKey(key), newest, row)).toBe(Lookup.pending);
   expect(await table.get(key, hashKey(key), newest, row)).toBe(true);
   expect(table.tryGet(key, hashKey(key), newest, row)).toBe(Lookup.hit);
-  expect(toPlain(row)).toEqual(many[1234]);
+  expectEqual(toPlain(row), many[1234]);
   expect(store.gets.length).toBe(2);
   expect(cache.stats().data).toMatchObject({ misses: 1, hits: 1, count: 1, hitRatio: 0.5 });
 });
@@ -71,7 +72,7 @@ test("a small SST is one request, and none for its blocks even without a cache",
   const row = new RowRef();
   for (const { key } of many.slice(0, 500))
     expect(table.tryGet(key, hashKey(key), newest, row)).toBe(Lookup.hit);
-  expect(store.gets).toEqual(["whole"]);
+  expectEqual(store.gets, ["whole"]);
 });
 
 test("absent keys make no request, but for the few that the filter lets pass", async () => {
@@ -94,7 +95,7 @@ test("misses on one block at the same time share a request; an abort ends only i
   );
   controller.abort(new Error("enough"));
   await expect(gets[0]).rejects.toThrow("enough");
-  expect(await Promise.all(gets.slice(1))).toEqual([true, true, true, true]);
+  expectEqual(await Promise.all(gets.slice(1)), [true, true, true, true]);
   expect(store.gets.length).toBe(2);
 });
 
@@ -108,7 +109,7 @@ test("versions of one key over many blocks are each found at their seq", async (
   const { key } = rows[0]!;
   for (const expected of rows) {
     expect(await table.get(key, hashKey(key), expected.seq, row)).toBe(true);
-    expect(toPlain(row)).toEqual(expected);
+    expectEqual(toPlain(row), expected);
   }
   expect(await table.get(key, hashKey(key), 0, row)).toBe(false);
 });

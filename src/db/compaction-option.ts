@@ -6,6 +6,7 @@ import type { CompactionFilter } from "../compaction/compaction-filter.js";
 import type { FifoOptions } from "../compaction/fifo.js";
 import type { LeveledOptions } from "../compaction/leveled.js";
 import type { SizeTieredOptions } from "../compaction/size-tiered.js";
+import type { SizeTieredSettingName } from "./settings.js";
 
 export type StrategyName = "size-tiered" | "leveled" | "fifo";
 
@@ -16,7 +17,10 @@ export type StrategyName = "size-tiered" | "leveled" | "fifo";
  */
 export type StrategyOption =
   | StrategyName
-  | ({ readonly strategy: "size-tiered" } & Omit<SizeTieredOptions, "l0Trigger">)
+  | ({ readonly strategy: "size-tiered" } & Omit<
+      SizeTieredOptions,
+      "l0Trigger" | keyof typeof settingsOfSizeTiered
+    >)
   | ({ readonly strategy: "leveled" } & Omit<LeveledOptions, "l0Trigger">)
   | ({ readonly strategy: "fifo" } & Omit<FifoOptions, "l0Trigger">);
 
@@ -32,6 +36,15 @@ export interface CheckedStrategy {
 
 const strategyNames: readonly StrategyName[] = ["size-tiered", "leveled", "fifo"];
 
+/** Options of the strategy that are settings, under which name. */
+export const settingsOfSizeTiered: Readonly<
+  Record<"fanInMin" | "sizeRatio" | "spaceAmplificationMax", SizeTieredSettingName>
+> = {
+  fanInMin: "compactionFanIn",
+  sizeRatio: "compactionSizeRatio",
+  spaceAmplificationMax: "compactionSpaceAmplificationMax",
+};
+
 /** Throws `InvalidArgumentError`. */
 export function toStrategy(option: StrategyOption | undefined, name: string): CheckedStrategy {
   if (option === undefined) return { strategy: "size-tiered", options: {} };
@@ -45,16 +58,35 @@ export function toStrategy(option: StrategyOption | undefined, name: string): Ch
     );
   }
   const { strategy, ...options } = option as { readonly strategy: StrategyName };
-  if ("l0Trigger" in options) {
-    throw new InvalidArgumentError(
-      `"${name}" has no option "l0Trigger": that is the setting "compactionL0Trigger".`,
-    );
-  }
   if (strategy === undefined) {
     throw new InvalidArgumentError(`"${name}.strategy" is missing.`);
   }
   requireOneOf(strategy, `${name}.strategy`, strategyNames);
+  const settings: { readonly [option: string]: string } = {
+    l0Trigger: "compactionL0Trigger",
+    ...(strategy === "size-tiered" && settingsOfSizeTiered),
+  };
+  for (const [option, setting] of Object.entries(settings)) {
+    if (!(option in options)) continue;
+    throw new InvalidArgumentError(
+      `"${name}" has no option "${option}": that is the setting "${setting}".`,
+    );
+  }
   return { strategy, options };
+}
+
+/** Throws `InvalidArgumentError` for a setting that nobody would heed. `strategy` is undefined where nothing is planned. */
+export function requireHeeded(
+  given: { readonly [name in SizeTieredSettingName]?: number | undefined },
+  strategy: CheckedStrategy | undefined,
+): void {
+  if (strategy?.strategy === "size-tiered") return;
+  for (const name of Object.values(settingsOfSizeTiered)) {
+    if (given[name] === undefined) continue;
+    throw new InvalidArgumentError(
+      `"${name}" is of the strategy "size-tiered", and this handle ${strategy === undefined ? "plans no compactions" : `has "${strategy.strategy}"`}. Leave it out.`,
+    );
+  }
 }
 
 export interface CompactionOptions {

@@ -19,6 +19,7 @@ import type { MergeOperator } from "../merge/merge-operator.js";
 import {
   type CheckedCompaction,
   type CheckedStrategy,
+  requireHeeded,
   type StrategyOption,
   toModuleUrl,
   toStrategy,
@@ -124,6 +125,7 @@ export function checkCompactorOptions(
     throw new InvalidArgumentError(`A worker plans nothing: leave "${name}" out.`);
   }
   const strategy = worker ? undefined : toStrategy(options.strategy, "strategy");
+  requireHeeded(options, strategy);
   return {
     settings: toCompactorSettings(options),
     clock: options.clock ?? systemClock,

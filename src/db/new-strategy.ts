@@ -8,10 +8,13 @@ import {
 } from "../compaction/size-tiered.js";
 import type { CompactionStrategy } from "../compaction/strategy.js";
 import type { StrategyOptionTable } from "../compaction/strategy-options.js";
-import type { CheckedStrategy } from "./compaction-option.js";
-import type { Settings } from "./settings.js";
+import { type CheckedStrategy, settingsOfSizeTiered } from "./compaction-option.js";
+import type { Settings, SizeTieredSettingName } from "./settings.js";
 
-/** Options of the strategies with default, bounds and reason. `l0Trigger` is the setting `compactionL0Trigger`. */
+/**
+ * Options of the strategies with default, bounds and reason. `l0Trigger` is the setting `compactionL0Trigger`, and for "size-tiered" `fanInMin`,
+ * `sizeRatio` and `spaceAmplificationMax` are the settings `compactionFanIn`, `compactionSizeRatio` and `compactionSpaceAmplificationMax`.
+ */
 export const strategyTables: {
   readonly "size-tiered": StrategyOptionTable<SizeTieredOptionName>;
   readonly leveled: StrategyOptionTable<LeveledOptionName>;
@@ -21,10 +24,21 @@ export const strategyTables: {
 /** Throws `InvalidArgumentError`. */
 export function newStrategy(
   { strategy, options }: CheckedStrategy,
-  settings: Pick<Settings, "compactionL0Trigger">,
+  settings: Pick<Settings, "compactionL0Trigger" | SizeTieredSettingName>,
 ): CompactionStrategy {
-  const given = { ...options, l0Trigger: settings.compactionL0Trigger };
+  const given: { readonly [name: string]: number | undefined } = {
+    ...options,
+    l0Trigger: settings.compactionL0Trigger,
+  };
   if (strategy === "leveled") return leveled(given);
   if (strategy === "fifo") return fifo(given);
-  return sizeTiered(given);
+  const { fanInMin, sizeRatio, spaceAmplificationMax } = settingsOfSizeTiered;
+  const fanIn = settings[fanInMin];
+  return sizeTiered({
+    ...given,
+    ...{ fanInMin: fanIn, sizeRatio: settings[sizeRatio] },
+    spaceAmplificationMax: settings[spaceAmplificationMax],
+    // A job that may take fewer would never have enough of them.
+    fanInMax: given["fanInMax"] ?? Math.max(sizeTieredTable.fanInMax.default, fanIn),
+  });
 }

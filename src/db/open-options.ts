@@ -16,6 +16,7 @@ import {
   type CheckedCompaction,
   type CompactionOptions,
   compactionOptionNames,
+  requireHeeded,
   toCompaction,
 } from "./compaction-option.js";
 import {
@@ -131,6 +132,7 @@ export function checkOpenOptions(options: OpenOptions | undefined): CheckedOpenO
   const ttlMs = options?.defaultTtlMs ?? Number.POSITIVE_INFINITY;
   const defaultTtlMs = Number.isFinite(ttlMs) ? ttlMs : 0;
   const compaction = toCompaction(options ?? {});
+  requireHeeded(options ?? {}, compaction.strategy);
   const compacts = compaction.strategy !== undefined && compaction.background;
   const settings = toSettings(options ?? {}, compacts);
   const compression = toCompression(options?.compression);

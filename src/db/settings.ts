@@ -28,10 +28,17 @@ export type WriterSettingName =
   | "gcGraceMs"
   | "conflictWindowBytes";
 
+/** What the strategy "size-tiered" heeds; other strategies have options of their own. */
+export type SizeTieredSettingName =
+  | "compactionFanIn"
+  | "compactionSizeRatio"
+  | "compactionSpaceAmplificationMax";
+
 /** What a compactor in a process of its own heeds too. */
 export type SharedWithCompactorSettingName =
   | "l0SoftMax"
   | "compactionL0Trigger"
+  | SizeTieredSettingName
   | "compactionThreads"
   | "compactionBytesPerSecond"
   | "sstBytesMax"
@@ -143,6 +150,32 @@ export const settingsTable: Readonly<
     max: 1000,
     handles: "Db, Compactor",
     reason: "So many entries of L0 are merged: fewer for cheaper reads, more for fewer bytes.",
+  },
+  compactionFanIn: {
+    default: 10,
+    min: 2,
+    max: 64,
+    handles: "Db, Compactor",
+    reason:
+      "Size-tiered: so many runs of about one size become one: fewer for cheaper reads, more for fewer bytes.",
+  },
+  compactionSizeRatio: {
+    default: 2,
+    min: 1,
+    max: 100,
+    real: true,
+    handles: "Db, Compactor",
+    reason:
+      "Size-tiered: runs are of about one size up to this ratio, and L0 takes along runs that are so many times smaller.",
+  },
+  compactionSpaceAmplificationMax: {
+    default: 1.35,
+    min: 1.05,
+    max: Number.POSITIVE_INFINITY,
+    real: true,
+    handles: "Db, Compactor",
+    reason:
+      "Size-tiered: all runs become one when they and L0 have so many times the bytes of the oldest. Less space for more bytes written; Infinity: never.",
   },
   compactionThreads: {
     default: 1,

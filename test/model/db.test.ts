@@ -21,7 +21,7 @@ import {
 import type { SstBlocks } from "../../src/sst/block-cache.js";
 import { MemoryObjectStore } from "../../src/testing/index.js";
 import { expectEqual } from "../support/expect-equal.js";
-import { sampled } from "../support/run-counts.js";
+import { counted, sampled } from "../support/run-counts.js";
 import { batchSteps } from "./batch-steps.js";
 import { cacheSteps } from "./cache-steps.js";
 import { type Caching, cachingArbitrary, seen, withCaching } from "./caching.js";
@@ -199,7 +199,7 @@ test("a database agrees with a sorted map, whatever is done to it", async () => 
       fc.commands(allSteps, { maxCommands: 60, size: "max" }),
       (options, caching, steps) => agrees(new MemoryObjectStore(), caching, options, steps),
     ),
-    { numRuns: sampled(170) },
+    counted(250, 57),
   );
   // Agreement says nothing of what was never used.
   const { keyOrPrefixRefusals, windowsWith, ...counts } = seen;

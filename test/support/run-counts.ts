@@ -15,3 +15,11 @@ export const isLong: boolean = duelCount > 1000;
 export function sampled(all: number): number {
   return isLong ? all : Math.ceil(all / 3);
 }
+
+/**
+ * For a property that is asked afterwards what has happened in its runs: the same runs each time, as of others so few may be without something. In
+ * long runs there are enough of them, and other ones each time.
+ */
+export function counted(all: number, few: number): { numRuns: number; seed?: number } {
+  return isLong ? { numRuns: all } : { numRuns: few, seed: 4 };
+}

@@ -8,7 +8,7 @@ import { MemoryObjectStore } from "../../../src/object-store/memory.js";
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { expectEqual } from "../../support/expect-equal.js";
 import { loadEngine } from "../../support/load-engine.js";
-import { sampled } from "../../support/run-counts.js";
+import { counted, sampled } from "../../support/run-counts.js";
 import { plainRow } from "../sst/row-model.js";
 import {
   type Content,
@@ -62,7 +62,7 @@ test("what is copied and moved is what would have been merged", { timeout: 120_0
         sources.flatMap(({ ssts }) => ssts.map(({ id }) => id)),
       );
     }),
-    { numRuns: 150 },
+    counted(300, 100),
   );
   // Of each there has to have been some, or this has tested nothing.
   expect(Math.min(...Object.values(found)), JSON.stringify(found)).toBeGreaterThan(10);

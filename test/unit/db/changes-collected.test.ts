@@ -19,6 +19,7 @@ import { parseWalPath } from "../../../src/object-store/paths.js";
 import { prefixed } from "../../../src/object-store/prefixed.js";
 import { FaultyObjectStore, MemoryObjectStore } from "../../../src/testing/index.js";
 import { expectEqual } from "../../support/expect-equal.js";
+import { counted } from "../../support/run-counts.js";
 import { ulid } from "../manifest/manifests.js";
 import { text } from "./support.js";
 
@@ -258,7 +259,7 @@ test.each([
         for (const step of life) await world.step(step as Step);
         await world.check();
       }),
-      { numRuns: Number(process.env["FEED_RUNS"] ?? 15), timeout: 20_000 },
+      { ...counted(60, 15), timeout: 20_000 },
     );
   },
   120_000,

@@ -20,6 +20,7 @@ import {
 import { ObjectPaths } from "../../../src/object-store/paths.js";
 import { FaultyObjectStore, MemoryObjectStore } from "../../../src/testing/index.js";
 import { expectEqual } from "../../support/expect-equal.js";
+import { counted } from "../../support/run-counts.js";
 import { text } from "./support.js";
 
 type Step =
@@ -387,7 +388,7 @@ test.each([
         for (const step of life) await world.step(step as Step);
         await world.check();
       }),
-      { numRuns: 40, timeout: 20_000 },
+      { ...counted(80, 25), timeout: 20_000 },
     );
   },
   120_000,

@@ -1,5 +1,9 @@
 /** How the limits of L0 go together, and what compaction options take. */
 import { expect, test } from "vitest";
+import { sizeTieredTable } from "../../../src/compaction/size-tiered.js";
+import { settingsOfSizeTiered } from "../../../src/db/compaction-option.js";
+import { Compactor } from "../../../src/db/compactor.js";
+import { newStrategy } from "../../../src/db/new-strategy.js";
 import {
   type CompactorSettingsOptions,
   type SettingsOptions,
@@ -7,7 +11,22 @@ import {
   toCompactorSettings,
   toSettings,
 } from "../../../src/db/settings.js";
+import type { Manifest, SortedRun } from "../../../src/format/manifest.js";
 import { Db, MemoryObjectStore, type OpenOptions } from "../../../src/index.js";
+import { empty, sstOf } from "../manifest/manifests.js";
+
+/** Runs of these sizes, newest first. */
+function manifestOf(sizes: readonly number[]): Manifest {
+  const runs = sizes.map((size, i): SortedRun => {
+    const sst = { ...sstOf(i + 1, i + 1, i + 1), size };
+    const { firstKey, lastKey, rowCount } = sst;
+    return {
+      ...{ id: sst.id, ssts: [sst], listBytes: 0, firstKey, lastKey, sstCount: 1, rowCount, size },
+      ...{ level: 0, indexOffset: 0, rangeDeletes: [], owner: "" },
+    };
+  });
+  return { ...empty, runs };
+}
 
 const limits = (options: SettingsOptions, compacts = true): (number | undefined)[] => {
   const { compactionL0Trigger, l0SoftMax, l0HardMax } = toSettings(options, compacts);
@@ -74,6 +93,28 @@ test.each<[string, object, RegExp]>([
   ["a background that is no boolean", { background: 0 }, /"background" must be true or false/],
   ["too many threads", { compactionThreads: 9 }, /from 0 to 8/],
   ["no bytes at all", { compactionBytesPerSecond: 0 }, /from 65536 to Infinity/],
+  [
+    "a trigger among the options of a strategy",
+    { compaction: { strategy: "leveled", l0Trigger: 2 } },
+    /that is the setting "compactionL0Trigger"/,
+  ],
+  [
+    "a setting among the options of size-tiered",
+    { compaction: { strategy: "size-tiered", sizeRatio: 3 } },
+    /has no option "sizeRatio": that is the setting "compactionSizeRatio"/,
+  ],
+  [
+    "a setting of size-tiered with another strategy",
+    { compaction: "leveled", compactionFanIn: 4 },
+    /"compactionFanIn" is of the strategy "size-tiered", and this handle has "leveled"/,
+  ],
+  [
+    "a setting of size-tiered without compaction",
+    { compaction: false, compactionSizeRatio: 2 },
+    /plans no compactions/,
+  ],
+  ["a fan-in of one", { compactionFanIn: 1 }, /"compactionFanIn" must be .* from 2 to 64/],
+  ["no space at all", { compactionSpaceAmplificationMax: 1 }, /from 1\.05 to Infinity/],
 ])("%s is refused before anything happens", async (_, options, message) => {
   const store = new MemoryObjectStore();
   const opening = Db.open({ store, path: "db" }, options as OpenOptions);
@@ -83,10 +124,44 @@ test.each<[string, object, RegExp]>([
   });
 });
 
+test("a worker, which plans nothing, refuses settings of a strategy", async () => {
+  const at = { store: new MemoryObjectStore(), path: "db" };
+  await expect(Compactor.open(at, { worker: true, compactionFanIn: 4 })).rejects.toMatchObject({
+    kind: "invalid",
+    message: expect.stringMatching(/"compactionFanIn" .* plans no compactions/),
+  });
+});
+
+test("size-tiered heeds its settings, whose defaults and bounds are those of its own table", () => {
+  for (const [option, name] of Object.entries(settingsOfSizeTiered)) {
+    const { default: usual, min, max, real } = settingsTable[name];
+    const own = sizeTieredTable[option as keyof typeof settingsOfSizeTiered];
+    expect({ default: usual, min, max, real }, name).toEqual({
+      ...{ default: own.default, min: own.min, max: own.max, real: own.real },
+    });
+  }
+  const picks = (options: SettingsOptions, manifest: Manifest): number[] =>
+    newStrategy({ strategy: "size-tiered", options: {} }, toSettings(options, true))
+      .pick(manifest, [], 0)
+      .map(({ inputs }) => inputs.runs.length);
+  const alike = manifestOf([100, 100, 100]);
+  expect(picks({}, alike)).toEqual([3]);
+  expect(picks({ compactionSpaceAmplificationMax: 4 }, alike)).toEqual([]);
+  expect(picks({ compactionSpaceAmplificationMax: 4, compactionFanIn: 3 }, alike)).toEqual([3]);
+  const apart = manifestOf([100, 300, 900]);
+  const fanIn = { compactionSpaceAmplificationMax: 4, compactionFanIn: 3 };
+  expect(picks(fanIn, apart)).toEqual([]);
+  expect(picks({ ...fanIn, compactionSizeRatio: 9 }, apart)).toEqual([3]);
+  // One job takes as many as it needs.
+  const many = manifestOf(Array.from({ length: 40 }, () => 100));
+  const wide = { compactionSpaceAmplificationMax: Number.POSITIVE_INFINITY, compactionFanIn: 40 };
+  expect(picks(wide, many)).toEqual([40]);
+});
+
 test("names in the table end in their unit, and defaults are within bounds", () => {
   for (const [name, setting] of Object.entries(settingsTable)) {
     expect(name).toMatch(
-      /(Bytes|Ms|PerSecond|Burst|InFlight|BytesMax|SoftMax|HardMax|ObjectsMax|Trigger|Threads|PerKey)$/,
+      /(Bytes|Ms|PerSecond|Burst|InFlight|BytesMax|SoftMax|HardMax|ObjectsMax|Trigger|FanIn|Ratio|AmplificationMax|Threads|PerKey)$/,
     );
     expect(setting.default).toBeGreaterThanOrEqual(setting.min);
     expect(setting.default).toBeLessThanOrEqual(setting.max);

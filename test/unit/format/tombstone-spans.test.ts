@@ -7,7 +7,7 @@ import type { RangeTombstone } from "../../../src/common/range-tombstone.js";
 import { type TombstoneSpan, tombstoneSpansMax } from "../../../src/format/manifest.js";
 import { summarizeTombstones } from "../../../src/format/tombstone-spans.js";
 import { expectEqual } from "../../support/expect-equal.js";
-import { sampled } from "../../support/run-counts.js";
+import { counted, sampled } from "../../support/run-counts.js";
 import { covers, keysAtEdges, newestOver, rangeDeletes } from "./tombstone-model.js";
 
 const spansOf = (tombstones: RangeTombstone[]): TombstoneSpan[] =>
@@ -65,7 +65,7 @@ test("spans are few, in order, do not touch, and say how many range deletes ther
         if (count === 1) expectEqual(asTombstone(span), inside[0]);
       }
     }),
-    { numRuns: sampled(500) },
+    counted(500, 170),
   );
   expect(joined).toBeGreaterThan(50);
 });
@@ -154,7 +154,7 @@ test("spans of long keys have few bytes, do not overlap, and reach over all that
       }
       expect(counted).toBe(tombstones.length);
     }),
-    { numRuns: 300 },
+    counted(600, 200),
   );
   for (const [name, times] of Object.entries(seen)) expect(times, name).toBeGreaterThan(10);
 });

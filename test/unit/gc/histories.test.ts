@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { CorruptionError } from "../../../src/common/errors.js";
 import { Collector } from "../../../src/gc/collector.js";
 import { Sweep } from "../../../src/gc/sweep.js";
-import { sampled } from "../../support/run-counts.js";
+import { counted } from "../../support/run-counts.js";
 import {
   changeCheckpoint,
   checkpoint,
@@ -138,7 +138,7 @@ test("nothing that can be reached is ever deleted", { timeout: 300_000 }, async 
       await expectReachable(world);
       collected += await quiet(world);
     }),
-    { numRuns: Number(process.env["GC_RUNS"] ?? sampled(20)) },
+    counted(30, 8),
   );
   expect(collected).toBeGreaterThan(0);
 });

@@ -1,8 +1,8 @@
 /** `KeySpan`: the keys that a clone takes, and how what is stored lies to them, range deletes included. */
 import { type Bytes, compareBytes, copyBytes, emptyBytes } from "../common/bytes.js";
+import { keyAfter } from "../common/key-after.js";
 import { type KeyRange, toKeyBounds } from "../common/key-range.js";
 import { showKey } from "../common/show-key.js";
-import { keyAfter } from "../compaction/key-after.js";
 import type { SortedRun, TombstoneSpan } from "../format/manifest.js";
 
 /** From `start` up to, but without, `end`; undefined: there is no end. */

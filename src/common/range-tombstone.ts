@@ -1,12 +1,6 @@
 /** `RangeTombstone`: a range delete as it is stored. Its range is half-open; every other form is brought to that one. */
-import {
-  allocateBytes,
-  type Bytes,
-  compareBytes,
-  emptyBytes,
-  keyBytesMax,
-  prefixSuccessor,
-} from "./bytes.js";
+import { type Bytes, compareBytes, emptyBytes, keyBytesMax, prefixSuccessor } from "./bytes.js";
+import { keyAfter } from "./key-after.js";
 import type { KeyBounds } from "./key-range.js";
 
 /** The keys from `start`, up to but without `end`; undefined: there is no end. */
@@ -24,18 +18,13 @@ export interface RangeTombstone extends HalfOpenRange {
 export function toHalfOpen(bounds: KeyBounds): HalfOpenRange | undefined {
   const { lower, lowerInclusive, upper, upperInclusive } = bounds;
   let start: Bytes | undefined = lower ?? emptyBytes;
-  if (!lowerInclusive && lower !== undefined) start = keyAfter(lower);
+  if (!lowerInclusive && lower !== undefined) start = legalKeyAfter(lower);
   if (start === undefined) return undefined;
-  const end = upper !== undefined && upperInclusive ? keyAfter(upper) : upper;
+  const end = upper !== undefined && upperInclusive ? legalKeyAfter(upper) : upper;
   if (end !== undefined && compareBytes(start, end) >= 0) return undefined;
   return { start, end };
 }
 
 /** The least key above `key`; undefined when it is the greatest that there can be. */
-function keyAfter(key: Uint8Array): Bytes | undefined {
-  if (key.length === keyBytesMax) return prefixSuccessor(key);
-  const after = allocateBytes(key.length + 1);
-  after.set(key);
-  after[key.length] = 0;
-  return after;
-}
+const legalKeyAfter = (key: Uint8Array): Bytes | undefined =>
+  key.length === keyBytesMax ? prefixSuccessor(key) : keyAfter(key);

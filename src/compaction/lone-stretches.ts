@@ -4,9 +4,9 @@
  */
 import { type Bytes, compareBytes, keyBytesMax } from "../common/bytes.js";
 import type { FragmentedTombstones } from "../common/fragmented-tombstones.js";
+import { keyAfter } from "../common/key-after.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { JobSource, JobTask } from "./job.js";
-import { keyAfter } from "./key-after.js";
 import { rowSeqOf } from "./source-rows.js";
 
 /** Keys from `from` up to, but without, `to`. */

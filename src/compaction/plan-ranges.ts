@@ -1,9 +1,9 @@
 /** `planRanges`: cuts the keys of a job into ranges of about equal bytes, which can be merged at once. */
 import { type Bytes, compareBytes, copyBytes, emptyBytes } from "../common/bytes.js";
+import { keyAfter } from "../common/key-after.js";
 import type { JobRange } from "../format/compactions.js";
 import type { SstInfo } from "../format/manifest.js";
 import type { JobContext } from "./job-context.js";
-import { keyAfter } from "./key-after.js";
 
 const rangesMax = 8;
 /** A range has about so many outputs at least: its last one is not full. */

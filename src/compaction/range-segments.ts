@@ -3,12 +3,12 @@
  * as they are. It follows from the inputs alone, whatever has been done of the range.
  */
 import { type Bytes, compareBytes } from "../common/bytes.js";
+import { keyAfter } from "../common/key-after.js";
 import type { JobRange } from "../format/compactions.js";
 import type { SstInfo } from "../format/manifest.js";
 import { FilterKind } from "../format/sst.js";
 import type { Table } from "../sst/table.js";
 import type { JobContext } from "./job-context.js";
-import { keyAfter } from "./key-after.js";
 import type { LoneStretch } from "./lone-stretches.js";
 import { hasCodecOf, isCleanEdge } from "./stored-blocks.js";
 

@@ -207,7 +207,7 @@ export const settingsTable: Readonly<
     max: 10 * 365 * 24 * 3_600_000,
     handles: "Db",
     reason:
-      "How long objects that are no longer needed are kept: the window of points in time. So far back an old state opens by its time or its manifest's number, and readers of other processes keep what they see without a checkpoint. Nothing of this handle depends on it.",
+      "How long objects that are no longer needed are kept: the window of points in time. So far back an old state opens by its time or its manifest's number, and readers of other processes keep what they see without a checkpoint. Nothing of this handle depends on it. At most manifestRetentionMs.",
   },
   sstBytesMax: {
     default: 64 * MiB,
@@ -314,6 +314,7 @@ export function toSettings(options: SettingsOptions, compacts: boolean): Setting
   requireOrder(settings, "memTableBytes", "unflushedBytesMax", "or a MemTable could never fill up");
   requireOrder(settings, "l0SoftMax", "l0HardMax", "or writers would stop before they are slowed");
   requireOrder(settings, "compactionL0Trigger", "l0SoftMax", "or nothing would compact until then");
+  requireOrder(settings, "gcGraceMs", "manifestRetentionMs", "or nothing could tell such an age");
   return settings;
 }
 

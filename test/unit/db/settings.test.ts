@@ -33,6 +33,7 @@ const limits = (options: SettingsOptions, compacts = true): (number | undefined)
   return [compactionL0Trigger, l0SoftMax, l0HardMax];
 };
 const none = Number.POSITIVE_INFINITY;
+const dayMs = 24 * 3_600_000;
 
 test("a handle that compacts has the limits of the table, another one none", () => {
   expect(limits({})).toEqual([4, 8, 16]);
@@ -63,10 +64,25 @@ test("a limit that is given holds where nothing compacts too, since somebody els
 test.each<[SettingsOptions, RegExp]>([
   [{ l0SoftMax: 9, l0HardMax: 8 }, /"l0HardMax" \(8\) must be at least "l0SoftMax" \(9\)/],
   [{ compactionL0Trigger: 9, l0HardMax: 8 }, /"l0SoftMax" \(8\) must be at least "compactionL0/],
+  [
+    { gcGraceMs: 60 * dayMs },
+    /"manifestRetentionMs" \(2592000000\) must be at least "gcGraceMs" \(/,
+  ],
+  [
+    { gcGraceMs: 2 * dayMs, manifestRetentionMs: dayMs },
+    /must be at least "gcGraceMs" \(172800000\)/,
+  ],
   [{ compactionL0Trigger: Number.NaN }, /^"compactionL0Trigger" must be a whole number/],
   [{ l0SoftMax: "8" as unknown as number }, /^"l0SoftMax" must be a number/],
 ])("%o is refused, and the message names what is wrong", (options, message) => {
   expect(() => toSettings(options, true)).toThrow(message);
+});
+
+test("a grace as long as manifests are kept is one that a collection takes", async () => {
+  const settings = { gcGraceMs: 60 * dayMs, manifestRetentionMs: 60 * dayMs };
+  const db = await Db.open({ store: new MemoryObjectStore(), path: "db" }, settings);
+  expect((await db.maintain()).isDone).toBe(true);
+  await db.close();
 });
 
 test("a compactor's trigger is not above what it takes over at", () => {

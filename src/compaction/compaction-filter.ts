@@ -14,7 +14,7 @@ export type FilterDecision = "keep" | "drop" | { readonly value: ValueLike };
  */
 export type CompactionFilter = (entry: Entry) => FilterDecision;
 
-/** A compaction filter failed on a key. Mend the filter, or open without it: the compaction is tried again. */
+/** A compaction filter failed on a key. Correct the filter, or leave it out, and open the database again: the compaction is then tried again. */
 export class CompactionFilterError extends MoraineError {
   readonly kind = "invalid";
   /** A copy of the key. */

@@ -171,11 +171,12 @@ export class CoordinatorRound {
     change: StateChange,
   ): readonly CompactionJob[] {
     const { local } = this.#options;
-    const isGone = ({ id, inputs }: CompactionJob): boolean =>
-      result.committed.has(id) ||
-      result.given.has(id) ||
-      id <= manifest.compactorFloor ||
-      !hasInputs(manifest, inputs);
+    const isGone = (job: CompactionJob): boolean =>
+      result.committed.has(job.id) ||
+      result.given.has(job.id) ||
+      job.id <= manifest.compactorFloor ||
+      !hasInputs(manifest, job.inputs) ||
+      this.#isUnwanted(manifest, job);
     const gone = state.jobs.filter(isGone).map(({ id }) => id);
     const left = state.jobs.filter((job) => !isGone(job));
     // What was lost, or is no longer in the state, has nothing to tell either.
@@ -187,6 +188,17 @@ export class CoordinatorRound {
     if (gone.length > 0) change.transitions.push(removeJobs(gone));
     this.#requests.jobsLeft(gone, result.committed);
     return left;
+  }
+
+  /**
+   * It was planned for a filter, and this process has none: nobody might ever take it, and its inputs would stay busy. What it has rewritten
+   * is not used.
+   */
+  #isUnwanted(manifest: Manifest, job: CompactionJob): boolean {
+    if (!job.rewrites || job.status !== JobStatus.open || this.#options.filters === true) {
+      return false;
+    }
+    return job.claim === noUlid || isOrphaned(manifest, job);
   }
 
   #tellOutcomes(left: readonly CompactionJob[], change: StateChange): void {
@@ -222,7 +234,6 @@ export class CoordinatorRound {
     };
     for (const job of state.jobs) {
       if (job.status !== JobStatus.open || job.claim !== noUlid || free === 0) continue;
-      if (job.rewrites && this.#options.filters !== true) continue;
       const { writerEpoch } = this.#options;
       change.transitions.push(claimJob(job.id, claim(job.id), local!.name, writerEpoch));
     }

@@ -4,6 +4,7 @@ import { StoreError } from "../../../src/common/errors.js";
 import { allKeys } from "../../../src/common/key-range.js";
 import type { CompactionStrategy } from "../../../src/compaction/strategy.js";
 import { PollingWorkSource } from "../../../src/compaction/work-source.js";
+import { JobStatus } from "../../../src/format/compactions.js";
 import { ManualClock } from "../../../src/testing/index.js";
 import { byTwos, key, Process, type RoleOptions, World } from "./compactor-world.js";
 
@@ -283,6 +284,31 @@ test("jobs that ask a filter are left by workers that have none", async () => {
   const manifest = await world.manifest();
   expect(manifest.rewrittenNumber).toBe(manifest.number);
 });
+
+test.each(["closed", "killed"])(
+  "a job for a filter is given up by the next writer's compactor, which has none, after the first was %s",
+  async (ending) => {
+    const world = await World.open();
+    const claims = "lazily" as const;
+    const first = new Process(world, { filters: true, coordinator: { claims, writerEpoch: 1 } });
+    first.runner.stepMs = 30_000;
+    await world.flush(4, first.stored);
+    first.role.poke();
+    await world.clock.advance(40_000);
+    if (ending === "closed") await world.until(first.role.close());
+    else first.faulty.crash();
+    const [job] = (await world.state())!.jobs;
+    expect(job).toMatchObject({ rewrites: true, status: JobStatus.open });
+    await world.until(world.writer.refresh());
+    await world.until(world.writer.commit((manifest) => ({ ...manifest, writerEpoch: 2 })));
+    const second = new Process(world, { coordinator: { claims, writerEpoch: 2 } });
+    await world.until(second.role.compact());
+    expect(second.runner.tasks.map((task) => task.job.rewrites)).toEqual([false]);
+    expect(await world.manifest()).toMatchObject({ l0: [], rewrittenNumber: 0 });
+    expect((await world.state())!.jobs).toEqual([]);
+    expect(await world.rows()).toBe(4);
+  },
+);
 
 test("a commit whose reply was lost counts once, when it is found", async () => {
   const world = await World.open();

@@ -345,3 +345,22 @@ test("a filter drops and changes what is merged, not while a snapshot is open", 
   expect(await db.has("key 1")).toBe(false);
   expect(text(await db.get("key 2"))).toBe("2 changed");
 });
+
+test("a job for a filter that a close gave back holds up nobody who opens without the filter", async () => {
+  const place = newPlace();
+  const db = await openDb(place, { compactionFilter: () => "keep" });
+  const held = new HeldRequests(
+    place.faulty,
+    ({ operation, key }) => operation === "get" && key.includes("/sst/"),
+  );
+  await flushes(db, 4);
+  while (held.count === 0) await pause(5);
+  const closing = db.close();
+  held.release();
+  await closing;
+  const next = await openDb(newPlace(place.inner), { l0HardMax: 8, l0SoftMax: 8 });
+  await flushes(next, 12, 4);
+  await next.compact();
+  expect(next.stats()).toMatchObject({ l0Count: 0, runCount: 1, compaction: { failures: [] } });
+  expect(text(await next.get("key 3"))).toBe("15");
+});

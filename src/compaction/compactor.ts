@@ -118,6 +118,8 @@ export class CompactorRole {
   #polling: Promise<void> | undefined;
   #timer: Timer | undefined;
   #closing: Promise<void> | undefined;
+  /** Why it has stopped for good: whoever asks for something is told at once. */
+  #failure: MoraineError | undefined;
   /** Why a job of this process was given back last. */
   #jobError: StoreError | undefined;
 
@@ -143,19 +145,9 @@ export class CompactorRole {
     const onOutcome = this.#localJobEnded;
     this.#local = new LocalWorkers({ ...run, random, name, jobsMax: localJobsMax, onOutcome });
     const { remoteJobsMax = 0, ...others } = settings;
+    const shared = { clock, random, store, storedManifest, compactions, storeTime, lists, filters };
     this.#coordinator = new Coordinator({
-      ...{
-        ...others,
-        clock,
-        random,
-        store,
-        storedManifest,
-        compactions,
-        storeTime,
-        lists,
-        filters,
-      },
-      ...{ jobsMax: localJobsMax + remoteJobsMax, local: this.#local },
+      ...{ ...others, ...shared, jobsMax: localJobsMax + remoteJobsMax, local: this.#local },
       onCommitted: options.onCommitted,
     });
   }
@@ -180,7 +172,7 @@ export class CompactorRole {
 
   /** L0 or the runs have changed: looks, soon, whether there is something to do. Costs no request when there is not. */
   poke(): void {
-    if (this.#coordinator === undefined || this.#close.signal.aborted) return;
+    if (this.#coordinator === undefined || this.#hasStopped) return;
     this.#isPoked = true;
     if (this.#isLooking) return;
     this.#isLooking = true;
@@ -189,11 +181,11 @@ export class CompactorRole {
 
   /**
    * Looks and does what is due, until nothing is: jobs that it plans or finds are carried out and committed. Gives how many were. Rejects with
-   * a `StoreError`, a `ClosedError`, or with `signal.reason`; jobs of this process are then given back with what was reached.
+   * a `StoreError`, a `ClosedError`, what it has stopped with for good, or `signal.reason`; jobs of this process are then given back with what
+   * was reached.
    */
   async runOnce({ signal, claims }: RunOnceOptions = {}): Promise<number> {
-    throwIfAborted(this.#close.signal);
-    throwIfAborted(signal);
+    this.#requireRunning(signal);
     if (this.#coordinator === undefined) return this.#workOnce(signal ?? this.#close.signal);
     const { totals } = this.#coordinator;
     const before = totals.committedJobs;
@@ -202,6 +194,7 @@ export class CompactorRole {
       for (let refresh = true; ; refresh = false) {
         const round = await this.#round({ signal, refresh, claims });
         if (this.#jobError !== undefined) throw this.#jobError;
+        if (this.#failure !== undefined) throw this.#failure;
         if (round.lookAgainMs === 0 && round.leads) continue;
         if (this.#local!.runningCount === 0) return totals.committedJobs - before;
         await withSignal(this.#local!.oneEnded(), signal);
@@ -214,12 +207,11 @@ export class CompactorRole {
 
   /**
    * Merges all that L0 and the runs hold of the range, or of every key, by jobs that are planned from now on. Resolves when it is committed.
-   * Rejects with the failure of its job, a `StoreError`, a `FencedError` when another compactor has taken over, a `ClosedError`, or
-   * `signal.reason`; it may go on all the same, and the database is as sound as before.
+   * Rejects with the failure of its job, a `StoreError`, a `FencedError` when another compactor has taken over, a `ClosedError`, what it has
+   * stopped with for good, or `signal.reason`; it may go on all the same, and the database is as sound as before.
    */
   async compact(bounds?: KeyBounds, signal?: AbortSignal): Promise<void> {
-    throwIfAborted(this.#close.signal);
-    throwIfAborted(signal);
+    this.#requireRunning(signal);
     if (this.#coordinator === undefined) {
       throw new InvalidArgumentError("This compactor only works: a coordinator plans its jobs.");
     }
@@ -231,6 +223,16 @@ export class CompactorRole {
     } finally {
       requests.forget(request);
     }
+  }
+
+  get #hasStopped(): boolean {
+    return this.#close.signal.aborted || this.#failure !== undefined;
+  }
+
+  #requireRunning(signal: AbortSignal | undefined): void {
+    throwIfAborted(this.#close.signal);
+    throwIfAborted(signal);
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Jobs stop and are given back; the runner is closed. May be called twice. */
@@ -272,7 +274,7 @@ export class CompactorRole {
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
     } finally {
-      if (!this.#close.signal.aborted) local.resume();
+      if (!this.#hasStopped) local.resume();
     }
   }
 
@@ -285,7 +287,7 @@ export class CompactorRole {
   async #look(): Promise<void> {
     const { clock } = this.#options;
     const { signal } = this.#close;
-    while (this.#isPoked && !signal.aborted) {
+    while (this.#isPoked && !this.#hasStopped) {
       this.#isPoked = false;
       try {
         await this.#round({ signal, refresh: false });
@@ -297,14 +299,14 @@ export class CompactorRole {
         this.#isPoked = true;
       }
     }
-    // In the same tick as the look at it, or a poke in between would be lost. After a failure for good nothing is looked at any more.
+    // In the same tick as the look at it, or a poke in between would be lost.
     this.#isLooking = false;
   }
 
   async #poll(source: WorkSource): Promise<void> {
     const { clock } = this.#options;
     const { signal } = this.#close;
-    while (!signal.aborted) {
+    while (!this.#hasStopped) {
       try {
         const { hasNews } = await this.#round({ signal, refresh: true });
         await source.next(hasNews, signal);
@@ -324,7 +326,7 @@ export class CompactorRole {
     this.#timer = undefined;
     const { lookAgainMs } = round;
     if (lookAgainMs === 0) this.poke();
-    else if (lookAgainMs !== undefined && !this.#close.signal.aborted) {
+    else if (lookAgainMs !== undefined && !this.#hasStopped) {
       // Whoever waits for a compaction waits for jobs of other processes, too: then nothing else may keep this one alive.
       const idle = this.#coordinator!.requests.count === 0;
       this.#timer = this.#options.clock.after(lookAgainMs, () => this.poke(), { idle });
@@ -339,10 +341,13 @@ export class CompactorRole {
   }
 
   #failed(cause: unknown): void {
+    if (this.#failure !== undefined) return;
     const error =
       cause instanceof MoraineError
         ? cause
         : new InternalError("A compaction could not go on.", { cause });
+    this.#failure = error;
+    this.#timer?.cancel();
     this.#coordinator?.requests.rejectAll(error);
     this.#local?.pause();
     this.#options.onFailed?.(error);
@@ -365,7 +370,7 @@ export class CompactorRole {
     this.#options.clock.after(
       retryDelayMs,
       () => {
-        if (this.#close.signal.aborted) return;
+        if (this.#hasStopped) return;
         local.resume();
         this.poke();
       },

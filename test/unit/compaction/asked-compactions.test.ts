@@ -1,7 +1,10 @@
-/** A process that waits for a compaction which it has asked for stays alive, whoever carries it out. */
+/** Compactions that somebody asks for: who waits for one keeps the process alive, and is told when it can not be. */
 import { expect, test } from "vitest";
 import type { Clock } from "../../../src/common/clock.js";
-import { Process, World } from "./compactor-world.js";
+import { InternalError } from "../../../src/common/errors.js";
+import type { CompactionStrategy } from "../../../src/compaction/strategy.js";
+import { PollingWorkSource } from "../../../src/compaction/work-source.js";
+import { byTwos, Process, World } from "./compactor-world.js";
 
 test("whoever waits for a compaction looks again by a timer that keeps the process alive", async () => {
   const world = await World.open();
@@ -35,3 +38,37 @@ test("whoever waits for a compaction looks again by a timer that keeps the proce
   timers.length = 0;
   await asked.role.close();
 });
+
+test.each(["a poke", "a look of its own"])(
+  "after %s has ended a compactor for good, whoever asks it for something is told why, at once",
+  async (how) => {
+    const world = await World.open();
+    let isBroken = true;
+    const strategy: CompactionStrategy = {
+      name: "fails",
+      pick(...seen) {
+        if (isBroken) throw new Error("no plan");
+        return byTwos.pick(...seen);
+      },
+    };
+    const source = new PollingWorkSource({ clock: world.clock });
+    const one = new Process(world, { coordinator: { strategy }, source });
+    await world.flush(2);
+    if (how === "a poke") one.role.poke();
+    else one.role.start();
+    await world.clock.advance(60_000);
+    expect(one.failures).toEqual([expect.any(InternalError)]);
+    isBroken = false;
+    one.taken();
+    await expect(world.until(one.role.compact())).rejects.toBe(one.failures[0]);
+    await expect(world.until(one.role.runOnce())).rejects.toBe(one.failures[0]);
+    one.role.poke();
+    await world.clock.advance(60_000);
+    expect(one.taken()).toEqual([]);
+    expect(one.failures.length).toBe(1);
+    await world.until(one.role.close());
+    await expect(one.role.compact()).rejects.toMatchObject({ kind: "closed" });
+    expect(world.clock.pendingTimers).toBe(0);
+    expect((await world.manifest()).l0.length).toBe(2);
+  },
+);

@@ -4,6 +4,7 @@ import type { Random } from "../common/random.js";
 import type { Manifest } from "../format/manifest.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 import type { ObjectStore } from "../object-store/object-store.js";
+import type { DuePicks } from "./due-picks.js";
 import type { LocalWorkers } from "./local-workers.js";
 import type { RunListReads } from "./run-list-reads.js";
 import type { StoreTime } from "./store-time.js";
@@ -53,4 +54,7 @@ export interface CompactionTotals {
 }
 
 /** What the parts of a coordinator share. */
-export type RoundContext = CoordinatorOptions & { readonly totals: CompactionTotals };
+export interface RoundContext extends CoordinatorOptions {
+  readonly totals: CompactionTotals;
+  readonly picks: DuePicks;
+}

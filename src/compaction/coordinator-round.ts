@@ -223,7 +223,7 @@ export class CoordinatorRound {
     change: StateChange,
     signal: AbortSignal | undefined,
   ): Promise<number> {
-    const { local, jobsMax, storedManifest, lists, strategy, storeTime } = this.#options;
+    const { local, jobsMax, storedManifest, lists, storeTime } = this.#options;
     let free = local?.free ?? 0;
     const claim = (id: Ulid): Ulid => {
       if (local === undefined || free === 0) return noUlid;
@@ -248,7 +248,9 @@ export class CoordinatorRound {
     if (asked === "wait") return 0;
     const running = state.jobs.map(({ inputs }) => inputs);
     const picks: readonly CompactionPick[] =
-      asked === undefined ? strategy.pick(manifest, running, storeTime.now()) : [asked.pick];
+      asked === undefined
+        ? await this.#options.picks.of(manifest, running, storeTime.now(), signal)
+        : [asked.pick];
     if (asked !== undefined) {
       // Who asks for it wants it tried again.
       const failed = state.jobs.filter(

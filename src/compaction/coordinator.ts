@@ -15,6 +15,7 @@ import {
 import { ObjectPaths } from "../object-store/paths.js";
 import type { CompactionTotals, CoordinatorOptions, RoundContext } from "./coordinator-options.js";
 import { CoordinatorRound, type RoundResult } from "./coordinator-round.js";
+import { DuePicks } from "./due-picks.js";
 import { outcomeTransition } from "./outcome-transition.js";
 import { RequestedCompactions } from "./requested-compactions.js";
 import { withLists } from "./run-list-reads.js";
@@ -43,7 +44,7 @@ export class Coordinator {
   #wasFenced = false;
 
   constructor(options: CoordinatorOptions) {
-    this.#options = { ...options, totals: this.totals };
+    this.#options = { ...options, totals: this.totals, picks: new DuePicks(options) };
     this.#standBy = new StandBy(options.clock, options.l0SoftMax);
   }
 
@@ -92,9 +93,9 @@ export class Coordinator {
   }
 
   async #hasWork(signal: AbortSignal | undefined): Promise<boolean> {
-    const { storedManifest, lists, strategy, storeTime } = this.#options;
+    const { storedManifest, lists, picks, storeTime } = this.#options;
     const manifest = await withLists(storedManifest.current, lists, signal);
-    return strategy.pick(manifest, [], storeTime.now()).length > 0;
+    return (await picks.of(manifest, [], storeTime.now(), signal)).length > 0;
   }
 
   /** As of a `CoordinatorRound`. No round may be under way. */

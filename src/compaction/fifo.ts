@@ -3,11 +3,11 @@
  * are, and reads at every seq see it; so nothing goes while a snapshot or transaction is open. Else only L0 and runs are kept few, by merging
  * neighbours, which costs nothing where their keys lie apart, as those of a time series do.
  *
- * How old an SST is says its id: its rows were written no later than it was minted. A merge makes them look younger, by no more than what it takes: an eighth of the bytes
- * or of the time at most.
+ * How old an SST is say its id, as its rows were written no later than that was minted, and the time at which it was stored: the clock that mints ids
+ * may be hours behind. A merge makes them look younger, by no more than what it takes: an eighth of the bytes or of the time at most.
  */
 import { InvalidArgumentError } from "../common/errors.js";
-import { ulidTime } from "../common/ids.js";
+import { type Ulid, ulidTime } from "../common/ids.js";
 import type { CompactionInputs, RunInput } from "../format/compactions.js";
 import type { L0Entry, Manifest, SortedRun, SstInfo } from "../format/manifest.js";
 import { BusyInputs } from "./busy-inputs.js";
@@ -76,8 +76,10 @@ export function fifo(given: FifoOptions): CompactionStrategy {
   }
   return {
     name: "fifo",
-    pick(manifest, running, now) {
-      const drop = dropOf(options, manifest, running, now);
+    pick(manifest, running, now, storedAt = () => 0) {
+      const timeOf = (id: Ulid): number => Math.max(ulidTime(id), storedAt(id));
+      const isOld = ({ id }: SstInfo): boolean => timeOf(id) + options.ttlMs < now;
+      const drop = dropOf(options, manifest, running, isOld);
       const jobs = drop === undefined ? running : [...running, drop.inputs];
       return [...(drop === undefined ? [] : [drop]), ...mergesOf(options, manifest, jobs)];
     },
@@ -86,42 +88,49 @@ export function fifo(given: FifoOptions): CompactionStrategy {
 
 type Options = Readonly<Record<FifoOptionName, number>>;
 
+/** What a drop has taken so far, and which of it for its age alone. */
+interface Gone {
+  bytes: number;
+  readonly aged: SstInfo[];
+}
+
 /** What goes: from the oldest run on whole ones, then some SSTs of the next, or, where no run is left, the oldest entries of L0. */
 function dropOf(
-  { bytesMax, ttlMs }: Options,
+  { bytesMax }: Options,
   manifest: Manifest,
   running: readonly CompactionInputs[],
-  now: number,
+  isOld: (sst: SstInfo) => boolean,
 ): CompactionPick | undefined {
   const { l0, runs } = manifest;
   let excess = bytesOf(runs) + entriesBytes(l0) - bytesMax;
   if (!mayRewrite(manifest)) return undefined;
   const busy = new BusyInputs(running);
-  let bytes = 0;
+  const gone: Gone = { bytes: 0, aged: [] };
   /** Counts it, if it goes. */
-  const goes = ({ id, size }: SstInfo): boolean => {
-    if (excess <= 0 && ulidTime(id) + ttlMs >= now) return false;
-    excess -= size;
-    bytes += size;
+  const goes = (sst: SstInfo): boolean => {
+    if (excess <= 0 && !isOld(sst)) return false;
+    if (excess <= 0) gone.aged.push(sst);
+    excess -= sst.size;
+    gone.bytes += sst.size;
     return true;
   };
   const inputs: RunInput[] = [];
   let isAll = true;
   for (const run of [...runs].reverse()) {
-    if (busy.hasSomeOf(run.id)) return pickOf(inputs, [], bytes);
-    const gone = new Set(byAge(run.ssts).filter(goes));
-    isAll = gone.size === run.ssts.length;
-    const ssts = isAll ? [] : run.ssts.filter((sst) => gone.has(sst)).map(({ id }) => id);
-    if (gone.size > 0) inputs.unshift({ id: run.id, ssts });
+    if (busy.hasSomeOf(run.id)) return pickOf(inputs, [], gone);
+    const ofRun = new Set(byAge(run.ssts).filter(goes));
+    isAll = ofRun.size === run.ssts.length;
+    const ssts = isAll ? [] : run.ssts.filter((sst) => ofRun.has(sst)).map(({ id }) => id);
+    if (ofRun.size > 0) inputs.unshift({ id: run.id, ssts });
     if (!isAll) break;
   }
-  if (!isAll || busy.hasL0) return pickOf(inputs, [], bytes);
+  if (!isAll || busy.hasL0) return pickOf(inputs, [], gone);
   const kept = l0.findIndex(({ ssts }) => {
-    const isOld = excess > 0 || ssts.every(({ id }) => ulidTime(id) + ttlMs < now);
-    if (isOld) for (const sst of ssts) goes(sst);
-    return !isOld;
+    const isDue = excess > 0 || ssts.every(isOld);
+    if (isDue) for (const sst of ssts) goes(sst);
+    return !isDue;
   });
-  return pickOf(inputs, kept < 0 ? l0 : l0.slice(0, kept), bytes);
+  return pickOf(inputs, kept < 0 ? l0 : l0.slice(0, kept), gone);
 }
 
 function byAge(ssts: readonly SstInfo[]): SstInfo[] {
@@ -131,11 +140,11 @@ function byAge(ssts: readonly SstInfo[]): SstInfo[] {
 function pickOf(
   runs: readonly RunInput[],
   l0: readonly L0Entry[],
-  bytes: number,
+  { bytes, aged }: Gone,
 ): CompactionPick | undefined {
   if (runs.length + l0.length === 0) return undefined;
   const inputs = { l0: l0.map(({ ssts }) => ssts[0]!.id), runs };
-  return { inputs, level: 0, drops: true, reason: `fifo: the oldest ${bytes} bytes go` };
+  return { inputs, level: 0, drops: true, aged, reason: `fifo: the oldest ${bytes} bytes go` };
 }
 
 function mergesOf(

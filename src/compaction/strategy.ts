@@ -1,6 +1,7 @@
 /** `CompactionStrategy`: decides what is merged next, from the manifest alone. */
+import type { Ulid } from "../common/ids.js";
 import type { CompactionInputs } from "../format/compactions.js";
-import type { Manifest } from "../format/manifest.js";
+import type { Manifest, SstInfo } from "../format/manifest.js";
 
 export interface CompactionPick {
   readonly inputs: CompactionInputs;
@@ -8,6 +9,8 @@ export interface CompactionPick {
   readonly level: number;
   /** Nothing is merged: the inputs go, and their rows with them. */
   readonly drops: boolean;
+  /** Of these it is their age alone for which they go, the oldest first. Default: none. */
+  readonly aged?: readonly SstInfo[] | undefined;
   /** For people: which rule, and how much. */
   readonly reason: string;
 }
@@ -18,10 +21,14 @@ export interface CompactionStrategy {
   /**
    * What to do beside what is running, most urgent first; the same arguments give the same answer. Runs whose list stands in an object of its own come
    * with `ssts` filled in. `now` is ms since 1970 by the store's clock.
+   *
+   * `storedAt`: when an SST was stored, by the same clock, at the latest. Nothing that was stored less than its time before `now` goes for its age. Default: ids alone
+   * say how old they are, so what is `aged` has to be asked about.
    */
   pick(
     manifest: Manifest,
     running: readonly CompactionInputs[],
     now: number,
+    storedAt?: (id: Ulid) => number,
   ): readonly CompactionPick[];
 }

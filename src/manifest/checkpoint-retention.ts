@@ -21,7 +21,8 @@ export interface KeepByAge {
 
 /**
  * Ends the checkpoints that the policy does not keep, with those that are retained left alone. The one that was just added always stays. Ages
- * are by the clocks of those who made the checkpoints and the manifest that this one is applied to.
+ * are by the clocks of those who made the checkpoints: now is when the added one was asked for. The manifest that this one is applied to may be
+ * from long before; where it says that it is later than that, its clock counts.
  */
 export function applyRetention(policy: CheckpointRetention, added: Ulid): Transition {
   return (manifest) => endCheckpoints(endedByRetention(policy, added, manifest))(manifest);
@@ -38,12 +39,14 @@ function endedByRetention(
   const mine = liveCheckpoints(manifest).filter(
     ({ purpose }) => purpose === CheckpointPurpose.user,
   );
+  const addedAt = manifest.checkpoints.find(({ id }) => id === added)?.createdAt ?? 0;
+  const now = Math.max(manifest.createdAt, addedAt);
   const kept = new Set<Checkpoint>();
   if (keepNewest !== undefined) for (const one of mine.slice(-keepNewest)) kept.add(one);
   for (const { everyMs, forMs } of keepByAge) {
     const newest = new Map<number, Checkpoint>();
     for (const checkpoint of mine) {
-      if (manifest.createdAt - checkpoint.createdAt >= forMs) continue;
+      if (now - checkpoint.createdAt >= forMs) continue;
       newest.set(Math.floor(checkpoint.createdAt / everyMs), checkpoint);
     }
     for (const checkpoint of newest.values()) kept.add(checkpoint);

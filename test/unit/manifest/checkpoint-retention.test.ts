@@ -8,6 +8,9 @@ import {
   type CheckpointRetention,
 } from "../../../src/manifest/checkpoint-retention.js";
 import { attachCheckpoint } from "../../../src/manifest/checkpoint-transitions.js";
+import { prefixed } from "../../../src/object-store/prefixed.js";
+import { newest } from "../db/compact-by-hand.js";
+import { newPlace, openAt } from "../db/support.js";
 import { checkpointOf, choices, listing } from "./checkpoint-lists.js";
 import { day, hour, ulid } from "./manifests.js";
 
@@ -93,8 +96,10 @@ test("random policies keep what some rule keeps, the one that was added, and not
     policies,
     times,
     fc.integer({ min: 0, max: 400 }),
-    (policy, at, now) => {
+    (policy, at, committedAt) => {
       const list = at.map((createdAt, i) => checkpointOf(i, { createdAt }));
+      // The manifest that it is added to may be from before it was asked for.
+      const now = Math.max(committedAt, at.at(-1)!);
       const { keepNewest, keepByAge = [] } = policy;
       const hasRule = keepNewest !== undefined || keepByAge.length > 0;
       const stays = (one: Checkpoint, i: number): boolean =>
@@ -111,10 +116,32 @@ test("random policies keep what some rule keeps, the one that was added, and not
                 Math.floor(other.createdAt / everyMs) === Math.floor(one.createdAt / everyMs),
             ),
         );
-      expect(liveOf(policy, list, now)).toEqual(list.filter(stays));
+      expect(liveOf(policy, list, committedAt)).toEqual(list.filter(stays));
     },
   );
   void fc.assert(property, { numRuns: 2000 });
+});
+
+test("ages count from when the new one is made, also when nothing was committed for days before", async () => {
+  const place = newPlace();
+  const { clock, inner } = place;
+  const quiet = { background: false, compactionThreads: 0, flushIntervalMs: hour };
+  const checkpointRetention = { keepByAge: [{ everyMs: day, forMs: 2 * day }] };
+  const db = await openAt(place, { ...quiet, checkpointRetention });
+  const ages = async (): Promise<number[]> => {
+    const now = Math.floor(clock.now() / day);
+    const { checkpoints } = await newest(prefixed(inner, "db"));
+    return checkpoints.map(({ createdAt }) => now - Math.floor(createdAt / day));
+  };
+  for (let night = 0; night < 5; night++) {
+    await clock.advanceUntil(db.checkpoint());
+    expect(await ages()).toEqual(night === 0 ? [0] : [1, 0]);
+    await clock.advance(day);
+  }
+  await clock.advance(30 * day);
+  await clock.advanceUntil(db.checkpoint());
+  expect(await ages()).toEqual([0]);
+  await clock.advanceUntil(db.close());
 });
 
 test("a base that a policy ends lingers while its child stays", () => {

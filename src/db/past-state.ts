@@ -6,6 +6,7 @@ import { decodeRunList } from "../format/run-list.js";
 import { eachOf, GoneObject } from "../gc/pinned-states.js";
 import { readRetiredLists } from "../gc/retired-lists.js";
 import { isAllThere, listsToCompare, manifestAt } from "../manifest/find-at.js";
+import { sampleOfEnd } from "../manifest/history.js";
 import type { ManifestStore } from "../manifest/manifest-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 
@@ -14,7 +15,10 @@ export type PastMoment =
   | { readonly manifestNumber: number; readonly at?: undefined }
   | { readonly manifestNumber?: undefined; readonly at: number };
 
-/** The manifest of that number, or of that moment. `NotFoundError`, which says what the oldest moment is that opens, where it does not. */
+/**
+ * The manifest of that number, or of that moment. `NotFoundError` where it does not open: it is collected, or from before the end of a database
+ * that was destroyed at the same path. The message has an old one that opens.
+ */
 export async function pastState(
   manifests: ManifestStore,
   newest: Manifest,
@@ -35,17 +39,25 @@ export async function pastState(
   if (found !== undefined && (await past.opens(found))) return found;
   const asked =
     manifestNumber === undefined ? new Date(at).toISOString() : `manifest ${manifestNumber}`;
-  const oldest = await past.oldest(found?.number ?? manifestNumber ?? 0);
+  const number = found?.number ?? manifestNumber ?? 0;
+  const end = await past.endSince(number);
+  const old = await past.firstAbove(Math.max(number, end?.number ?? 0));
+  const opening = `The oldest that was found to open is manifest ${old.number}, of ${timeOf(old)} (${old.createdAt}).`;
   throw new NotFoundError(
-    `The state of ${asked} is not kept any more. The oldest that opens is manifest ${oldest.number}, of ${new Date(oldest.createdAt).toISOString()} (${oldest.createdAt}). What leaves the database is kept for "gcGraceMs" of whoever collects, and for as long as a checkpoint names it.`,
+    end === undefined
+      ? `The state of ${asked} is not kept any more. ${opening} What leaves the database is kept for "gcGraceMs" of whoever collects, and for as long as a checkpoint names it.`
+      : `There is no state of ${asked}: the database was destroyed by manifest ${end.number}, of ${timeOf(end)}, and the one that is here now was made after that. ${opening}`,
   );
 }
+
+const timeOf = ({ createdAt }: Manifest): string => new Date(createdAt).toISOString();
 
 class PastStates {
   readonly #manifests: ManifestStore;
   readonly #newest: Manifest;
   readonly #signal: AbortSignal | undefined;
   #retired: Promise<Manifest["retired"] | undefined> | undefined;
+  #end: Promise<Manifest | undefined> | undefined;
   readonly #lists = new Map<Ulid, readonly SstInfo[]>();
 
   constructor(manifests: ManifestStore, newest: Manifest, signal: AbortSignal | undefined) {
@@ -59,10 +71,21 @@ class PastStates {
     return (await this.#manifests.get(number, this.#signal))?.manifest;
   }
 
-  /** No request, where neither the retired list nor runs have lists in objects of their own. */
+  /** The last manifest of a database that was destroyed at the path, if it is this one or a later one. No request for newer ones. */
+  async endSince(number: number): Promise<Manifest | undefined> {
+    const sample = sampleOfEnd(this.#newest);
+    if (sample === undefined || number > sample.manifestNumber) return undefined;
+    this.#end ??= this.get(sample.manifestNumber);
+    const end = await this.#end;
+    return end?.destroyed ? end : undefined;
+  }
+
+  /** No request for what is of this database, where neither the retired list nor runs have lists in objects of their own. */
   async opens(older: Manifest): Promise<boolean> {
     const newest = this.#newest;
     if (older === newest) return true;
+    // One that names nothing lacks nothing, and is no state of this database all the same where it is of the one before.
+    if (older.destroyed || (await this.endSince(older.number)) !== undefined) return false;
     this.#retired ??= this.#readRetired();
     const retired = await this.#retired;
     if (retired === undefined) return false;
@@ -75,8 +98,11 @@ class PastStates {
     return isAllThere(older, newest, retired, this.#lists);
   }
 
-  /** Above `closed`, which does not open. The newest does, whatever is gone. */
-  async oldest(closed: number): Promise<Manifest> {
+  /**
+   * One above `closed` that opens, where the one before it does not: the oldest, unless checkpoints keep others open that lie between ones that
+   * are gone. The newest opens, whatever is gone.
+   */
+  async firstAbove(closed: number): Promise<Manifest> {
     let opening = this.#newest;
     let below = Math.max(closed, this.#newest.firstNumber - 1, 0);
     while (opening.number - below > 1) {

@@ -21,6 +21,8 @@ export async function manifestAt(
   let above = newest.number;
   for (const sample of newest.history) {
     if (sample.manifestNumber < first || sample.manifestNumber >= above) continue;
+    // Without a time: the end of a database that was destroyed here before this one was made.
+    if (sample.at === 0) continue;
     if (sample.at > at) above = sample.manifestNumber;
     else below = sample.manifestNumber;
   }

@@ -1,6 +1,6 @@
 /**
  * `withSample`: the samples of a manifest's history with one more, so that a moment is found in few requests (find-at.ts). A hint, and no
- * more: which manifest was there when, its own bytes say.
+ * more: which manifest was there when, its own bytes say. `sampleOfEnd`: what they tell of a database that was destroyed at the same path.
  */
 import { historySamplesMax, type Manifest, type TimeSample } from "../format/manifest.js";
 
@@ -15,6 +15,16 @@ export function withSample(manifest: Manifest): readonly TimeSample[] {
   if (number === 0) return kept;
   const sample: TimeSample = { seq: lastSeq, manifestNumber: number, at: createdAt };
   return thinned(appended(kept, sample));
+}
+
+/**
+ * The sample of the last manifest of the database that was destroyed here before this one was made; undefined where there was none, and where all
+ * manifests up to that one are deleted. The base of a database that is made anew has the number of that one and no time, and nothing takes the
+ * first sample out while its manifest is there. A clock that begins at 0 makes one like it: the manifest itself says whether it is the end.
+ */
+export function sampleOfEnd({ history, firstNumber }: Manifest): TimeSample | undefined {
+  const first = history[0];
+  return first?.at === 0 && first.manifestNumber >= firstNumber ? first : undefined;
 }
 
 /** Times never fall: of a clock that was ahead once, or is behind once, the sample that does not fit goes. */

@@ -1,5 +1,6 @@
 /** Readers that stand still: at a durable checkpoint with its part of the log, at an old manifest, and at a moment. */
 import { beforeAll, expect, test } from "vitest";
+import { Admin } from "../../../src/admin/index.js";
 import type { Manifest } from "../../../src/format/manifest.js";
 import { Db, DbReader, type OpenOptions, SnapshotGoneError } from "../../../src/index.js";
 import { manifestAt } from "../../../src/manifest/find-at.js";
@@ -114,7 +115,7 @@ test("an old state opens by number and by moment until what it names is collecte
   const error = await open({ manifestNumber: states[0]!.number }).catch((reason: Error) => reason);
   expect(error).toMatchObject({ kind: "not-found" });
   const { number, createdAt } = await newest(prefixed(inner, "db"));
-  const oldest = Number(/oldest that opens is manifest (\d+)/.exec((error as Error).message)?.[1]);
+  const oldest = Number(/found to open is manifest (\d+)/.exec((error as Error).message)?.[1]);
   expect(oldest).toBeGreaterThan(states[2]!.number);
   expect(oldest).toBeLessThanOrEqual(number);
   expect(await open({ manifestNumber: oldest })).toBe("a=4");
@@ -141,6 +142,56 @@ test("a checkpoint keeps its state open by number too", async () => {
   expect(text(await reader.get("a"))).toBe("1");
   await reader.close();
   await clock.advanceUntil(db.close());
+});
+
+test("what is before the end of a database that was destroyed is no state of the one that was made there anew", async () => {
+  const place = newPlace();
+  const { clock, at, inner } = place;
+  const old = await openAt(place, bare);
+  const first = await newest(prefixed(inner, "db"));
+  await clock.advance(60_000);
+  await old.put("a", "old");
+  await clock.advanceUntil(old.close());
+  const admin = await clock.advanceUntil(Admin.open(at, { clock }));
+  await clock.advance(60_000);
+  await clock.advanceUntil(admin.destroy({ confirm: admin.databaseId }));
+  await clock.advanceUntil(admin.close());
+  const end = await newest(prefixed(inner, "db"));
+  expect(end.destroyed).toBe(true);
+  await clock.advance(60_000);
+  const db = await openAt(place, bare);
+  const begin = await newest(prefixed(inner, "db"));
+  expect(begin).toMatchObject({ number: end.number + 1, databaseId: first.databaseId });
+  await clock.advance(60_000);
+  await db.put("a", "new");
+  await clock.advanceUntil(db.flush({ to: "l0" }));
+  await clock.advanceUntil(db.close());
+  const open = async (options: { manifestNumber: number } | { at: number }): Promise<string> => {
+    const reader = await clock.advanceUntil(DbReader.open(at, { clock, ...options }));
+    const shown = await rows(reader);
+    await reader.close();
+    return shown;
+  };
+  for (const moment of [
+    { manifestNumber: first.number },
+    { manifestNumber: end.number - 1 },
+    { manifestNumber: end.number },
+    { at: first.createdAt },
+    { at: end.createdAt - 1 },
+    { at: end.createdAt },
+    { at: begin.createdAt - 1 },
+  ]) {
+    const error = await open(moment).catch((reason: Error) => reason);
+    expect(error).toMatchObject({ kind: "not-found" });
+    const { message } = error as Error;
+    expect(message).toContain(
+      `was destroyed by manifest ${end.number}, of ${new Date(end.createdAt).toISOString()}`,
+    );
+    expect(message).toContain(`found to open is manifest ${begin.number}, of`);
+  }
+  expect(await open({ manifestNumber: begin.number })).toBe("");
+  expect(await open({ at: begin.createdAt })).toBe("");
+  expect(await open({ at: clock.now() })).toBe("a=new");
 });
 
 test("opening by number takes one GET beside finding the newest manifest", async () => {

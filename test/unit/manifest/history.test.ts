@@ -2,7 +2,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { historySamplesMax, type Manifest, type TimeSample } from "../../../src/format/manifest.js";
-import { withSample } from "../../../src/manifest/history.js";
+import { createAgain, destroyDatabase } from "../../../src/manifest/destroy-transition.js";
+import { sampleOfEnd, withSample } from "../../../src/manifest/history.js";
 import { claimWriter, closeWriter, retireBatch } from "../../../src/manifest/transitions.js";
 import { claimed, empty, entryOf, ulid } from "./manifests.js";
 
@@ -88,4 +89,23 @@ test("a clock that was ahead once, or is behind once, costs its own sample alone
   expect(ahead.history.map(({ manifestNumber }) => manifestNumber)).toEqual([1, 2, 4, 5]);
   const behind = commitAt([1_000, 2_000, 3, 3_000, 4_000, 5_000]);
   expect(behind.history.map(({ manifestNumber }) => manifestNumber)).toEqual([1, 2, 4, 5]);
+});
+
+test("the first sample of a database that was made anew is the end of the one before, for as long as its manifest is there", () => {
+  const before = { ...claimed, number: 8, createdAt: 1_000, lastSeq: 40 };
+  expect(sampleOfEnd({ ...before, history: withSample(before) })).toBeUndefined();
+  const end = { lastSeq: 40, floor: ulid(1), check: () => undefined };
+  const destroyed = { ...destroyDatabase(end)(before), number: 9, createdAt: 2_000 };
+  const base = createAgain(destroyed, destroyed.pinned);
+  let manifest = { ...claimWriter({ putsInFlight: 1 })(base), number: 10, createdAt: 3_000 };
+  for (let number = 11; number < 11 + 3 * historySamplesMax; number++) {
+    expect(sampleOfEnd(manifest)).toEqual({ seq: 41, manifestNumber: 9, at: 0 });
+    // A clock that goes back takes samples out, but not this one.
+    const createdAt = number % 10 === 0 ? 1 : 1_000 * number;
+    manifest = { ...manifest, history: withSample(manifest), number, createdAt };
+  }
+  expect(sampleOfEnd({ ...manifest, firstNumber: 10 })).toBeUndefined();
+  expect(sampleOfEnd({ ...manifest, history: withSample({ ...manifest, firstNumber: 10 }) })).toBe(
+    undefined,
+  );
 });

@@ -31,6 +31,9 @@ export async function openTarget(
 ): Promise<CloneTarget> {
   const place = await openLocation(location);
   try {
+    if (place.wal !== undefined) {
+      throw new InvalidArgumentError('A clone has its log beside its data: leave "wal" out.');
+    }
     const name = describeLocation(location);
     for (const context of contexts) requireSameNamespace(place, name, context);
     const { options, wrapped } = contexts[0]!;
@@ -49,25 +52,41 @@ function requireSameNamespace(place: OpenLocation, name: string, source: AdminCo
       `${name} is in another store than ${source.name}, whose objects a clone shares. Choose a path in the same store, or use export to copy a checkpoint to another one.`,
     );
   }
-  const isBelow = (path: string, other: string): boolean =>
-    path !== other && (other === "" || path.startsWith(`${other}/`));
-  if (isBelow(to.path, from.path) || isBelow(from.path, to.path)) {
-    throw new InvalidArgumentError(
-      `${name} and ${source.name} lie one inside the other. Choose a path beside it: what deletes the outer one would delete both.`,
-    );
+  refuseNested(to.path, from.path, `${name} and ${source.name}`);
+}
+
+/** The clone will name objects of these databases too: what deletes one of them must not delete the clone. */
+function requireBesideExternals({ place, name }: CloneTarget, source: AdminContext): void {
+  for (const { path } of source.stored.current.externals) {
+    if (path === "") continue;
+    const both = `${name} and "${path}", whose objects ${source.name} shares,`;
+    refuseNested(place.namespace.path, path, both);
   }
 }
 
+function refuseNested(one: string, other: string, both: string): void {
+  if (!isBelow(one, other) && !isBelow(other, one)) return;
+  throw new InvalidArgumentError(
+    `${both} lie one inside the other. Choose a path beside it: what deletes the outer one would delete both.`,
+  );
+}
+
+const isBelow = (path: string, other: string): boolean =>
+  path !== other && (other === "" || path.startsWith(`${other}/`));
+
 /**
  * As a database is made anywhere: `ExistsError` where there is one, and a path that holds something else is refused. `attempts` are the database
- * ids of earlier attempts: SSTs of theirs are left to the collector of the clone.
+ * ids of earlier attempts: SSTs of theirs are left to the collector of the clone. The newest manifests of the sources are to be known by now: these
+ * say which databases they share objects with.
  */
 export async function requireEmpty(
-  { store, manifests, name }: CloneTarget,
+  target: CloneTarget,
   attempts: ReadonlySet<Ulid>,
   contexts: readonly AdminContext[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  for (const context of contexts) requireBesideExternals(target, context);
+  const { store, manifests, name } = target;
   const { clock, settings } = contexts[0]!.options;
   const retentionMs = settings.manifestRetentionMs;
   let found: Awaited<ReturnType<typeof findNewest>>;

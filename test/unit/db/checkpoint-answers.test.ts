@@ -88,6 +88,35 @@ test("a close answers what is due, and tells the others that nothing was made", 
     expect(made).toEqual(["fulfilled", "fulfilled"]);
     expect(await listed(memory)).toHaveLength(2);
   }
+  // One that is not due: no SST comes to the store, so that what it waits for is not in L0 when the handle ends.
+  for (const flush of [true, "wal"] as const) {
+    const memory = new MemoryObjectStore();
+    const store = new FaultyObjectStore(memory);
+    const db = await Db.open({ store, path }, quiet);
+    let release = (): void => undefined;
+    const until = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    store.intercept = ({ key }) => (key.endsWith(".sst") ? { kind: "delay", until } : undefined);
+    await db.put("a", "1");
+    const asked = Promise.allSettled([
+      db.checkpoint({ scope: "durable" }),
+      db.checkpoint({ scope: "all" }),
+    ]);
+    const closed = db.close({ flush });
+    // Whoever closes with all in L0 waits for that, until a second close cuts it short.
+    if (flush === true) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await Promise.allSettled([db.close({ flush: false }), closed]);
+    } else await closed;
+    const [due, other] = await asked;
+    expect(due).toMatchObject({ status: "fulfilled" });
+    expect(other).toMatchObject({ status: "rejected", reason: { kind: "closed" } });
+    release();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const { id } = (due as PromiseFulfilledResult<CheckpointInfo>).value;
+    expect(await listed(memory)).toEqual([id]);
+  }
 });
 
 test("aborted before its commit is sent, it leaves no trace; after that only the waiting ends", async () => {

@@ -2,13 +2,25 @@
 import { CorruptionError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import { checkOptions, requireSignal } from "../common/options.js";
-import { type Checkpoint, type Manifest, noUlid, type SortedRun } from "../format/manifest.js";
+import {
+  type Checkpoint,
+  type Manifest,
+  noUlid,
+  type SortedRun,
+  type WalRange,
+} from "../format/manifest.js";
 import { decodeRunList } from "../format/run-list.js";
+import type { WalObject } from "../format/wal-object.js";
+import { type WalLoad, walParts } from "../format/wal-parts.js";
+import { eachOf } from "../gc/pinned-states.js";
 import { type CheckpointInfo, toCheckpointInfo } from "../manifest/checkpoint-info.js";
 import { type CheckpointSize, type NamedObject, sizesOf } from "../manifest/checkpoint-sizes.js";
 import { firstWalId } from "../manifest/transitions.js";
+import type { ObjectStore } from "../object-store/object-store.js";
 import { ObjectPaths, parseWalPath } from "../object-store/paths.js";
+import { readWalObject } from "../wal/close-log.js";
 import type { AdminContext } from "./context.js";
+import { walStoreOf } from "./wal-store-of.js";
 
 /** Sizes of a checkpoint, of every purpose; those that have ended and linger are among them. */
 export type CheckpointSizes = Pick<
@@ -21,7 +33,10 @@ export interface CheckpointSizesOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** One GET for each manifest and list of a run, one HEAD for each load that only a log names, and a LIST of each log. */
+/**
+ * One GET for each manifest and list of a run, one HEAD for each load that only a log names, and a LIST of each log. Where a checkpoint names such
+ * loads, also one GET for each WAL object that replay still reads: only there it stands whether the newest state needs them too.
+ */
 export async function checkpointSizes(
   context: AdminContext,
   options: CheckpointSizesOptions | undefined,
@@ -32,12 +47,13 @@ export async function checkpointSizes(
   const manifest = await context.stored.refresh(signal && { signal });
   const reads = new Reads(context, manifest, signal);
   const { checkpoints } = manifest;
+  const loads = new Set(checkpoints.flatMap((checkpoint) => checkpoint.loads));
   const named = [];
   for (const checkpoint of checkpoints) {
     const { id, base } = checkpoint;
     named.push({ id, base, names: await reads.namedBy(checkpoint) });
   }
-  const sizes = sizesOf(await reads.namedByNewest(), named);
+  const sizes = sizesOf(await reads.namedByNewest(loads), named);
   return checkpoints.map((checkpoint, i) => {
     const { id, name, base, purpose, isExpired } = toCheckpointInfo(checkpoint);
     return { id, ...(name && { name }), ...(base && { base }), purpose, isExpired, ...sizes[i]! };
@@ -51,6 +67,7 @@ class Reads {
   readonly #signal: AbortSignal | undefined;
   /** Owners whose objects lie at another path. */
   readonly #foreign: ReadonlySet<Ulid>;
+  readonly #manifests = new Map<number, Manifest>();
   readonly #byNumber = new Map<number, ReadonlyMap<string, NamedObject>>();
   readonly #byRun = new Map<string, ReadonlyMap<string, NamedObject>>();
   readonly #logs = new Map<number, ReadonlyMap<number, number>>();
@@ -60,36 +77,41 @@ class Reads {
     this.#context = context;
     this.#newest = newest;
     this.#signal = signal;
+    // Copies that are only announced are not what is meant yet.
     const own = new Set(
-      newest.externals.filter(({ path }) => path === "").map(({ databaseId }) => databaseId),
+      newest.externals
+        .filter(({ path, isLeaving }) => path === "" && !isLeaving)
+        .map(({ databaseId }) => databaseId),
     );
     const owners = newest.externals.map(({ databaseId }) => databaseId);
     this.#foreign = new Set(owners.filter((owner) => !own.has(owner)));
   }
 
   async namedBy(checkpoint: Checkpoint): Promise<ReadonlyMap<string, NamedObject>> {
-    const names = new Map(await this.#namedByNumber(checkpoint.manifestNumber));
-    for (const { epoch, fromId, toId } of checkpoint.wal) {
-      await this.#addLog(names, epoch, fromId, toId);
-    }
+    const state = await this.#manifest(checkpoint.manifestNumber);
+    const names = new Map(await this.#namedByNumber(state));
+    for (const range of checkpoint.wal) await this.#addLog(names, state, range);
     for (const id of checkpoint.loads) {
       names.set(ObjectPaths.sst(id), { bytes: await this.#loadBytes(id), isOwn: true });
     }
     return names;
   }
 
-  /** With the logs that replay still reads. */
-  async namedByNewest(): Promise<ReadonlyMap<string, NamedObject>> {
-    const names = new Map(await this.#namedByManifest(this.#newest));
-    for (const { epoch } of this.#newest.walChain) {
-      const fromId = firstWalId(this.#newest, epoch);
-      await this.#addLog(names, epoch, fromId, Number.MAX_SAFE_INTEGER);
-    }
+  /** With the logs that replay still reads, and those of `loads` that it would find there. */
+  async namedByNewest(loads: ReadonlySet<Ulid>): Promise<ReadonlyMap<string, NamedObject>> {
+    const newest = this.#newest;
+    const names = new Map(await this.#namedByNumber(newest));
+    const ranges = newest.walChain.map(({ epoch }) => {
+      return { epoch, fromId: firstWalId(newest, epoch), toId: Number.MAX_SAFE_INTEGER };
+    });
+    for (const range of ranges) await this.#addLog(names, newest, range);
+    if ([...loads].every((id) => names.has(ObjectPaths.sst(id)))) return names;
+    for (const range of ranges) await this.#addLoads(names, range);
     return names;
   }
 
-  async #namedByNumber(number: number): Promise<ReadonlyMap<string, NamedObject>> {
-    const known = this.#byNumber.get(number);
+  async #manifest(number: number): Promise<Manifest> {
+    const known = this.#manifests.get(number);
     if (known !== undefined) return known;
     const { manifests } = this.#context;
     const found =
@@ -99,8 +121,15 @@ class Reads {
     if (found === undefined) {
       throw new CorruptionError(ObjectPaths.manifest(number), "it is missing, and named");
     }
-    const names = await this.#namedByManifest(found);
-    this.#byNumber.set(number, names);
+    this.#manifests.set(number, found);
+    return found;
+  }
+
+  async #namedByNumber(manifest: Manifest): Promise<ReadonlyMap<string, NamedObject>> {
+    const known = this.#byNumber.get(manifest.number);
+    if (known !== undefined) return known;
+    const names = await this.#namedByManifest(manifest);
+    this.#byNumber.set(manifest.number, names);
     return names;
   }
 
@@ -139,23 +168,35 @@ class Reads {
 
   async #addLog(
     names: Map<string, NamedObject>,
-    epoch: number,
-    fromId: number,
-    toId: number,
+    state: Manifest,
+    { epoch, fromId, toId }: WalRange,
   ): Promise<void> {
-    for (const [id, bytes] of await this.#log(epoch)) {
+    for (const [id, bytes] of await this.#log(epoch, walStoreOf(this.#context, state))) {
       if (id < fromId || id >= toId) continue;
       names.set(ObjectPaths.wal(epoch, id), { bytes, isOwn: true });
     }
   }
 
-  async #log(epoch: number): Promise<ReadonlyMap<number, number>> {
+  /** What the records of the newest state's logs name and its L0 does not. What is collected meanwhile, a newer state does not read. */
+  async #addLoads(names: Map<string, NamedObject>, { epoch, fromId }: WalRange): Promise<void> {
+    const { databaseId, lastL0Seq } = this.#newest;
+    const store = walStoreOf(this.#context, this.#newest);
+    const ids = [...(await this.#log(epoch, store)).keys()].filter((id) => id >= fromId);
+    await eachOf(ids, async (id) => {
+      const object = await readWalObject({ store, databaseId, epoch, signal: this.#signal }, id);
+      if (object === undefined || object.fence) return;
+      for (const { loaded, lastSeq } of loadsOf(object)) {
+        if (lastSeq > lastL0Seq) for (const { ssts } of loaded) this.#addSsts(names, ssts);
+      }
+    });
+  }
+
+  async #log(epoch: number, store: ObjectStore): Promise<ReadonlyMap<number, number>> {
     const known = this.#logs.get(epoch);
     if (known !== undefined) return known;
     const sizes = new Map<number, number>();
     const prefix = ObjectPaths.walPrefix(epoch);
-    const listing = this.#context.walStore.list({ prefix, signal: this.#signal });
-    for await (const { key, size } of listing) {
+    for await (const { key, size } of store.list({ prefix, signal: this.#signal })) {
       const position = parseWalPath(key);
       if (position !== undefined) sizes.set(position.id, size);
     }
@@ -172,4 +213,9 @@ class Reads {
     this.#loads.set(id, size);
     return size;
   }
+}
+
+function loadsOf(object: WalObject): WalLoad[] {
+  const parts = walParts(object, ObjectPaths.wal(object.epoch, object.id));
+  return parts.filter((part) => part.loaded !== undefined);
 }

@@ -10,6 +10,7 @@ import type { ClipTarget } from "./clip-sst.js";
 import { clipData, clipEntry } from "./clip-state.js";
 import type { PinnedSource } from "./clone-pins.js";
 import { walToL0 } from "./clone-wal.js";
+import { walStoreOf } from "./wal-store-of.js";
 
 /** For indexes and filters of the SSTs at the bounds; their rows pass by it. */
 const cacheBytes = 16 * 1024 * 1024;
@@ -19,7 +20,8 @@ export async function takePart(
   span: KeySpan | undefined,
   target: ClipTarget,
 ): Promise<ClonePart> {
-  const { store, walStore, options } = context;
+  const { store, options } = context;
+  const walStore = walStoreOf(context, state);
   const { databaseId, lastL0Seq } = state;
   const { memTableBytes } = options.settings;
   const tables = new TableStore({

@@ -2,20 +2,18 @@
  * `restore`: a checkpoint becomes the newest state of the database, in one commit.
  *
  * All that can be found out beforehand is, before anything is claimed: a restore that cannot be done fences nobody. Then the writer's epoch is
- * claimed and every older log is closed and read, as any writer does; then the compactor's epoch, and all jobs are given up (R58). What the
- * checkpoint's log holds is stored as L0, and the commit follows. Cut off before it, the database is what it was; after it, it is restored.
+ * claimed and every older log is closed and read, as any writer does. What the checkpoint's log holds is stored as L0; then the compactor's epoch
+ * is claimed, all jobs are given up (R58), and the commit follows. Cut off before it, the database is what it was; after it, it is restored.
  */
 import {
   CorruptionError,
+  FencedError,
   InvalidArgumentError,
   NotFoundError,
   UnsupportedError,
 } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import { checkOptions, requireFunction, requireInteger, requireSignal } from "../common/options.js";
-import { CompactionsStore } from "../compaction/compactions-store.js";
-import { giveUpJobs } from "../compaction/job-transitions.js";
-import { StoredCompactions } from "../compaction/stored-compactions.js";
 import { requireCheckpointName } from "../db/checkpoint-options.js";
 import { type Claim, claimDatabase } from "../db/claim.js";
 import { HintWriter } from "../db/hint-writer.js";
@@ -24,20 +22,14 @@ import type { Checkpoint, Manifest } from "../format/manifest.js";
 import { walParts } from "../format/wal-parts.js";
 import { type CheckpointInfo, toCheckpointInfo } from "../manifest/checkpoint-info.js";
 import { requireCheckpoint } from "../manifest/checkpoint-transitions.js";
-import { claimCompactor } from "../manifest/compaction-transitions.js";
-import {
-  type Restoration,
-  requireFreeName,
-  requireRestorable,
-  restoreState,
-  UnknownListError,
-} from "../manifest/restore-transition.js";
-import type { CommitOptions, StoredManifest } from "../manifest/stored-manifest.js";
+import { requireFreeName, requireRestorable } from "../manifest/restore-transition.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { Replayed } from "../wal/replayed-rows.js";
 import type { AdminContext } from "./context.js";
-import { type NamedState, namedState, unpackLists } from "./restore-named.js";
+import { commitRestore, nothingRestored, type RestorationToCommit } from "./restore-commit.js";
+import { type NamedState, namedState } from "./restore-named.js";
 import { readRows, storeRows } from "./restore-rows.js";
+import { walStoreOf } from "./wal-store-of.js";
 
 export interface RestoreOptions {
   /** Of the checkpoint that keeps the replaced state: 1 to 256 characters, unique among the checkpoints that are listed. Default: none. */
@@ -94,11 +86,11 @@ export async function restore(
   const prepared = await prepare(context, idOrName, name, signal);
   report("claiming");
   const loads = new Map<Ulid, number>();
-  const claim = await claimForRestore(context, loads, signal);
-  const compactorEpoch = await claimJobs(context, claim, signal);
+  const claim = await claimForRestore(context, loads, signal).catch((error: unknown) => {
+    throw error instanceof FencedError ? nothingRestored("writer", error) : error;
+  });
   const { stored, epoch, ids, logEnds, foundSeq, lastSeq } = claim;
   for (const id of loads.keys()) ids.raiseAbove(id);
-  const roles: CommitOptions = { epoch, compactorEpoch, signal };
   const tables = prepared.rows.filter((queued) => !Array.isArray(queued)).length;
   let sstsStored = 0;
   const onStored = (): void => report("storing", ++sstsStored, tables);
@@ -121,12 +113,12 @@ export async function restore(
   const createdAt = Math.floor(options.clock.now());
   const keepAs = { id: ids.next(), name, ttlMs, createdAt };
   const { runs, requiredFeatures } = pinned;
-  const manifest = await commitState(context, stored, roles, {
-    ...{ epoch, compactorEpoch, checkpoint, l0, runs, requiredFeatures, named },
+  const restoration: RestorationToCommit = {
+    ...{ epoch, checkpoint, l0, runs, requiredFeatures, named },
     owners: prepared.named.owners,
-    replaced: await namedState(store, stored.current, signal),
     ...{ replacedLoads: loads, logEnds, foundSeq, lastSeq, writerFloor: keepAs.id, keepAs },
-  });
+  };
+  const manifest = await commitRestore(context, claim, restoration, signal);
   const hint = new HintWriter(stored, options.clock);
   await hint.finish();
   await context.stored.refresh({ signal }).catch(() => undefined);
@@ -142,7 +134,7 @@ async function prepare(
   name: string,
   signal: AbortSignal | undefined,
 ): Promise<Prepared> {
-  const { stored, store, walStore, walPlace, manifests, options } = context;
+  const { stored, store, walPlace, manifests, options } = context;
   const newest = await stored.refresh({ signal });
   if (newest.destroyed) throw new NotFoundError(`The database at ${context.name} was destroyed.`);
   if (newest.pinned.encryption !== 0) {
@@ -173,7 +165,8 @@ async function prepare(
   const { databaseId } = newest;
   const { memTableBytes } = options.settings;
   const rows = await readRows({
-    ...{ walStore, databaseId, checkpoint, pinned: found, memTableBytes, signal },
+    walStore: walStoreOf(context, found),
+    ...{ databaseId, checkpoint, pinned: found, memTableBytes, signal },
   });
   return { checkpoint, pinned: found, named, rows };
 }
@@ -196,37 +189,4 @@ function claimForRestore(
       }
     },
   });
-}
-
-/** Gives the compactor's epoch. A state is committed even where there is none: an older coordinator may be about to commit its first. */
-async function claimJobs(
-  { store, options }: AdminContext,
-  { stored, epoch }: Pick<Claim, "stored" | "epoch">,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  const { clock, random, settings } = options;
-  const { compactorEpoch, databaseId } = await stored.commit(claimCompactor(epoch), {
-    ...{ epoch, signal },
-  });
-  const jobs = new StoredCompactions(new CompactionsStore(store, databaseId), {
-    ...{ clock, random, retentionMs: settings.manifestRetentionMs },
-  });
-  await jobs.commit(giveUpJobs(compactorEpoch), { epoch: compactorEpoch, signal });
-  return compactorEpoch;
-}
-
-async function commitState(
-  { store }: AdminContext,
-  stored: StoredManifest,
-  roles: CommitOptions,
-  restoration: Omit<Restoration, "otherLists">,
-): Promise<Manifest> {
-  for (;;) {
-    const otherLists = await unpackLists(stored, store, restoration.named, roles);
-    try {
-      return await stored.commit(restoreState({ ...restoration, otherLists }), roles);
-    } catch (error) {
-      if (!(error instanceof UnknownListError)) throw error;
-    }
-  }
 }

@@ -8,6 +8,7 @@ import { walParts } from "../format/wal-parts.js";
 import { fenceBytes } from "../gc/ownership.js";
 import { eachOf } from "../gc/pinned-states.js";
 import { firstWalId } from "../manifest/transitions.js";
+import type { ObjectStore, StoredObject } from "../object-store/object-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import type { AdminContext } from "./context.js";
 import type { Findings } from "./verify-findings.js";
@@ -32,7 +33,10 @@ export async function checkLogs(
   signal: AbortSignal | undefined,
 ): Promise<readonly L0Entry[]> {
   const seen = new Map<string, SeenObject>();
-  const damaged = new Set<string>();
+  const gone = new Set<string>();
+  const { store, walStore } = context;
+  // A log that has moved leaves what checkpoints name of it where it was.
+  const stores = walStore === store ? [store] : [walStore, store];
   const objects = [...listed].flatMap(([epoch, ids]) =>
     [...ids].map(([id, size]) => ({ epoch, id, size })),
   );
@@ -42,19 +46,22 @@ export async function checkLogs(
       seen.set(path, { fence: size <= fenceBytes, object: undefined });
       return;
     }
-    const found = await context.walStore.get(path, { signal });
-    // A collector is at work: what must not go is looked for in the listing.
-    if (found === undefined) return;
+    const found = await getFrom(stores, path, signal);
+    // A collector is at work; what must not go is missing.
+    if (found === undefined) {
+      gone.add(path);
+      return;
+    }
     findings.checked(found.bytes.length);
     const object = await findings.guard(path, () => {
       const decoded = decodeWalObject(found.bytes, path, newest.databaseId, { epoch, id });
       if (!decoded.fence) walParts(decoded, path);
       return decoded;
     });
-    if (object === undefined) damaged.add(path);
-    else seen.set(path, { fence: object.fence, object });
+    if (object !== undefined) seen.set(path, { fence: object.fence, object });
   });
-  const isThere = (epoch: number, id: number): boolean => listed.get(epoch)?.has(id) === true;
+  const isThere = (epoch: number, id: number): boolean =>
+    listed.get(epoch)?.has(id) === true && !gone.has(ObjectPaths.wal(epoch, id));
   for (const { wal } of newest.checkpoints) {
     for (const range of wal) checkRange(range, isThere, seen, findings);
   }
@@ -73,6 +80,10 @@ export async function checkLogs(
       if (isThere(epoch, id)) continue;
       findings.add(ObjectPaths.wal(epoch, id), "missing", "it is below the end of its log");
     }
+    for (const id of fence === undefined ? ids.filter((listedId) => listedId >= end) : []) {
+      const path = ObjectPaths.wal(epoch, id);
+      if (gone.has(path)) findings.add(path, "missing", "it was there, and replay reads it");
+    }
     for (let id = first; isThere(epoch, id) && id !== fence; id++) {
       const object = at(id)?.object;
       if (object === undefined) continue;
@@ -87,6 +98,18 @@ export async function checkLogs(
     }
   }
   return loads;
+}
+
+async function getFrom(
+  stores: readonly ObjectStore[],
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<StoredObject | undefined> {
+  for (const store of stores) {
+    const found = await store.get(path, { signal });
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function checkRange(

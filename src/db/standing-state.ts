@@ -61,9 +61,9 @@ async function standAtCheckpoint(
 ): Promise<StandingState> {
   const { stored, pin, signal } = options;
   if (pin !== undefined) {
-    const copy = (): Promise<Manifest> => pin.takeCopy(checkpoint.id, signal);
-    await copy();
-    pin.onLost = copy;
+    await pin.takeCopy(checkpoint.id, signal);
+    // The reader outlives the signal of its open.
+    pin.onLost = () => pin.takeCopy(checkpoint.id);
   }
   // One that has ended may linger: what it names is there for as long as it is on the list.
   const isListed = (newest: Manifest): boolean =>

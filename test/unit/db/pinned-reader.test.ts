@@ -1,5 +1,6 @@
 /** Pinned readers: what they show is never collected, they write no more than that takes, and a pin that is lost is told of. */
 import { beforeAll, expect, test } from "vitest";
+import { openContext } from "../../../src/admin/open-context.js";
 import { collect } from "../../../src/db/collect.js";
 import { type Checkpoint, CheckpointPurpose } from "../../../src/format/manifest.js";
 import type { OpenOptions, ReaderOptions } from "../../../src/index.js";
@@ -10,6 +11,7 @@ import {
   SnapshotGoneError,
   StoreError,
 } from "../../../src/index.js";
+import { endCheckpoints } from "../../../src/manifest/checkpoint-expiry.js";
 import { prefixed } from "../../../src/object-store/prefixed.js";
 import { ManualClock } from "../../../src/testing/index.js";
 import { loadEngine } from "../../support/load-engine.js";
@@ -303,6 +305,27 @@ test("a pin at a checkpoint is a copy, which its expiry does not hurt", async ()
   await expect(rows(unpinned)).rejects.toThrow(SnapshotGoneError);
   await expect(unpinned.get("a")).rejects.toThrow(SnapshotGoneError);
   await unpinned.close();
+  await clock.advanceUntil(db.close());
+});
+
+test("a pin at a checkpoint that was lost is taken again, whatever became of the signal of the open", async () => {
+  const place = newPlace();
+  const { clock } = place;
+  const db = await openAt(place, bare);
+  await write(db, clock, "1");
+  await clock.advanceUntil(db.checkpoint({ name: "one" }));
+  const opening = new AbortController();
+  const { signal } = opening;
+  const reader = await openReader(beside(place), { ...standing, checkpoint: "one", signal });
+  opening.abort();
+  const [lost] = await pinsIn(place);
+  const { stored } = await openContext({ store: place.inner, path: "db" }, { clock });
+  await stored.commit(endCheckpoints([lost!.id]));
+  expect(await pinsIn(place)).toEqual([]);
+  // One renewal, and no second one.
+  await clock.advance(4 * minute);
+  expect(await pinsIn(place)).toHaveLength(1);
+  await clock.advanceUntil(reader.close());
   await clock.advanceUntil(db.close());
 });
 

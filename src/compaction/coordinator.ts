@@ -21,6 +21,9 @@ import { RequestedCompactions } from "./requested-compactions.js";
 import { withLists } from "./run-list-reads.js";
 import { StandBy } from "./stand-by.js";
 
+/** After another process has claimed the epoch between a look and a claim. */
+const claimAgainMs = 5;
+
 export interface RoundOptions {
   readonly signal?: AbortSignal | undefined;
   /** Looks for what other processes have committed: two GETs. Default true. */
@@ -82,7 +85,9 @@ export class Coordinator {
       const waitMs = this.#standBy.waitMs(manifest, await compactions.refresh({ signal }));
       if (waitMs > 0) return waitMs;
     }
-    return (await this.#claim(manifest.compactorEpoch, signal)) ? 0 : undefined;
+    if (await this.#claim(manifest.compactorEpoch, signal)) return 0;
+    // Nothing that happens would tell whoever waits for a compaction.
+    return this.requests.count > 0 ? claimAgainMs : undefined;
   }
 
   async #wantsEpoch(claims: boolean, signal: AbortSignal | undefined): Promise<boolean> {

@@ -39,6 +39,26 @@ test("whoever waits for a compaction looks again by a timer that keeps the proce
   await asked.role.close();
 });
 
+test("a compaction that was asked for claims again when another process was faster", async () => {
+  const world = await World.open();
+  await world.flush(2);
+  const asked = new Process(world, { coordinator: { claims: "lazily" } });
+  const other = new Process(world);
+  let isFirst = true;
+  const begun = world.clock.now();
+  asked.faulty.intercept = ({ operation, key }) => {
+    if (!isFirst || operation !== "create" || !key.startsWith("manifest/")) return undefined;
+    isFirst = false;
+    return { kind: "delay", until: other.role.runOnce().then(() => world.flush(2)) };
+  };
+  await world.until(asked.role.compact());
+  const { compactorEpoch, l0, runs } = await world.manifest();
+  expect([compactorEpoch, l0.length, runs.length]).toEqual([2, 0, 1]);
+  expect(await world.rows()).toBe(4);
+  expect(world.clock.now() - begun).toBeLessThan(1000);
+  expect([...asked.failures, ...other.failures]).toEqual([]);
+});
+
 test.each(["a poke", "a look of its own"])(
   "after %s has ended a compactor for good, whoever asks it for something is told why, at once",
   async (how) => {

@@ -60,6 +60,7 @@ function manifestJson(manifest: Manifest, bytes: number): Record<string, unknown
     compactedSeq: manifest.compactedSeq,
     rewrittenNumber: manifest.rewrittenNumber,
     firstNumber: manifest.firstNumber,
+    sweptAt: manifest.sweptAt,
     pinned: { ...pinned, walLocation: nameOf(WalLocation, pinned.walLocation) },
   };
 }

@@ -59,8 +59,6 @@ export interface Claim {
   readonly foundSeq: number;
   readonly index: WalIndex;
   readonly logEnds: ReadonlyMap<number, number>;
-  /** When the last manifest before the claim was made, ms since 1970; 0: there was none. */
-  readonly lastCommitAt: number;
 }
 
 const pinned: PinnedSettings = {
@@ -106,7 +104,7 @@ export async function claimDatabase(options: ClaimOptions): Promise<Claim> {
   for (const queued of older.replayed.queue) {
     if (Array.isArray(queued)) raiseAboveEntries(ids, queued);
   }
-  return { stored, ids, epoch, ...older, lastCommitAt: base.createdAt };
+  return { stored, ids, epoch, ...older };
 }
 
 /** The newest manifest, or the empty one that the first commit builds on. */

@@ -22,8 +22,8 @@ export function requireBudget(options: BudgetOptions | undefined): void {
 
 export interface MaintainOptions extends BudgetOptions {
   /**
-   * Looks for orphans too: objects that were uploaded and never became a part of the database. It lists everything. Default: once a day, by the
-   * store's time.
+   * Looks for orphans too: objects that were uploaded and never became a part of the database. It lists everything. Default: in the first round of
+   * a day in UTC, by this handle's clock: the manifest says when a handle last began one, and a new database has none on its first day.
    */
   sweep?: boolean | undefined;
   signal?: AbortSignal | undefined;

@@ -3,12 +3,14 @@
 import { withSignal } from "../common/abort.js";
 import type { Clock } from "../common/clock.js";
 import type { MoraineError } from "../common/errors.js";
+import { ulidTime } from "../common/ids.js";
 import type { Random } from "../common/random.js";
 import type { CollectionResult, FreedObjects } from "../gc/collection-result.js";
 import { Collector } from "../gc/collector.js";
 import { Sweep } from "../gc/sweep.js";
 import type { SweptObjects } from "../gc/sweep-result.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
+import type { Transition } from "../manifest/transitions.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import { observed } from "../object-store/observed.js";
 import { backgroundStore } from "./background-store.js";
@@ -33,8 +35,6 @@ export interface MaintenanceParts {
   readonly retentionMs: number;
   /** What the location is called in messages. */
   readonly place: string;
-  /** When the last manifest before this handle was made, ms since 1970; 0: it made the database. */
-  readonly lastCommitAt: number;
   /** Undefined where the handle compacts nothing. */
   readonly compaction: Omit<CompactionParts, "onJobFailed" | "onFailed" | "ended"> | undefined;
   /** Compaction has stopped, until the database is opened again. */
@@ -52,8 +52,6 @@ export class StartedMaintenance {
   readonly #parts: MaintenanceParts;
   readonly #collector: Collector;
   readonly #sweep: Sweep;
-  /** The day of the last sweep, or of what was before this handle. */
-  #sweptDay: number;
   readonly #ended = new AbortController();
   /** One round after another. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -76,7 +74,6 @@ export class StartedMaintenance {
       at: (path) => counted(parts.at(path)),
     });
     this.#sweep = new Sweep(collecting);
-    this.#sweptDay = dayOf(parts.lastCommitAt === 0 ? clock.now() : parts.lastCommitAt);
     if (compaction === undefined) return;
     this.compaction = startCompaction({
       ...compaction,
@@ -152,7 +149,7 @@ export class StartedMaintenance {
         isDone = collected.isDone;
       }
       if (isDone && (options.sweep ?? this.#sweepIsDue)) {
-        this.#sweptDay = dayOf(clock.now());
+        await this.#markSwept(budget, signal);
         const swept = await this.#sweep.runOnce({ budget: budget.left, signal });
         objectsDeleted += sweptCount(swept.deleted);
         // One that nobody has asked for is as good when it has seen a part of the orphans.
@@ -173,9 +170,25 @@ export class StartedMaintenance {
     }
   }
 
-  /** Once a day, whichever process it is: the first round after the first commit of a day, by the times that manifests say. */
+  /**
+   * Once a day, whichever handle it is: the manifest says when the last one was, and a new database's first day has nothing to sweep. A time to
+   * come was told by a clock that was wrong.
+   */
   get #sweepIsDue(): boolean {
-    return dayOf(this.#parts.clock.now()) > this.#sweptDay;
+    const { sweptAt, databaseId } = this.#parts.storedManifest.current;
+    const last = sweptAt === 0 ? ulidTime(databaseId) : sweptAt;
+    const days = dayOf(this.#parts.clock.now()) - dayOf(last);
+    return days > 0 || days < -1;
+  }
+
+  /** Before the sweep: one that is killed, by the end of a function's time, is not begun again by each call of the day. */
+  async #markSwept(budget: RoundBudget, signal: AbortSignal | undefined): Promise<void> {
+    const { clock, storedManifest, onCollected } = this.#parts;
+    const sweptAt = clock.now();
+    const swept: Transition = (newest) => (newest.destroyed ? newest : { ...newest, sweptAt });
+    await storedManifest.commit(swept, signal && { signal });
+    budget.add({ bytesGot: 0, bytesPut: 0 });
+    onCollected();
   }
 
   /** False when the budget ended it. */

@@ -143,7 +143,6 @@ export async function startWriter(start: StartOptions): Promise<Writer> {
       return startMaintenance({
         ...{ clock, random, store, walStore, at: wrapped.at, gcGraceMs, retentionMs, place },
         storedManifest: stored,
-        lastCommitAt: claim.lastCommitAt,
         compaction: strategy && {
           ...{ store, clock, random, settings, storedManifest: stored, strategy, functions },
           ...{ filter, prefixExtractor, compactionFilter, mergeOperators: options.mergeOperators },

@@ -225,6 +225,7 @@ export const manifestMessage: MessageType<Manifest> = new MessageType<Manifest>(
   compactorLeft: [27, bool],
   history: [28, repeated(timeSample)],
   exports: [29, repeated(exportOrigin)],
+  sweptAt: [30, uint64],
 });
 
 /** The content of a run's own object, or of one of its parts. */

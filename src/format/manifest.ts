@@ -59,6 +59,8 @@ export interface Manifest {
   readonly history: readonly TimeSample[];
   /** The exports that made this database, oldest first, the last few of them. Empty elsewhere, and once a writer has opened it: it is no copy then. */
   readonly exports: readonly ExportOrigin[];
+  /** When the last sweep of `maintain` began, ms since 1970 by the clock of its handle; 0: there was none. Thrift, not safety. */
+  readonly sweptAt: number;
 }
 
 /** Required features. These numbers are stored: never change or reuse one. */

@@ -50,6 +50,7 @@ export function emptyManifest(databaseId: Ulid, pinned: PinnedSettings): Manifes
     compactorLeft: false,
     history: [],
     exports: [],
+    sweptAt: 0,
   };
 }
 

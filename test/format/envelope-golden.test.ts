@@ -11,7 +11,15 @@ const folder = new URL("./golden/", import.meta.url);
 const youngerFields = new Set([
   ...["rangeDeletesOffset", "shadowedCount", "expiringCount", "indexOffset"],
   ...["compactedSeq", "rewrittenNumber", "firstNumber"],
-  ...["compactorWriterEpoch", "compactorLeft", "writerEpoch", "owner", "history", "exports"],
+  ...[
+    "compactorWriterEpoch",
+    "compactorLeft",
+    "writerEpoch",
+    "owner",
+    "history",
+    "exports",
+    "sweptAt",
+  ],
   ...["base", "retained", "isExpired", "wal", "loads", "purpose", "holder", "holderId"],
   "isLeaving",
 ]);

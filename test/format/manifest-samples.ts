@@ -115,6 +115,7 @@ export const manifest: Manifest = {
   compactorLeft: false,
   history: [],
   exports: [],
+  sweptAt: 0,
 };
 
 /** What came with compaction: in the manifest, in SSTs, and a run whose list stands elsewhere. */

@@ -190,6 +190,7 @@ export const manifests: fc.Arbitrary<Manifest> = fc.record({
   compactorLeft: fc.boolean(),
   history: few(fc.record({ seq: uint64, manifestNumber: uint64, at: uint64 })),
   exports: few(fc.record({ checkpointId: ulid, manifestNumber: uint64, at: uint64 })),
+  sweptAt: uint64,
 });
 
 export const claims: fc.Arbitrary<Claim> = fc.record({

@@ -33,6 +33,8 @@ export interface CopyOptions {
   readonly inFlight: number;
   /** Sizes of what is in the target, by key: left by an earlier attempt, or part of an earlier export. */
   readonly existing: ReadonlyMap<string, number>;
+  /** Keys of WAL objects among them that are known to be equal to the source's; no other one is kept. Default: none are. */
+  readonly sameWal?: ReadonlySet<string> | undefined;
   /** Called before an object is written that was not there. */
   readonly onWrite: (key: string) => void;
   readonly onProgress: ((progress: CopyProgress) => void) | undefined;
@@ -102,8 +104,10 @@ class Copying {
 
   /** Of an object that is there already, and is what it should be. */
   async #kept(copy: PlannedCopy): Promise<number | undefined> {
-    const { existing, target, signal } = this.#options;
+    const { existing, sameWal, target, signal } = this.#options;
     const size = existing.get(copy.key);
+    // One that is whole can be of another history, unlike what has an id of its own.
+    if (copy.kind === "wal") return sameWal?.has(copy.key) === true ? size : undefined;
     if (size === undefined || (copy.size !== undefined && copy.size !== size)) return undefined;
     try {
       const { key, owner } = copy;
@@ -190,7 +194,8 @@ class Copying {
   }
 }
 
-async function readWhole(
+/** Reads a list of a run or a WAL object, and checks it. Throws `CorruptionError`, also where it is missing. */
+export async function readWhole(
   copy: PlannedCopy & { kind: "run" | "wal" },
   store: ObjectStore,
   key: string,

@@ -21,9 +21,10 @@ import { ObjectPaths, parseWalPath } from "../object-store/paths.js";
 import { readWalObject } from "../wal/close-log.js";
 import type { AdminContext } from "./context.js";
 import type { PlannedCopy } from "./copy-plan.js";
-import { type EarlierExport, isLater } from "./export-manifest.js";
+import { type EarlierExport, isApart, isLater } from "./export-manifest.js";
 import { readLists } from "./export-source.js";
 import type { TargetState } from "./export-target.js";
+import { namedWal } from "./export-wal.js";
 
 /** Throws `ExistsError` where what is planned names objects that a collector there may be deleting. */
 export async function readEarlier(
@@ -36,7 +37,8 @@ export async function readEarlier(
 ): Promise<EarlierExport> {
   const { store } = manifests;
   const pinned = await new PinnedStates(manifests, context.options.clock).of(newest, signal);
-  const retired = await retiredIds(store, newest, signal);
+  const given = await retiredObjects(store, newest, signal);
+  const retired = idsOf(given);
   const again = plan.find(
     (copy) =>
       (copy.kind === "sst" && retired.has(copy.id) && !pinned.ssts.has(copy.id)) ||
@@ -63,16 +65,21 @@ export async function readEarlier(
     },
     ssts: new Set(ssts.map(({ id }) => id)),
     runs: new Set(lists.keys()),
+    wal: namedWal(newest, content.wal, given),
   };
 }
 
-async function retiredIds(
+async function retiredObjects(
   store: ObjectStore,
   manifest: Manifest,
   signal: AbortSignal | undefined,
-): Promise<ReadonlySet<Ulid>> {
+): Promise<readonly RetiredObjects[]> {
   const lists = await readRetiredLists(store, manifest, signal);
-  const entries: RetiredObjects[] = [...manifest.retired, ...[...lists.values()].flat()];
+  return [...manifest.retired, ...[...lists.values()].flat()];
+}
+
+/** Of SSTs and of lists of runs. */
+function idsOf(entries: readonly RetiredObjects[]): ReadonlySet<Ulid> {
   const isObject = ({ kind }: RetiredObjects): boolean =>
     kind === RetiredKind.sst || kind === RetiredKind.run;
   return new Set(entries.filter(isObject).flatMap(({ ids }) => ids));
@@ -101,6 +108,18 @@ async function readLogs(
     ends.set(epoch, id);
   }
   return { ends, lastSeq, loads };
+}
+
+/** Throws `ExistsError` where what lies there has gone another way than the source, as far as manifests tell. `manifest` is the source's own. */
+export function requireSameHistory(
+  { newest }: TargetState,
+  manifest: Manifest,
+  place: string,
+): void {
+  if (newest === undefined || !isApart(manifest, newest)) return;
+  throw new ExistsError(
+    `${place} holds another history of this database: since the state that both share, each has had writes that the other has not. Export to an empty path.`,
+  );
 }
 
 /** Throws `ExistsError` where what lies there would follow the state that is exported: records of its logs that are not in it, or a later state. */

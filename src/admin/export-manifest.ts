@@ -12,6 +12,7 @@ import {
   RetiredKind,
   type RetiredObjects,
   WalLocation,
+  type WalRange,
 } from "../format/manifest.js";
 import { retireWal } from "../manifest/retired-wal.js";
 import { comparePositions, firstWalId } from "../manifest/transitions.js";
@@ -28,6 +29,8 @@ export interface EarlierExport {
   /** What its manifest names. */
   readonly ssts: ReadonlySet<Ulid>;
   readonly runs: ReadonlySet<Ulid>;
+  /** WAL objects that it, its checkpoints or what it has given up name. */
+  readonly wal: readonly WalRange[];
 }
 
 /** Number, time and token are for whoever stores it. */
@@ -102,6 +105,33 @@ export function isLater(next: Manifest, before: Manifest): boolean {
     comparePositions(next.walStart, before.walStart) >= 0 &&
     operators.every((name, i) => next.pinned.mergeOperators[i] === name)
   );
+}
+
+/**
+ * Whether a source and the export that lies there are known to have gone different ways from a state that they share: each has an L0 entry of the
+ * same seqs that the other does not have. In one history each entry has seqs of its own, unless a restore has made it of a log that was flushed
+ * once before. Where one side's are compacted, nothing is known.
+ */
+export function isApart(source: Manifest, before: Manifest): boolean {
+  if (source.rewrittenNumber > 0) return false;
+  const others = seqsOfOthers(before, source);
+  return seqsOfOthers(source, before).some((one) =>
+    others.some((other) => one.min <= other.max && other.min <= one.max),
+  );
+}
+
+/** The lowest and highest seq of each L0 entry that `other` does not have. */
+function seqsOfOthers(
+  manifest: Manifest,
+  other: Manifest,
+): readonly { min: number; max: number }[] {
+  const known = new Set(other.l0.flatMap(({ ssts }) => ssts.map(({ id }) => id)));
+  return manifest.l0
+    .filter(({ ssts }) => !ssts.some(({ id }) => known.has(id)))
+    .map(({ ssts, seq }) => ({
+      min: seq || Math.min(...ssts.map(({ minSeq }) => minSeq)),
+      max: seq || Math.max(...ssts.map(({ maxSeq }) => maxSeq)),
+    }));
 }
 
 /** What the earlier export names and this one does not; and of what was retired before, what this one does not name again. */

@@ -23,6 +23,7 @@ import type { ExportedState } from "./copy-plan.js";
 import { missing } from "./copy-sst-parts.js";
 import { mapInFlight } from "./in-flight.js";
 import { readStoredLogs } from "./stored-logs.js";
+import { walStoreOf } from "./wal-store-of.js";
 
 /** How long the source is kept after the exporter's last sign. Refreshed three times as often. */
 const pinTtlMs = 30 * 60_000;
@@ -50,8 +51,9 @@ export class SourcePin {
           await stored.commit(refreshCheckpoint(this.checkpoint.id), { signal });
         } catch (error) {
           if (signal.aborted) return;
-          if (await this.#isLost(signal)) {
-            onLost(error);
+          const why = await this.#whyLost(error, signal);
+          if (why !== undefined) {
+            onLost(why);
             return;
           }
         }
@@ -71,28 +73,25 @@ export class SourcePin {
   /** What to tell of an object that is missing, or is another one: where nothing keeps the source any more, that. */
   async explain(error: unknown): Promise<unknown> {
     if (!(error instanceof CorruptionError || error instanceof StoreError)) return error;
+    return (await this.#whyLost(error)) ?? error;
+  }
+
+  /** Undefined: it is there, as far as is known. */
+  async #whyLost(error: unknown, signal?: AbortSignal): Promise<NotFoundError | undefined> {
     const { stored, name } = this.#context;
-    const newest = await stored.refresh().catch(() => undefined);
+    const newest = await stored.refresh({ signal }).catch(() => stored.current);
     const cause = { cause: error };
-    if (newest?.destroyed) {
+    if (newest.destroyed) {
       return new NotFoundError(
         `The database at ${name} was destroyed while it was exported.`,
         cause,
       );
     }
-    if (newest === undefined || newest.checkpoints.some(({ id }) => id === this.checkpoint.id)) {
-      return error;
-    }
+    if (newest.checkpoints.some(({ id }) => id === this.checkpoint.id)) return undefined;
     return new NotFoundError(
       `What was exported of ${name} is kept no longer: its checkpoint was ended, or this process slept for more than ${pinTtlMs / 60_000} minutes. Export it again.`,
       cause,
     );
-  }
-
-  async #isLost(signal: AbortSignal): Promise<boolean> {
-    const { stored } = this.#context;
-    const newest = await stored.refresh({ signal }).catch(() => stored.current);
-    return !newest.checkpoints.some(({ id }) => id === this.checkpoint.id);
   }
 }
 
@@ -157,13 +156,14 @@ export async function readLists(
 
 /** A log that is closed has its fence right behind what the checkpoint names of it. One GET for each log. */
 async function readFences(
-  { walStore: store }: AdminContext,
+  context: AdminContext,
   { wal }: Checkpoint,
   manifest: Manifest,
   signal: AbortSignal | undefined,
 ): Promise<readonly WalPosition[]> {
   if (wal.length === 0) return [];
   const { databaseId } = manifest;
+  const store = walStoreOf(context, manifest);
   const fences = await mapInFlight(manifest.walChain, readsInFlight, async ({ epoch }) => {
     const range = wal.find((one) => one.epoch === epoch);
     const id = range?.toId ?? firstWalId(manifest, epoch);

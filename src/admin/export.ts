@@ -15,18 +15,19 @@ import {
   openLocation,
 } from "../db/location.js";
 import { wrapStore } from "../db/wrap-store.js";
-import type { Manifest } from "../format/manifest.js";
+import type { Manifest, WalRange } from "../format/manifest.js";
 import { encodeManifest } from "../format/manifest-codec.js";
 import { requireCheckpoint } from "../manifest/checkpoint-transitions.js";
 import { checkManifest } from "../manifest/invariants.js";
 import { ManifestStore } from "../manifest/manifest-store.js";
+import type { ObjectStore } from "../object-store/object-store.js";
 import { probeConditionalCreate } from "../object-store/probe.js";
 import { claimTarget, type TargetClaim } from "./claim.js";
 import { newestClaim } from "./claim-list.js";
 import type { AdminContext } from "./context.js";
-import { copyObjects } from "./copy-objects.js";
+import { type Copied, copyObjects } from "./copy-objects.js";
 import { type PlannedCopy, planCopies } from "./copy-plan.js";
-import { readEarlier, requireNothingLater } from "./export-earlier.js";
+import { readEarlier, requireNothingLater, requireSameHistory } from "./export-earlier.js";
 import { cleanUp, finish, type LastStep, storeManifest } from "./export-finish.js";
 import { exportManifest } from "./export-manifest.js";
 import {
@@ -43,6 +44,8 @@ import {
   type TargetState,
   type Wanted,
 } from "./export-target.js";
+import { sameWalObjects } from "./export-wal.js";
+import { walStoreOf } from "./wal-store-of.js";
 
 export async function exportTo(
   context: AdminContext,
@@ -167,7 +170,9 @@ class Exporting {
       const manifest: Manifest = { ...made, createdAt: origin.at, token: claim.token };
       checkManifest(manifest);
       requireNothingLater(found, manifest, plan, this.#name);
-      const copied = await this.#copyObjects(plan, found);
+      requireSameHistory(found, state.manifest, this.#name);
+      const walSource = walStoreOf(this.#context, state.manifest);
+      const copied = await this.#copyObjects(plan, found, walSource, earlier?.wal ?? []);
       const last: LastStep = {
         ...{ manifests: this.#manifests, claim, manifest, bytes: encodeManifest(manifest) },
         ...{ place: this.#name, signal },
@@ -194,14 +199,22 @@ class Exporting {
     }
   }
 
-  #copyObjects(plan: readonly PlannedCopy[], found: TargetState): ReturnType<typeof copyObjects> {
-    const { store, walStore } = this.#context;
-    const { copyMode = "auto", copiesInFlight = defaultCopiesInFlight, onProgress } = this.#options;
-    return copyObjects(plan, {
-      ...{ source: store, walSource: walStore, target: this.#manifests.store },
-      ...{ mode: copyMode, inFlight: copiesInFlight, existing: found.objects, onProgress },
+  async #copyObjects(
+    plan: readonly PlannedCopy[],
+    found: TargetState,
+    walSource: ObjectStore,
+    named: readonly WalRange[],
+  ): Promise<Copied> {
+    const { copyMode: mode = "auto", copiesInFlight: inFlight = defaultCopiesInFlight } =
+      this.#options;
+    const { store: target } = this.#manifests;
+    const { signal } = this.#ended;
+    const to = { walSource, target, existing: found.objects, inFlight, signal };
+    const sameWal = await sameWalObjects(plan, { ...to, named, place: this.#name });
+    return await copyObjects(plan, {
+      ...{ ...to, source: this.#context.store, mode, sameWal },
+      onProgress: this.#options.onProgress,
       onWrite: (key) => this.#written.add(key),
-      signal: this.#ended.signal,
     });
   }
 

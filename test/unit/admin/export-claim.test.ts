@@ -286,6 +286,33 @@ test.each([
   }
 });
 
+test.each([
+  ["its checkpoint was ended", /kept no longer: its checkpoint was ended/],
+  ["the database was destroyed", /was destroyed while it was exported/],
+])("where %s is found out as the pin is refreshed, that is told too", async (what, message) => {
+  const world = await newWorld();
+  const { store, clock } = world;
+  const { faulty, start } = await exporter(world, { copiesInFlight: 1 });
+  const held = new HeldRequests(faulty, ({ operation, key }) => isCopy(operation, key));
+  const exported = start();
+  await vi.waitFor(() => expect(held.count).toBe(1), { timeout: 20_000, interval: 1 });
+  const other = await Admin.open({ store, path: "db" }, { clock });
+  if (what.includes("destroyed")) await other.destroy({ confirm: "db" });
+  else {
+    const [pin] = await other.checkpoints({ all: true });
+    await other.createCheckpoint({ name: "before-migration" });
+    await other.expireCheckpoint(pin!.id, { force: true });
+  }
+  // Longer than a third of the pin's 30 minutes.
+  for (let i = 0; i < 12; i++) await clock.advance(minute);
+  held.release();
+  await expect(clock.advanceUntil(exported)).rejects.toMatchObject({
+    kind: "not-found",
+    message: expect.stringMatching(message),
+  });
+  expect(await keysAt(store, "copy")).toEqual([]);
+});
+
 test("one that slept before its manifest does not create it while its successor is at work", async () => {
   const world = await newWorld();
   const { clock, store } = world;

@@ -240,6 +240,29 @@ test("the log on a store of its own comes into the target's", async () => {
   expect(await writeAt({ store, path: "copy" }, "own")).toEqual(expected);
 });
 
+test("a log that has moved to another store since: what the checkpoint names of it is where it was", async () => {
+  const store = new MemoryObjectStore();
+  const other = { store: new MemoryObjectStore(), path: "logs/db" };
+  const from = { store, path: "db" };
+  const db = await openDb(from);
+  await writeAll(db, "a");
+  const expected = await contentOf(db);
+  await db.checkpoint({ scope: "durable", name: "before" });
+  await db.close();
+  await (await openDb(from, { wal: false })).close();
+  const moved = await openDb(from, { wal: other });
+  await moved.put("later", "1");
+  const later = await contentOf(moved);
+  await moved.close({ flush: false });
+  const admin = await Admin.open(from, { wal: other });
+  await admin.export("before", { store, path: "before" });
+  expect(await readAt({ store, path: "before" })).toEqual(expected);
+  await admin.export(undefined, { store, path: "now" });
+  expect(await readAt({ store, path: "now" })).toEqual(later);
+  await admin.close();
+  expect(await keysAt(other.store, other.path)).not.toEqual([]);
+});
+
 test("an empty database: nothing is copied, and it opens empty", async () => {
   const store = new MemoryObjectStore();
   await (await openDb({ store, path: "db" })).close();

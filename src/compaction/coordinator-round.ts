@@ -247,10 +247,11 @@ export class CoordinatorRound {
     const asked = this.#requests.next(manifest, busy);
     if (asked === "wait") return 0;
     const running = state.jobs.map(({ inputs }) => inputs);
-    const picks: readonly CompactionPick[] =
+    const due =
       asked === undefined
-        ? await this.#options.picks.of(manifest, running, storeTime.now(), signal)
+        ? this.#options.picks.of(manifest, running, storeTime.now(), signal)
         : [asked.pick];
+    const picks = due instanceof Promise ? await due : due;
     if (asked !== undefined) {
       // Who asks for it wants it tried again.
       const failed = state.jobs.filter(

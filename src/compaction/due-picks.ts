@@ -30,20 +30,23 @@ export class DuePicks {
     this.#options = options;
   }
 
-  /** As `CompactionStrategy.pick`, with a HEAD for each SST that goes for its age, or would by its id. Rejects with a `StoreError`, or with `signal.reason`. */
-  async of(
+  /**
+   * As `CompactionStrategy.pick`, with a HEAD for each SST that goes for its age, or would by its id; at once where there is none. Rejects with a
+   * `StoreError`, or with `signal.reason`.
+   */
+  of(
     manifest: Manifest,
     running: readonly CompactionInputs[],
     now: number,
     signal: AbortSignal | undefined,
-  ): Promise<readonly CompactionPick[]> {
-    const { strategy } = this.#options;
-    const picks = strategy.pick(manifest, running, now);
+  ): readonly CompactionPick[] | Promise<readonly CompactionPick[]> {
+    const picks = this.#options.strategy.pick(manifest, running, now);
     const aged = picks.flatMap((pick) => pick.aged ?? []);
     if (aged.length === 0) return picks;
-    await this.#ask(aged, signal);
-    const storedAt = (id: Ulid): number => this.#storedAt.get(id) ?? Number.POSITIVE_INFINITY;
-    return strategy.pick(manifest, running, now, storedAt);
+    return this.#ask(aged, signal).then(() => {
+      const storedAt = (id: Ulid): number => this.#storedAt.get(id) ?? Number.POSITIVE_INFINITY;
+      return this.#options.strategy.pick(manifest, running, now, storedAt);
+    });
   }
 
   async #ask(aged: readonly SstInfo[], signal: AbortSignal | undefined): Promise<void> {

@@ -45,6 +45,8 @@ export class Coordinator {
   readonly #standBy: StandBy;
   #round: CoordinatorRound | undefined;
   #wasFenced = false;
+  /** The store's time is as new as a manifest of its own; before, it may be as old as what was read. */
+  #knowsTime = false;
 
   constructor(options: CoordinatorOptions) {
     this.#options = { ...options, totals: this.totals, picks: new DuePicks(options) };
@@ -98,9 +100,11 @@ export class Coordinator {
   }
 
   async #hasWork(signal: AbortSignal | undefined): Promise<boolean> {
-    const { storedManifest, lists, picks, storeTime } = this.#options;
+    const { clock, storedManifest, lists, picks, storeTime } = this.#options;
     const manifest = await withLists(storedManifest.current, lists, signal);
-    return (await picks.of(manifest, [], storeTime.now(), signal)).length > 0;
+    // Only whether it is worth a claim: what goes is judged by the store's time, which that tells.
+    const now = this.#knowsTime ? storeTime.now() : Math.max(storeTime.now(), clock.now());
+    return (await picks.of(manifest, [], now, signal)).length > 0;
   }
 
   /** As of a `CoordinatorRound`. No round may be under way. */
@@ -136,9 +140,11 @@ export class Coordinator {
     if (!isOwn) return false;
     this.#round = new CoordinatorRound(this.#options, this.requests, manifest.compactorEpoch);
     this.#options.onCommitted?.(manifest);
-    if (storeTime.isKnown) return true;
+    if (this.#knowsTime) return true;
     const meta = await store.head(ObjectPaths.manifest(manifest.number), { signal });
-    if (meta !== undefined) storeTime.saw(meta.lastModified);
+    if (meta === undefined) return true;
+    storeTime.saw(meta.lastModified);
+    this.#knowsTime = true;
     return true;
   }
 

@@ -9,17 +9,29 @@ beforeAll(loadEngine);
 const hour = 3_600_000;
 const ttlMs = hour;
 
-/** A handle whose clock is so far behind that of the store. */
-async function open(behindMs: number, options = {}) {
+interface Place {
+  readonly clock: ManualClock;
+  readonly store: CountingObjectStore;
+}
+
+/** The clock of handles is so far behind that of the store. */
+function newPlace(behindMs: number): Place {
   const clock = new ManualClock();
-  const ofStore = Object.assign(new ManualClock(), { now: () => clock.now() + behindMs });
-  const store = new CountingObjectStore(new MemoryObjectStore({ clock: ofStore }));
+  const start = clock.now() + behindMs;
+  const ofStore = Object.assign(new ManualClock(), { now: () => start + clock.monotonic() });
+  return {
+    clock,
+    store: new CountingObjectStore(new MemoryObjectStore({ clock: ofStore })),
+  };
+}
+
+async function open({ clock, store }: Place) {
   const db = await clock.advanceUntil(
     Db.open(
       { store, path: "db" },
       {
         ...{ clock, compaction: { strategy: "fifo", ttlMs }, flushIntervalMs: hour },
-        ...{ compactionThreads: 0, ...options },
+        ...{ compactionThreads: 0 },
       },
     ),
   );
@@ -46,7 +58,7 @@ async function open(behindMs: number, options = {}) {
 }
 
 test("a clock that is two hours behind lets nothing go before its time, and all of it after", async () => {
-  const { clock, db, flush, rows, headsOfSsts, maintain } = await open(2 * hour);
+  const { clock, db, flush, rows, headsOfSsts, maintain } = await open(newPlace(2 * hour));
   for (let i = 0; i < 6; i++) {
     await flush();
     await clock.advance(1000);
@@ -73,11 +85,35 @@ test("a clock that is two hours behind lets nothing go before its time, and all 
 });
 
 test("each SST that goes for its age is asked for once, and what stays is not", async () => {
-  const { clock, db, flush, rows, headsOfSsts, maintain } = await open(0);
+  const { clock, db, flush, rows, headsOfSsts, maintain } = await open(newPlace(0));
   for (let i = 0; i < 3; i++) await flush();
   await clock.advance(ttlMs + 60_000);
   for (let i = 0; i < 2; i++) await flush();
   await maintain();
   expect([await rows(), headsOfSsts()]).toEqual([2, 3]);
+  await clock.advanceUntil(db.close());
+});
+
+test("what is old when a handle is opened goes with the first call of maintain", async () => {
+  const place = newPlace(0);
+  const before = await open(place);
+  for (let i = 0; i < 2; i++) await before.flush();
+  const { clock } = place;
+  await clock.advanceUntil(before.db.close());
+  await clock.advance(10 * hour);
+  const { db, rows, maintain, headsOfSsts } = await open(place);
+  headsOfSsts();
+  expect(await rows()).toBe(2);
+  await maintain();
+  expect([await rows(), headsOfSsts()]).toEqual([0, 2]);
+  await clock.advanceUntil(db.close());
+});
+
+test("a clock that runs ahead lets nothing go before its time with the first call of maintain either", async () => {
+  const { clock, db, flush, rows, maintain } = await open(newPlace(0));
+  for (let i = 0; i < 2; i++) await flush();
+  clock.setWall(clock.now() + 2 * hour);
+  await maintain();
+  expect(await rows()).toBe(2);
   await clock.advanceUntil(db.close());
 });

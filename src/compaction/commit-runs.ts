@@ -6,8 +6,7 @@ import { applyCompaction, StaleInputsError } from "../manifest/compaction-transi
 import { ObjectPaths } from "../object-store/paths.js";
 import type { RoundContext } from "./coordinator-options.js";
 import { hasInputs, retainSeqOf } from "./plan-job.js";
-import { type BuiltChange, buildRunChange } from "./run-change.js";
-import { withLists } from "./run-list-reads.js";
+import { type BuiltChange, buildRunChange, runsNeeded } from "./run-change.js";
 import type { CompactionPick } from "./strategy.js";
 
 export interface DoneJob {
@@ -51,7 +50,14 @@ export class CommitRuns {
     const committed = new Set<Ulid>();
     const given = new Set<Ulid>();
     if (done.length === 0) return { committed, given, isIncomplete: false };
-    const manifest = await withLists(storedManifest.current, lists, signal);
+    const { current } = storedManifest;
+    const needed = new Set(
+      done.flatMap(({ job }) =>
+        job.id <= current.compactorFloor ? [] : runsNeeded(current, job.inputs, job.level),
+      ),
+    );
+    // What needs a list that cannot be read has no place.
+    const { manifest } = await lists.of(current, [...needed], signal);
     const ready: Ready[] = [];
     for (const { job, ranges } of done) {
       const change =

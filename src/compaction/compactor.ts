@@ -6,6 +6,7 @@ import { throwIfAborted, withSignal } from "../common/abort.js";
 import type { Clock, Timer } from "../common/clock.js";
 import {
   ClosedError,
+  type CorruptionError,
   InternalError,
   InvalidArgumentError,
   MoraineError,
@@ -64,6 +65,8 @@ export interface CompactorRoleOptions {
   readonly onCommitted?: ((manifest: Manifest) => void) | undefined;
   /** A job of this process has failed for good, such as for damaged input. Others go on. */
   readonly onJobFailed?: ((job: CompactionJob, error: Error) => void) | undefined;
+  /** The list of a run cannot be read: it stays as it is, and others are compacted. Called once for each. */
+  readonly onDamagedList?: ((error: CorruptionError) => void) | undefined;
   /** It has stopped for good, other than by `close`. A fence does not stop it: it stands by. */
   readonly onFailed?: ((error: MoraineError) => void) | undefined;
 }
@@ -149,6 +152,7 @@ export class CompactorRole {
     this.#coordinator = new Coordinator({
       ...{ ...others, ...shared, jobsMax: localJobsMax + remoteJobsMax, local: this.#local },
       onCommitted: options.onCommitted,
+      onDamagedList: options.onDamagedList,
     });
   }
 

@@ -1,11 +1,13 @@
 /** What a coordinator is made of, and what its parts share. */
 import type { Clock } from "../common/clock.js";
+import type { CorruptionError } from "../common/errors.js";
 import type { Random } from "../common/random.js";
 import type { Manifest } from "../format/manifest.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 import type { ObjectStore } from "../object-store/object-store.js";
 import type { DuePicks } from "./due-picks.js";
 import type { LocalWorkers } from "./local-workers.js";
+import type { ReadableLists } from "./readable-lists.js";
 import type { RunListReads } from "./run-list-reads.js";
 import type { StoreTime } from "./store-time.js";
 import type { StoredCompactions } from "./stored-compactions.js";
@@ -41,6 +43,8 @@ export interface CoordinatorOptions {
   readonly mayRewrite?: (() => boolean) | undefined;
   /** The manifest of each of its commits, in the tick in which it is known. */
   readonly onCommitted?: ((manifest: Manifest) => void) | undefined;
+  /** The list of a run cannot be read: the run stays as it is, and nothing is merged across it. Called once for each. */
+  readonly onDamagedList?: ((error: CorruptionError) => void) | undefined;
 }
 
 /** Since a coordinator began. */
@@ -54,7 +58,8 @@ export interface CompactionTotals {
 }
 
 /** What the parts of a coordinator share. */
-export interface RoundContext extends CoordinatorOptions {
+export type RoundContext = Omit<CoordinatorOptions, "lists"> & {
   readonly totals: CompactionTotals;
   readonly picks: DuePicks;
-}
+  readonly lists: ReadableLists;
+};

@@ -23,7 +23,6 @@ import { outcomeTransition } from "./outcome-transition.js";
 import { areAtOdds, hasInputs, mayRewrite, planJob } from "./plan-job.js";
 import { failureOf, type RequestedCompactions } from "./requested-compactions.js";
 import { havePlace } from "./run-change.js";
-import { withLists } from "./run-list-reads.js";
 import { SilentClaims } from "./silent-claims.js";
 import type { CompactionPick } from "./strategy.js";
 
@@ -223,7 +222,7 @@ export class CoordinatorRound {
     change: StateChange,
     signal: AbortSignal | undefined,
   ): Promise<number> {
-    const { local, jobsMax, storedManifest, lists, storeTime } = this.#options;
+    const { local, jobsMax, lists, storeTime } = this.#options;
     let free = local?.free ?? 0;
     const claim = (id: Ulid): Ulid => {
       if (local === undefined || free === 0) return noUlid;
@@ -241,12 +240,13 @@ export class CoordinatorRound {
     let slots = jobsMax - state.jobs.filter(isBusy).length;
     // Jobs that only local workers would take wait until one of them is free.
     if (slots <= 0 || (local !== undefined && free === 0 && jobsMax <= local.jobsMax)) return 0;
-    let manifest = await withLists(storedManifest.current, lists, signal);
+    const read = await lists.read(signal);
+    let { manifest } = read;
     raiseAboveKnown(this.#ids, manifest);
     const busy = state.jobs.filter(isBusy).map(({ inputs }) => inputs);
-    const asked = this.#requests.next(manifest, busy);
+    const asked = this.#requests.next(read, busy);
     if (asked === "wait") return 0;
-    const running = state.jobs.map(({ inputs }) => inputs);
+    const running = [...state.jobs.map(({ inputs }) => inputs), ...read.taken];
     const due =
       asked === undefined
         ? this.#options.picks.of(manifest, running, storeTime.now(), signal)
@@ -269,7 +269,7 @@ export class CoordinatorRound {
       if (pick.drops) {
         if (!this.#mayRewrite(manifest)) continue;
         await this.#drop(state, manifest, pick, added, signal);
-        manifest = await withLists(storedManifest.current, lists, signal);
+        ({ manifest } = await lists.read(signal));
         drops++;
         continue;
       }

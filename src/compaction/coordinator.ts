@@ -17,8 +17,9 @@ import type { CompactionTotals, CoordinatorOptions, RoundContext } from "./coord
 import { CoordinatorRound, type RoundResult } from "./coordinator-round.js";
 import { DuePicks } from "./due-picks.js";
 import { outcomeTransition } from "./outcome-transition.js";
+import { areAtOdds } from "./plan-job.js";
+import { ReadableLists } from "./readable-lists.js";
 import { RequestedCompactions } from "./requested-compactions.js";
-import { withLists } from "./run-list-reads.js";
 import { StandBy } from "./stand-by.js";
 
 /** After another process has claimed the epoch between a look and a claim. */
@@ -49,7 +50,9 @@ export class Coordinator {
   #knowsTime = false;
 
   constructor(options: CoordinatorOptions) {
-    this.#options = { ...options, totals: this.totals, picks: new DuePicks(options) };
+    const { totals } = this;
+    const lists = new ReadableLists(options);
+    this.#options = { ...options, totals, lists, picks: new DuePicks(options) };
     this.#standBy = new StandBy(options.clock, options.l0SoftMax);
   }
 
@@ -100,11 +103,12 @@ export class Coordinator {
   }
 
   async #hasWork(signal: AbortSignal | undefined): Promise<boolean> {
-    const { clock, storedManifest, lists, picks, storeTime } = this.#options;
-    const manifest = await withLists(storedManifest.current, lists, signal);
+    const { clock, lists, picks, storeTime } = this.#options;
+    const { manifest, taken } = await lists.read(signal);
     // Only whether it is worth a claim: what goes is judged by the store's time, which that tells.
     const now = this.#knowsTime ? storeTime.now() : Math.max(storeTime.now(), clock.now());
-    return (await picks.of(manifest, [], now, signal)).length > 0;
+    const due = await picks.of(manifest, taken, now, signal);
+    return due.some(({ inputs }) => !taken.some((other) => areAtOdds(inputs, other)));
   }
 
   /** As of a `CoordinatorRound`. No round may be under way. */

@@ -132,7 +132,8 @@ class Round {
     const { l0, runs } = this.#manifest;
     const { l0Trigger, fanInMax } = this.#options;
     if (!isL0Due(l0, l0Trigger) || new BusyInputs(this.#running).hasL0) return;
-    const first = runs[0]?.level === 1 ? runs[0] : undefined;
+    // On a level whose list cannot be read L0 becomes a run of its own: the two become one when it can.
+    const first = runs[0]?.level === 1 && runs[0].ssts.length > 0 ? runs[0] : undefined;
     if (this.#isBusy(first)) return;
     const entries = oldestEntries(l0, fanInMax);
     const beneath =

@@ -17,7 +17,8 @@ import type { CompactionPick } from "./strategy.js";
 /**
  * All of L0 and of the runs, or what of them has a say in a range: L0 up to the newest entry that does, and the SSTs of runs that do, or that lie beneath
  * keys of what is taken. Their place is that of the oldest of them. Undefined when there is nothing, and when a running job has some of it: try again once it is done. As
- * for `CompactionStrategy.pick`, runs come with `ssts` filled in.
+ * for `CompactionStrategy.pick`, runs come with `ssts` filled in; of one without, all
+ * that its first and last key span counts.
  */
 export function pickAll(
   manifest: Manifest,
@@ -50,7 +51,15 @@ function within(manifest: Manifest, range: KeySlot): CompactionInputs {
   let hull = hullOfSsts(l0.flatMap(({ ssts }) => ssts));
   hull = hull === undefined ? range : hullOf(hull, range);
   const runs: RunInput[] = [];
-  for (const { id, ssts } of manifest.runs) {
+  for (const run of manifest.runs) {
+    const { id, ssts } = run;
+    if (ssts.length === 0) {
+      const slot = slotOf(run);
+      if (!slotsMeet(slot, hull)) continue;
+      hull = hullOf(hull, slot);
+      runs.push({ id, ssts: [] });
+      continue;
+    }
     const { from, to } = meeting(ssts, hull);
     if (from === to) continue;
     const taken = ssts.slice(from, to);

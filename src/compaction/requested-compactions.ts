@@ -4,9 +4,10 @@ import { CorruptionError, InternalError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import type { KeyBounds } from "../common/key-range.js";
 import type { CompactionInputs, CompactionJob } from "../format/compactions.js";
-import type { Manifest } from "../format/manifest.js";
 import { pickAll } from "./pick-all.js";
 import { areAtOdds } from "./plan-job.js";
+import type { ReadManifest } from "./readable-lists.js";
+import { runsNeeded } from "./run-change.js";
 import type { CompactionPick } from "./strategy.js";
 
 export interface CompactionRequest {
@@ -43,10 +44,10 @@ export class RequestedCompactions {
 
   /**
    * What the first of those without a job would merge. `"wait"`: what runs has some of it, and nothing else should begin. Undefined: there
-   * is none. What has nothing to merge is done.
+   * is none. What has nothing to merge is done; what would need a list that cannot be read has failed.
    */
   next(
-    manifest: Manifest,
+    { manifest, damaged }: ReadManifest,
     running: readonly CompactionInputs[],
   ): { readonly request: CompactionRequest; readonly pick: CompactionPick } | "wait" | undefined {
     for (const request of this.#requests) {
@@ -54,6 +55,11 @@ export class RequestedCompactions {
       const pick = pickAll(manifest, [], request.bounds);
       if (pick === undefined) {
         this.#resolve(request);
+        continue;
+      }
+      const damage = runsNeeded(manifest, pick.inputs, 0).find(({ id }) => damaged.has(id));
+      if (damage !== undefined) {
+        this.#reject(request, damaged.get(damage.id));
         continue;
       }
       return running.some((inputs) => areAtOdds(inputs, pick.inputs)) ? "wait" : { request, pick };

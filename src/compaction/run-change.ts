@@ -32,7 +32,7 @@ export interface BuiltChange {
 }
 
 export interface ChangeOptions {
-  /** With the lists of all runs that are inputs, and of the run beneath them. */
+  /** With the lists of `runsNeeded`, as far as they can be read. */
   readonly manifest: Manifest;
   readonly inputs: CompactionInputs;
   readonly outputs: readonly SstInfo[];
@@ -47,7 +47,10 @@ export interface ChangeOptions {
   readonly busyRuns?: ReadonlySet<Ulid> | undefined;
 }
 
-/** Undefined when an input is not in the manifest, or when what lies between the inputs leaves no place for what was made of them. */
+/**
+ * Undefined when an input is not in the manifest, or when what lies between the inputs leaves no place for what was made of them, or is not known. A
+ * run beneath that is not known stays as it is.
+ */
 export function buildRunChange(options: ChangeOptions): BuiltChange | undefined {
   const { manifest, inputs, outputs, level } = options;
   const taken = takenFrom(manifest, inputs);
@@ -107,6 +110,17 @@ export function buildRunChange(options: ChangeOptions): BuiltChange | undefined 
   };
 }
 
+/** The runs whose SSTs say where the outputs go: from the first to the last input, and what the outputs may join. */
+export function runsNeeded(
+  manifest: Manifest,
+  inputs: CompactionInputs,
+  level: number,
+): readonly SortedRun[] {
+  if (!hasInputs(manifest, inputs)) return [];
+  const { first, end } = spanOf(manifest, inputs);
+  return manifest.runs.slice(first, level === 0 ? end : end + 1);
+}
+
 /** Whether what a job makes of its inputs has a place: then every output lies within the slots of its inputs. */
 export function havePlace(manifest: Manifest, inputs: CompactionInputs): boolean {
   const taken = takenFrom(manifest, inputs);
@@ -129,11 +143,10 @@ interface TakenRun {
 function takenFrom(manifest: Manifest, inputs: CompactionInputs): Taken | undefined {
   if (!hasInputs(manifest, inputs)) return undefined;
   const entries = manifest.l0.slice(0, inputs.l0.length).map(({ ssts }) => ssts);
-  const indexes = inputs.runs.map(({ id }) => manifest.runs.findIndex((run) => run.id === id));
-  const first = inputs.l0.length > 0 ? 0 : (indexes[0] ?? 0);
+  const { first, end } = spanOf(manifest, inputs);
   const runs: TakenRun[] = [];
-  for (const run of manifest.runs.slice(first, (indexes.at(-1) ?? -1) + 1)) {
-    assert(run.ssts.length === run.sstCount, "the lists of inputs are loaded");
+  for (const run of manifest.runs.slice(first, end)) {
+    if (run.ssts.length !== run.sstCount) return undefined;
     const input = inputs.runs.find(({ id }) => id === run.id);
     const wanted = new Set(input?.ssts);
     const isTaken = ({ id }: SstInfo): boolean =>
@@ -143,6 +156,18 @@ function takenFrom(manifest: Manifest, inputs: CompactionInputs): Taken | undefi
     runs.push({ run, ssts, rest: run.ssts.filter((sst) => !isTaken(sst)) });
   }
   return { entries: entries.reverse(), runs };
+}
+
+/** The runs from the first to the last input. */
+function spanOf(
+  { runs: all }: Manifest,
+  { l0, runs }: CompactionInputs,
+): {
+  readonly first: number;
+  readonly end: number;
+} {
+  const indexes = runs.map(({ id }) => all.findIndex((run) => run.id === id));
+  return { first: l0.length > 0 ? 0 : (indexes[0] ?? 0), end: (indexes.at(-1) ?? -1) + 1 };
 }
 
 interface Place {
@@ -185,7 +210,7 @@ function joinedBeneath(options: ChangeOptions, taken: Taken): SortedRun | undefi
   const last = taken.runs.at(-1)?.run;
   const beneath = manifest.runs[last === undefined ? 0 : manifest.runs.indexOf(last) + 1];
   if (level === 0 || beneath?.level !== level || busyRuns?.has(beneath.id)) return undefined;
-  assert(beneath.ssts.length === beneath.sstCount, "the list of the run beneath is loaded");
+  if (beneath.ssts.length !== beneath.sstCount) return undefined;
   if (outputs.length === 0 || anyOverlap(outputs.map(slotOf), beneath.ssts.map(slotOf))) {
     return undefined;
   }

@@ -20,7 +20,7 @@ export interface CompactionStrategy {
   readonly name: string;
   /**
    * What to do beside what is running, most urgent first; the same arguments give the same answer. Runs whose list stands in an object of its own come
-   * with `ssts` filled in. `now` is ms since 1970 by the store's clock.
+   * with `ssts` filled in, unless it cannot be read: then `running` has the run. `now` is ms since 1970 by the store's clock.
    *
    * `storedAt`: when an SST was stored, by the same clock, at the latest. Nothing that was stored less than its time before `now` goes for its age. Default: ids alone
    * say how old they are, so what is `aged` has to be asked about.

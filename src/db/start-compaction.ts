@@ -54,7 +54,8 @@ export interface CompactionParts {
   readonly mayRewrite?: (() => boolean) | undefined;
   readonly source?: CompactorRoleOptions["source"];
   readonly onCommitted?: CompactorRoleOptions["onCommitted"];
-  readonly onJobFailed: (failure: CompactionFailure, job: CompactionJob) => void;
+  /** Without a job: the list of a run cannot be read, and nothing is planned for it. */
+  readonly onJobFailed: (failure: CompactionFailure, job: CompactionJob | undefined) => void;
   /** It has stopped for good. */
   readonly onFailed: (error: MoraineError) => void;
   /** Ends every request. */
@@ -95,6 +96,7 @@ export function startCompaction(parts: CompactionParts): StartedCompaction {
     source: parts.source,
     onCommitted: parts.onCommitted,
     onJobFailed: (job, error) => parts.onJobFailed(watched.failureOf(error), job),
+    onDamagedList: (error) => parts.onJobFailed(watched.failureOf(error), undefined),
     onFailed: parts.onFailed,
   });
   return {

@@ -86,7 +86,7 @@ export class StartedMaintenance {
       },
       onJobFailed: (failure, job) => {
         this.#failures = [...this.#failures, failure].slice(-failuresKept);
-        if (job.inputs.l0.length > 0) this.#isStuck = true;
+        if (job !== undefined && job.inputs.l0.length > 0) this.#isStuck = true;
       },
       onFailed: (error) => {
         this.#isStuck = true;

@@ -4,7 +4,10 @@ import type { JobEvents, JobRunner, JobTask } from "../compaction/job.js";
 import type { JobRange } from "../format/compactions.js";
 import type { RoundBudget } from "./round-budget.js";
 
-/** A job that could not be carried out. It is left alone until the database is opened again; others go on. */
+/**
+ * A job that could not be carried out: it is left alone until the database is opened again. Or the list of a run's SSTs that cannot be read: the run
+ * stays as it is until it can. Others go on.
+ */
 export interface CompactionFailure {
   /** The damaged object, where it was one. */
   readonly object: string | undefined;

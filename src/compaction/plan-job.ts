@@ -1,7 +1,7 @@
 /** `planJob`: a strategy's pick as a job that stands in the state, with all that decides its result. */
 import type { Ulid } from "../common/ids.js";
 import { type CompactionInputs, type CompactionJob, JobStatus } from "../format/compactions.js";
-import { type Manifest, noUlid, WalLocation } from "../format/manifest.js";
+import { type Manifest, noUlid } from "../format/manifest.js";
 import type { CompactionPick } from "./strategy.js";
 
 export interface PlanOptions {
@@ -40,9 +40,9 @@ export function retainSeqOf({ snapshotSeq, lastL0Seq }: Manifest): number {
   return snapshotSeq === 0 ? lastL0Seq : Math.min(snapshotSeq, lastL0Seq);
 }
 
-/** Whether reads may see something else than before: nothing was open. Without a WAL `snapshotSeq` is what may be opened any moment, too. */
-export function mayRewrite({ snapshotSeq, pinned }: Manifest): boolean {
-  return snapshotSeq === 0 || pinned.walLocation === WalLocation.none;
+/** Whether reads may see something else than before: nothing was open when the writer last added to L0, as far as a process of its own can know. */
+export function mayRewrite({ snapshotSeq }: Manifest): boolean {
+  return snapshotSeq === 0;
 }
 
 /** Whether all inputs are where they have to be: entries the oldest of L0, runs in their order. Asks for no list. */

@@ -145,18 +145,34 @@ class Round {
     this.#add(`${entries.length} L0 entries`, 1, entries, beneath ? [beneath] : []);
   }
 
-  /** Runs of another strategy, or two of one level, become one level. */
+  /**
+   * Runs without a level, of another strategy or of a compaction of a range, become one between the levels around them, or go to the next one
+   * where there is no place: what lies deeper stays as it is. Two runs of one level become one, with what is between them.
+   */
   #pickIntoOrder(from: number): void {
     const { runs } = this.#manifest;
     const { level1Bytes, multiplier, levelsMax } = this.#options;
-    const twins = runs[from]!.level !== 0 && runs[from - 1]?.level === runs[from]!.level;
-    const taken = twins ? runs.slice(from - 1, from + 1) : runs.slice(from);
-    if (taken.some((run) => this.#isBusy(run))) return;
     const above = runs[from - 1]?.level ?? 0;
-    let level = above + 1;
-    while (level < levelsMax && bytesOf(taken) > level1Bytes * multiplier ** (level - 1)) level++;
-    const inputs = taken.map(({ id }) => ({ id, ssts: [] }));
-    this.#add(`${taken.length} runs become a level`, twins ? above : level, [], inputs);
+    const nextAt = runs.findIndex(({ level }, i) => i >= from && level > 0);
+    const next = runs[nextAt];
+    const isTwin = next?.level === above;
+    const taken = isTwin
+      ? runs.slice(from - 1, nextAt + 1)
+      : runs.slice(from, next === undefined ? undefined : nextAt);
+    const inputs = taken.map((run) => inputOf(run, run.ssts));
+    const joined = !isTwin && next?.level === above + 1 ? next : undefined;
+    if ([...taken, joined].some((run) => this.#isBusy(run))) return;
+    let level = isTwin ? above : above + 1;
+    if (joined !== undefined) {
+      const ssts = taken.flatMap((run) => run.ssts);
+      const beneath = inputBeneath(joined, ssts);
+      if (beneath !== undefined) inputs.push(beneath);
+    } else if (!isTwin) {
+      const deepest = Math.min(levelsMax, next === undefined ? levelsMax : next.level - 1);
+      const bytes = bytesOf(taken);
+      while (level < deepest && bytes > level1Bytes * multiplier ** (level - 1)) level++;
+    }
+    this.#add(`${inputs.length} runs become a level`, level, [], inputs);
   }
 
   #pickLevels(): void {

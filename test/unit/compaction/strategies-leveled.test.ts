@@ -1,5 +1,6 @@
 /** The leveled strategy over long histories. Figures stand in docs/benchmarks.md. */
 import { describe, expect, test } from "vitest";
+import { allKeys } from "../../../src/common/key-range.js";
 import { leveled } from "../../../src/compaction/leveled.js";
 import { sizeTiered } from "../../../src/compaction/size-tiered.js";
 import type { SortedRun } from "../../../src/format/manifest.js";
@@ -12,6 +13,18 @@ const rows = 50;
 const rowBytes = flushBytes / rows;
 /** So that there are three or four levels of what a test can hold. */
 const small = { level1Bytes: 64 * MiB, jobBytesMax: 256 * MiB };
+
+/** SSTs of 64 MiB and 100 keys each. */
+const runOf = (level: number, count: number, id = level, from = 0): SortedRun => ({
+  ...{ id: ulid(id), listBytes: 0, indexOffset: 0, owner: "", rangeDeletes: [], level },
+  ssts: Array.from({ length: count }, (_, i) => ({
+    ...sstOf(1000 * id + i, 1, 2),
+    ...{ firstKey: keyOf((from + i) * 100), lastKey: keyOf((from + i) * 100 + 99) },
+    size: 64 * MiB,
+  })),
+  ...{ firstKey: keyOf(from * 100), lastKey: keyOf((from + count) * 100 - 1) },
+  ...{ sstCount: count, rowCount: count, size: count * 64 * MiB },
+});
 
 const levelsOf = ({ runs }: StrategyModel): readonly number[] => runs.map(({ level }) => level);
 const isAscending = (levels: readonly number[]): boolean =>
@@ -73,16 +86,7 @@ test("runs of the size-tiered strategy become a level, while L0 goes on", () => 
 });
 
 test("several levels are merged at once, and no run by two jobs", () => {
-  const run = (level: number, count: number): SortedRun => ({
-    ...{ id: ulid(level), listBytes: 0, indexOffset: 0, owner: "", rangeDeletes: [], level },
-    ssts: Array.from({ length: count }, (_, i) => ({
-      ...sstOf(1000 * level + i, 1, 2),
-      ...{ firstKey: keyOf(i * 100), lastKey: keyOf(i * 100 + 99), size: 64 * MiB },
-    })),
-    ...{ firstKey: keyOf(0), lastKey: keyOf(count * 100 - 1), sstCount: count, rowCount: count },
-    size: count * 64 * MiB,
-  });
-  const manifest = { ...claimed, runs: [run(1, 3), run(2, 15), run(3, 150), run(4, 200)] };
+  const manifest = { ...claimed, runs: [runOf(1, 3), runOf(2, 15), runOf(3, 150), runOf(4, 200)] };
   const picks = leveled(small).pick(manifest, [], 0);
   const names = picks.map(({ inputs }) => inputs.runs.map(({ id }) => Number(id.slice(2))));
   expect(names).toEqual([
@@ -94,4 +98,41 @@ test("several levels are merged at once, and no run by two jobs", () => {
   const keys = first!.inputs.runs.map(({ ssts }) => ssts.map((id) => Number(id.slice(2)) % 1000));
   expect(keys[0]).toEqual(keys[1]);
   expect(leveled(small).pick(manifest, [first!.inputs], 0)).toEqual(picks.slice(1));
+});
+
+test.each<[string, SortedRun[], number[], number]>([
+  ["goes to level 1", [runOf(0, 1, 9, 1), runOf(1, 2), runOf(2, 15), runOf(3, 150)], [1, 1], 1],
+  ["joins level 1", [runOf(0, 1, 9, 500), runOf(1, 2), runOf(2, 15), runOf(3, 150)], [1], 1],
+  ["becomes level 1", [runOf(0, 1, 9), runOf(2, 10), runOf(3, 150)], [1], 1],
+  ["becomes the level that it is as large as", [runOf(0, 5, 9), runOf(3, 150)], [5], 2],
+  ["goes to the next level", [runOf(1, 1), runOf(0, 2, 9), runOf(2, 10), runOf(3, 99)], [2, 2], 2],
+  [
+    "goes to level 1 with what came since",
+    [runOf(1, 1), runOf(0, 1, 9), runOf(1, 1, 8)],
+    [1, 1, 1],
+    1,
+  ],
+])("a run without a level %s, and the others stay as they are", (_, runs, counts, level) => {
+  const picks = leveled(small).pick({ ...claimed, runs }, [], 0);
+  const taken = picks[0]!.inputs.runs.map(
+    ({ id, ssts }) => ssts.length || runs.find((run) => run.id === id)!.sstCount,
+  );
+  expect([picks.length, taken, picks[0]!.level]).toEqual([1, counts, level]);
+});
+
+test("a compaction of keys that only L0 has leaves the levels as they were", () => {
+  const model = new StrategyModel({ strategy: leveled(small), rowBytes, speed: 16 });
+  const random = seeded(11);
+  for (let flush = 0; flush < 300 || model.l0.length > 0; flush++) {
+    model.flush(Array.from({ length: rows }, () => ({ key: random(10_000) })));
+    if (flush >= 300) model.settle();
+  }
+  expect(levelsOf(model).length).toBeGreaterThan(1);
+  const before = model.compactedBytes;
+  model.flush([{ key: 20_000 }]);
+  model.compact({ ...allKeys, lower: keyOf(20_000) });
+  model.settle();
+  model.check();
+  expect(isAscending(levelsOf(model))).toBe(true);
+  expect(model.compactedBytes - before).toBeLessThan(flushBytes);
 });

@@ -34,7 +34,7 @@ export function addCompact(program: Command, context: Context): void {
     .description(
       "Compacts until it is interrupted. The writer goes on, and so do other compactors: one plans, the others stand by or work for it.",
     )
-    .option("--once", "do what is due, and end")
+    .option("--once", "do what is due, and end; a worker does one job after another")
     .option("--full", "merge everything into one sorted run, and end")
     .option("--worker", "only carry out jobs that another compactor plans")
     .option("--workers <count>", "plan so many jobs for workers of other processes", wholeNumber)
@@ -59,6 +59,9 @@ async function compact(context: Context, url: string, options: CompactArguments)
   const { signal } = context;
   if (options.worker === true && options.full === true) {
     throw new InvalidArgumentError("A worker plans nothing: leave --worker or --full out.");
+  }
+  if (options.once === true && options.full === true) {
+    throw new InvalidArgumentError("--full merges everything and ends: leave --once out.");
   }
   const compactor = await Compactor.open(url, {
     ...{ ...context.settings(), signal, name: `${hostname()} ${process.pid}` },

@@ -119,6 +119,7 @@ it.each([
   [["gc", "memory:///cli-compact-none", "--grace", "soon"], 2],
   [["compact", "memory:///cli-compact-none", "--strategy", "tiered"], 2],
   [["compact", "memory:///cli-compact-none", "--worker", "--strategy", "leveled"], 2],
+  [["compact", "memory:///cli-compact-none", "--once", "--full"], 2],
 ])("%j ends with %i", async (argv, code) => {
   const result = await cli(argv);
   expect([result.code, result.stderr.trim().split("\n").length]).toEqual([code, 1]);

@@ -63,7 +63,7 @@ export interface CompactorRoleOptions {
   readonly source?: WorkSource | undefined;
   /** The manifest of each of its commits, in the tick in which it is known: so that a writer adopts it. */
   readonly onCommitted?: ((manifest: Manifest) => void) | undefined;
-  /** A job of this process has failed for good, such as for damaged input. Others go on. */
+  /** A job has failed for good, such as for damaged input: of this process, or one that it coordinates. Others go on. */
   readonly onJobFailed?: ((job: CompactionJob, error: Error) => void) | undefined;
   /** The list of a run cannot be read: it stays as it is, and others are compacted. Called once for each. */
   readonly onDamagedList?: ((error: CorruptionError) => void) | undefined;
@@ -151,7 +151,7 @@ export class CompactorRole {
     const shared = { clock, random, store, storedManifest, compactions, storeTime, lists, filters };
     this.#coordinator = new Coordinator({
       ...{ ...others, ...shared, jobsMax: localJobsMax + remoteJobsMax, local: this.#local },
-      onCommitted: options.onCommitted,
+      ...{ onJobFailed: options.onJobFailed, onCommitted: options.onCommitted },
       onDamagedList: options.onDamagedList,
     });
   }

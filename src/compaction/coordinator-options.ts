@@ -2,6 +2,7 @@
 import type { Clock } from "../common/clock.js";
 import type { CorruptionError } from "../common/errors.js";
 import type { Random } from "../common/random.js";
+import type { CompactionJob } from "../format/compactions.js";
 import type { Manifest } from "../format/manifest.js";
 import type { StoredManifest } from "../manifest/stored-manifest.js";
 import type { ObjectStore } from "../object-store/object-store.js";
@@ -41,6 +42,8 @@ export interface CoordinatorOptions {
   readonly filters?: boolean | undefined;
   /** Whether jobs may be planned that change what reads see, as far as this process knows. Default: they may. */
   readonly mayRewrite?: (() => boolean) | undefined;
+  /** A job of a worker of another process has failed for good. */
+  readonly onJobFailed?: ((job: CompactionJob, error: Error) => void) | undefined;
   /** The manifest of each of its commits, in the tick in which it is known. */
   readonly onCommitted?: ((manifest: Manifest) => void) | undefined;
   /** The list of a run cannot be read: the run stays as it is, and nothing is merged across it. Called once for each. */

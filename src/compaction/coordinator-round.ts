@@ -54,6 +54,8 @@ export class CoordinatorRound {
   readonly #runs: CommitRuns;
   /** Claims that it has minted for local workers: what a lost reply had hidden is begun when it is found in the state. */
   readonly #claims = new Map<Ulid, Ulid>();
+  /** Jobs that have failed for good, and of which somebody was told. */
+  readonly #failed = new Set<Ulid>();
 
   constructor(options: RoundContext, requests: RequestedCompactions, epoch: number) {
     this.epoch = epoch;
@@ -208,11 +210,18 @@ export class CoordinatorRound {
       change.transitions.push(transition);
       change.settled.push(job.id);
       if (outcome.kind !== "failed") continue;
+      this.#failed.add(job.id);
       this.#options.totals.failedJobs++;
       this.#requests.jobFailed(job.id, outcome.error);
     }
     for (const job of left) {
-      if (job.status === JobStatus.failed) this.#requests.jobFailed(job.id, failureOf(job));
+      if (job.status !== JobStatus.failed || this.#failed.has(job.id)) continue;
+      // That of a worker of another process.
+      this.#failed.add(job.id);
+      this.#options.totals.failedJobs++;
+      const error = failureOf(job);
+      this.#requests.jobFailed(job.id, error);
+      this.#options.onJobFailed?.(job, error);
     }
   }
 

@@ -230,6 +230,11 @@ test("damaged input fails its job alone, under the object's name, and commits no
   expect((await world.manifest()).runs.length).toBe(3);
   await world.flush(2);
   await world.clock.advance(60_000);
+  // Each says it once: whoever did it, and whoever planned it.
+  expect([worker, coordinator].map(({ jobFailures }) => jobFailures)).toEqual(
+    Array(2).fill([expect.objectContaining({ kind: "corruption", object: "sst/x.sst" })]),
+  );
+  expect(coordinator.role.stats.jobsFailed).toBe(1);
   expect((await world.manifest()).runs.length).toBe(4);
   expect([...worker.failures, ...coordinator.failures]).toEqual([]);
   await expectSound(world, 8);

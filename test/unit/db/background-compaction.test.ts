@@ -308,6 +308,38 @@ test("damaged input fails the job with the name of the object; nobody is held ba
   await db.put("a", "1");
 });
 
+test("a job of L0 that a worker elsewhere has failed at holds nobody back either, and is told", async () => {
+  const place = newPlace();
+  const db = await openDb(place, { background: false, l0HardMax: 6, l0SoftMax: 6 });
+  await flushes(db, 4);
+  const held = new HeldRequests(
+    place.faulty,
+    ({ operation, key }) => operation === "get" && key.includes("/sst/"),
+  );
+  const abort = new AbortController();
+  const round = db.maintain({ signal: abort.signal });
+  while (held.count === 0) await pause(5);
+  abort.abort(new Error("enough"));
+  held.release();
+  await expect(round).rejects.toThrow("enough");
+  let damaged = "";
+  for await (const { key } of place.inner.list({ prefix: "db/sst/" })) damaged = key;
+  const { bytes } = (await place.inner.get(damaged))!;
+  bytes[40] = bytes[40]! ^ 1;
+  await place.inner.put(damaged, bytes);
+  const options = { compactionThreads: 0, worker: true };
+  const worker = await Compactor.open(newPlace(place.inner).at, options);
+  opened.push(worker);
+  // As soon as the job is given back.
+  while (worker.stats().failures.length === 0) await worker.runOnce();
+  await db.maintain();
+  const { compaction } = db.stats();
+  expect(compaction).toMatchObject({ jobsFailed: 1, failures: [{}] });
+  expect(`db/${compaction.failures[0]!.object}`).toBe(damaged);
+  await flushes(db, 8, 4);
+  expect(db.stats().l0Count).toBe(12);
+});
+
 test("a handle that finds L0 full compacts it before the first write is through", async () => {
   for (const wal of [true, false]) {
     const place = newPlace();

@@ -74,6 +74,12 @@ export function fifo(given: FifoOptions): CompactionStrategy {
       `${what} needs "bytesMax" or "ttlMs": without them it would keep everything and merge hardly anything.`,
     );
   }
+  const { fanInMin, fanInMax } = options;
+  if (fanInMin > fanInMax) {
+    throw new InvalidArgumentError(
+      `"fanInMin" of ${what} is ${fanInMin}, and a job takes ${fanInMax} runs at most: no runs would ever be merged. Give it a lower "fanInMin", or a "fanInMax" as high.`,
+    );
+  }
   return {
     name: "fifo",
     pick(manifest, running, now, storedAt = () => 0) {

@@ -91,3 +91,9 @@ function log(name: string, model: StrategyModel, most: number): void {
   const [writes, kept] = [model.writeAmplification, most].map((value) => value.toFixed(2));
   process.stdout.write(`${name}: writes ${writes}, flushes kept ${kept}, runs ${model.runsMost}\n`);
 }
+
+test("a fan-in that no job may have is refused, by the name of what to change", () => {
+  expect(() => fifo({ ttlMs: 1000, fanInMin: 32 })).toThrow(/"fanInMin".*32.*16.*"fanInMax"/);
+  expect(() => fifo({ ttlMs: 1000, fanInMax: 3 })).toThrow(/"fanInMin".*4.*3.*"fanInMax"/);
+  expect(fifo({ ttlMs: 1000, fanInMin: 32, fanInMax: 32 }).name).toBe("fifo");
+});

@@ -24,7 +24,7 @@ import type { CompactionTotals } from "./coordinator-options.js";
 import type { BuildSettings, JobRunner } from "./job.js";
 import type { JobOutcome, JobRunOptions } from "./job-run.js";
 import { LocalWorkers } from "./local-workers.js";
-import { KeptRunLists, type RunListReads } from "./run-list-reads.js";
+import { KeptRunLists, type SharedRunLists } from "./run-list-reads.js";
 import { StoreTime } from "./store-time.js";
 import { StoredCompactions } from "./stored-compactions.js";
 import type { CompactionStrategy } from "./strategy.js";
@@ -41,8 +41,8 @@ export interface CompactorRoleOptions {
   readonly store: ObjectStore;
   /** May be shared with the writer of this process. */
   readonly storedManifest: StoredManifest;
-  /** Default: read from `store`, and kept. */
-  readonly lists?: RunListReads | undefined;
+  /** Short lists come from there. Default: read from `store`, and kept, as long ones are. */
+  readonly lists?: SharedRunLists | undefined;
   /** Carries out jobs; closed with the role. */
   readonly runner: JobRunner;
   readonly build: BuildSettings;
@@ -134,7 +134,7 @@ export class CompactorRole {
     const storeTime = new StoreTime(clock);
     const states = new CompactionsStore(store, databaseId, storeTime);
     const compactions = new StoredCompactions(states, { clock, random, retentionMs });
-    const lists = options.lists ?? new KeptRunLists(store, databaseId);
+    const lists = new KeptRunLists(store, databaseId, { clock, shared: options.lists });
     const { runner, build } = options;
     const run: JobRunOptions = { clock, storedManifest, compactions, lists, runner, build };
     if (settings === undefined) {

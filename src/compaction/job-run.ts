@@ -92,6 +92,7 @@ async function readSources(
 ): Promise<{ manifest: Manifest; sources: readonly JobSource[] | undefined }> {
   let manifest = storedManifest.current;
   if (!hasInputs(manifest, inputs)) manifest = await storedManifest.refresh({ signal });
+  lists.keepOnly?.(manifest.runs);
   const loaded = new Map<Ulid, readonly SstInfo[]>();
   for (const { id } of inputs.runs) {
     const run = manifest.runs.find((other) => other.id === id);

@@ -35,7 +35,9 @@ export class ReadableLists {
 
   /** The newest manifest that is known. Rejects with a `StoreError`, or with `signal.reason`. */
   read(signal: AbortSignal | undefined): Promise<ReadManifest> {
-    const { current } = this.#options.storedManifest;
+    const { lists, storedManifest } = this.#options;
+    const { current } = storedManifest;
+    lists.keepOnly?.(current.runs);
     return this.of(current, current.runs, signal);
   }
 

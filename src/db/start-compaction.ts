@@ -5,7 +5,7 @@ import type { Random } from "../common/random.js";
 import type { CompactionFilter } from "../compaction/compaction-filter.js";
 import { CompactorRole, type CompactorRoleOptions } from "../compaction/compactor.js";
 import type { BuildSettings, JobRunner } from "../compaction/job.js";
-import type { RunListReads } from "../compaction/run-list-reads.js";
+import type { SharedRunLists } from "../compaction/run-list-reads.js";
 import { SliceRunner } from "../compaction/slice-runner.js";
 import { mayRunInThreads, ThreadRunner } from "../compaction/thread-runner.js";
 import { Throttle, throttled } from "../compaction/throttle.js";
@@ -33,7 +33,7 @@ export interface CompactionParts {
   readonly random: Random;
   readonly settings: Settings;
   readonly storedManifest: StoredManifest;
-  readonly lists: RunListReads;
+  readonly lists: SharedRunLists;
   /** Undefined: it carries out what others plan, and plans nothing. */
   readonly strategy: CheckedStrategy | undefined;
   readonly compression: Compression | undefined;

@@ -99,24 +99,36 @@ export function decodeRunList(
   databaseId: Ulid,
   run: RunOfList,
 ): readonly SstInfo[] {
+  return [...decodeRunParts(bytes, object, databaseId, run)].flat();
+}
+
+/** The same part by part: a list of some MB takes so long that others should have a turn in between. */
+export function* decodeRunParts(
+  bytes: Uint8Array,
+  object: string,
+  databaseId: Ulid,
+  run: RunOfList,
+): Generator<readonly SstInfo[], void> {
   const { listBytes, indexOffset, sstCount } = run;
   if (bytes.length !== listBytes) {
     throw new CorruptionError(object, `${listBytes} bytes expected, ${bytes.length} found`);
   }
-  if (indexOffset === 0) return decodeSsts(bytes, { object, databaseId, run }, sstCount);
-  const parts = decodeRunIndex(bytes.subarray(indexOffset), object, databaseId, run);
-  const ssts: SstInfo[] = [];
-  for (const part of parts) {
-    const partOfBytes = bytes.subarray(part.offset, part.offset + part.length);
-    const before = ssts.at(-1);
+  if (indexOffset === 0) {
+    yield decodeSsts(bytes, { object, databaseId, run }, sstCount);
+    return;
+  }
+  let before: SstInfo | undefined;
+  for (const part of decodeRunIndex(bytes.subarray(indexOffset), object, databaseId, run)) {
     if (before !== undefined && compareBytes(before.lastKey, part.start) >= 0) {
       throw new CorruptionError(object, "a part begins within the one before", {
         offset: part.offset,
       });
     }
-    for (const sst of decodeRunPart(partOfBytes, object, databaseId, run, part)) ssts.push(sst);
+    const partOfBytes = bytes.subarray(part.offset, part.offset + part.length);
+    const ssts = decodeRunPart(partOfBytes, object, databaseId, run, part);
+    before = ssts.at(-1);
+    yield ssts;
   }
-  return ssts;
 }
 
 /** The parts of a list that has several, from the bytes from `run.indexOffset` on. Throws as `decodeRunList` does. */

@@ -3,7 +3,7 @@ import type { Clock } from "../common/clock.js";
 import type { Ulid } from "../common/ids.js";
 import { TimeSlice } from "../common/time-slice.js";
 import { type Manifest, noUlid, type SortedRun, type SstInfo } from "../format/manifest.js";
-import { decodeRunIndex, decodeRunList, decodeRunPart } from "../format/run-list.js";
+import { decodeRunParts } from "../format/run-list.js";
 import type { ManifestStore } from "../manifest/manifest-store.js";
 import { ObjectPaths } from "../object-store/paths.js";
 import { namedByCheckpoints, namedInside, type PinnedState } from "./collectible.js";
@@ -107,7 +107,7 @@ export class PinnedStates {
     const ids = new Set<Ulid>();
     const owners = new Set<Ulid>();
     const slice = new TimeSlice(this.#clock);
-    for (const ssts of partsOf(object.bytes, path, databaseId, run)) {
+    for (const ssts of decodeRunParts(object.bytes, path, databaseId, run)) {
       for (const sst of ssts) {
         ids.add(sst.id);
         if (sst.owner !== noUlid) owners.add(sst.owner);
@@ -116,24 +116,6 @@ export class PinnedStates {
       if (slice.isOver) await slice.giveTurn();
     }
     return { ssts: ids, owners };
-  }
-}
-
-/** A list of some MB is decoded part by part. Throws as `decodeRunList` does. */
-function* partsOf(
-  bytes: Uint8Array,
-  path: string,
-  databaseId: Ulid,
-  run: SortedRun,
-): Iterable<readonly SstInfo[]> {
-  const { indexOffset, listBytes } = run;
-  if (indexOffset === 0 || bytes.length !== listBytes) {
-    yield decodeRunList(bytes, path, databaseId, run);
-    return;
-  }
-  for (const part of decodeRunIndex(bytes.subarray(indexOffset), path, databaseId, run)) {
-    const { offset, length } = part;
-    yield decodeRunPart(bytes.subarray(offset, offset + length), path, databaseId, run, part);
   }
 }
 

@@ -117,7 +117,7 @@ export class RunLists {
   /** All SSTs of the run, with one GET where its list is not in memory; a long list is not kept. Rejects as `open` does. */
   async all(run: SortedRun, signal?: AbortSignal): Promise<readonly SstInfo[]> {
     if (run.listBytes === 0) return run.ssts;
-    if (this.#isShort(run)) {
+    if (this.isShort(run)) {
       const list = await this.open(run, signal);
       return (await this.load(list, 0, signal)).ssts;
     }
@@ -130,7 +130,8 @@ export class RunLists {
     for (const id of [...this.#kept.keys()]) this.#drop(id);
   }
 
-  #isShort({ listBytes, indexOffset }: SortedRun): boolean {
+  /** The list is read whole when it is opened. */
+  isShort({ listBytes, indexOffset }: SortedRun): boolean {
     return indexOffset === 0 || listBytes <= (this.#options.wholeBytesMax ?? wholeBytesMaxDefault);
   }
 
@@ -138,7 +139,7 @@ export class RunLists {
     const { databaseId } = this.#options;
     const { listBytes, indexOffset } = run;
     const object = ObjectPaths.run(run.id, run.owner);
-    if (this.#isShort(run)) {
+    if (this.isShort(run)) {
       const bytes = await this.#read(run, 0, listBytes);
       const part = partOf(decodeRunList(bytes, object, databaseId, run));
       const { holders, ssts } = part;

@@ -2,7 +2,6 @@
  * `walToL0`: what the write-ahead log of a durable checkpoint holds, as L0 entries of a clone: rows become SSTs of its own, and what loads have
  * stored stays where it is. One MemTable after another, so that no more than one is in memory.
  */
-
 import { emptyBytes } from "../common/bytes.js";
 import { CorruptionError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";

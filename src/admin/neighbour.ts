@@ -1,5 +1,4 @@
 /** Another database of the same namespace, opened only to commit to its manifest: a clone's parent, or whose objects it names beside. */
-
 import { type WrappedStore, wrapStore } from "../db/wrap-store.js";
 import { findNewest } from "../manifest/find-newest.js";
 import { ManifestStore } from "../manifest/manifest-store.js";

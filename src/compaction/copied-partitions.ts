@@ -2,7 +2,6 @@
  * `copyPartitions`: partitions of an input into an output as they are: blocks whose checksums are verified and made anew for their place,
  * the filters, and indexes that say where the blocks now are. No row is decoded but the first and the last.
  */
-
 import { keyAfter } from "../common/key-after.js";
 import type { TimeSlice } from "../common/time-slice.js";
 import type { SstBuilder } from "../format/sst-builder.js";

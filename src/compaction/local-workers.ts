@@ -2,7 +2,6 @@
  * `LocalWorkers`: carry out jobs in the process of the coordinator, which claims for them as it plans, and commits what they finish without a
  * commit of their own.
  */
-
 import { type Ulid, UlidFactory } from "../common/ids.js";
 import type { Random } from "../common/random.js";
 import type { CompactionJob } from "../format/compactions.js";

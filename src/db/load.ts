@@ -2,7 +2,6 @@
  * `Load`: a bulk load. Rows go straight into SSTs, which are stored before anything of the load can be seen; then, in one
  * tick, it takes its seqs and its place among the writes. Until that tick it can be cancelled without a trace.
  */
-
 import {
   describeType,
   type KeyLike,

@@ -1,5 +1,4 @@
 /** What `Maintenance` loads when there is something to do: the compactor and the collector of a writer's handle, and their rounds. */
-
 import { withSignal } from "../common/abort.js";
 import type { Clock } from "../common/clock.js";
 import type { MoraineError } from "../common/errors.js";
@@ -184,7 +183,7 @@ export class StartedMaintenance {
   /** Before the sweep: one that is killed, by the end of a function's time, is not begun again by each call of the day. */
   async #markSwept(budget: RoundBudget, signal: AbortSignal | undefined): Promise<void> {
     const { clock, storedManifest, onCollected } = this.#parts;
-    const sweptAt = clock.now();
+    const sweptAt = Math.floor(clock.now());
     const swept: Transition = (newest) => (newest.destroyed ? newest : { ...newest, sweptAt });
     await storedManifest.commit(swept, signal && { signal });
     budget.add({ bytesGot: 0, bytesPut: 0 });

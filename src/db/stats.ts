@@ -1,5 +1,4 @@
 /** What `stats()` answers: plain data about a handle at this moment. */
-
 import type { Manifest } from "../format/manifest.js";
 import type { FreedObjects } from "../gc/collection-result.js";
 import type { RequestCountsSnapshot } from "../object-store/request-counts.js";

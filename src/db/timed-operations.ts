@@ -1,5 +1,4 @@
 /** Operations of a batch with the times at which they expire, known once the write has its creation time. */
-
 import { ByteReader } from "../common/byte-reader.js";
 import { allocateBytes } from "../common/bytes.js";
 import { OperationKind } from "../common/row.js";

@@ -2,7 +2,6 @@
  * `WritePipeline`: the way of a write. Admission is the only wait before it has its seq; then, in one tick and without an
  * await in between, it takes the next seq, enters the MemTable and the WAL buffer, and freezes the MemTable if that is full.
  */
-
 import { whenAborted, withSignal } from "../common/abort.js";
 import { concatBytes, copyBytes } from "../common/bytes.js";
 import type { Clock } from "../common/clock.js";

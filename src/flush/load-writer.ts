@@ -4,7 +4,6 @@
  *
  * SSTs are uploaded while the next ones are built; at most `uploadsInFlight` are on their way.
  */
-
 import { withSignal } from "../common/abort.js";
 import { bodyPool } from "../common/byte-pool.js";
 import { type Bytes, compareBytes } from "../common/bytes.js";

@@ -1,5 +1,4 @@
 /** `BlockAppender`: puts the sealed blocks of an SST one after another, into chunks that become the object. */
-
 import type { ByteWriter } from "../common/byte-writer.js";
 import { allocateBytes, type Bytes } from "../common/bytes.js";
 import type { Ulid } from "../common/ids.js";

@@ -1,5 +1,4 @@
 /** `MemoryObjectStore`: the reference implementation of the contract. */
-
 import { throwIfAborted } from "../common/abort.js";
 import { type Bytes, concatBytes, copyBytes } from "../common/bytes.js";
 import { type Clock, systemClock } from "../common/clock.js";

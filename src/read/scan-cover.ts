@@ -1,5 +1,4 @@
 /** `ScanCover`: the range deletes that a scan has to heed, and the SSTs that they leave for it to read. */
-
 import { compareBytes } from "../common/bytes.js";
 import type { FragmentedTombstones } from "../common/fragmented-tombstones.js";
 import { isAboveLower, isBelowUpper, type KeyBounds } from "../common/key-range.js";

@@ -8,7 +8,6 @@
  *
  * Indexes stay while data can make room, as long as they are within their share; beyond it they make room for each other.
  */
-
 import { InvalidArgumentError } from "../common/errors.js";
 import type { Ulid } from "../common/ids.js";
 import { requireInteger } from "../common/options.js";

@@ -1,5 +1,4 @@
 /** Replaying a closed log: its records in order, read in parallel, up to the first fence. */
-
 import type { Ulid } from "../common/ids.js";
 import type { WalObject } from "../format/wal-object.js";
 import type { ObjectStore } from "../object-store/object-store.js";

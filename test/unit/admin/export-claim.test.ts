@@ -58,6 +58,16 @@ async function exporter({ clock, store }: World, options?: ExportOptions) {
 const isCopy = (operation: string, key: string): boolean =>
   operation === "copy" || (operation === "put" && /\/(sst|wal|runs)\//.test(key));
 
+/** An export whose first copy is held, and an administrator beside it. */
+async function heldExport(world: World, options?: ExportOptions) {
+  const { store, clock } = world;
+  const { faulty, start } = await exporter(world, { ...options, copiesInFlight: 1 });
+  const held = new HeldRequests(faulty, ({ operation, key }) => isCopy(operation, key));
+  const exported = start();
+  await vi.waitFor(() => expect(held.count).toBe(1), { timeout: 20_000, interval: 1 });
+  return { held, exported, other: await Admin.open({ store, path: "db" }, { clock }) };
+}
+
 test("two exporters on one target: one wins, the other is told by whom and since when", async () => {
   const world = await newWorld();
   const [one, two] = [await exporter(world), await exporter(world)];
@@ -265,11 +275,7 @@ test.each([
   for (const copyMode of ["server", "stream"] as const) {
     const world = await newWorld();
     const { store, clock } = world;
-    const { faulty, start } = await exporter(world, { copyMode, copiesInFlight: 1 });
-    const held = new HeldRequests(faulty, ({ operation, key }) => isCopy(operation, key));
-    const exported = start();
-    await vi.waitFor(() => expect(held.count).toBe(1), { timeout: 20_000, interval: 1 });
-    const other = await Admin.open({ store, path: "db" }, { clock });
+    const { held, exported, other } = await heldExport(world, { copyMode });
     if (what.includes("destroyed")) await other.destroy({ confirm: "db" });
     else {
       const [pin] = await other.checkpoints({ all: true });
@@ -292,11 +298,7 @@ test.each([
 ])("where %s is found out as the pin is refreshed, that is told too", async (what, message) => {
   const world = await newWorld();
   const { store, clock } = world;
-  const { faulty, start } = await exporter(world, { copiesInFlight: 1 });
-  const held = new HeldRequests(faulty, ({ operation, key }) => isCopy(operation, key));
-  const exported = start();
-  await vi.waitFor(() => expect(held.count).toBe(1), { timeout: 20_000, interval: 1 });
-  const other = await Admin.open({ store, path: "db" }, { clock });
+  const { held, exported, other } = await heldExport(world);
   if (what.includes("destroyed")) await other.destroy({ confirm: "db" });
   else {
     const [pin] = await other.checkpoints({ all: true });
